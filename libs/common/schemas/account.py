@@ -1,0 +1,170 @@
+"""pma.accounts.v1: what an account holds and what its owner asked for, decided by ingest."""
+
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from typing import Literal
+
+from msgspec import Struct
+
+AccountType = Literal["taxable", "traditional_ira", "roth_ira"]
+AccountState = Literal["open", "quarantined", "parked", "stale"]
+WishKind = Literal["never_buy", "never_sell", "must_sell", "hold", "never_add", "max_weight"]
+WishBy = Literal["security", "issuer", "industry", "sector", "category"]
+
+
+class Lot(Struct, frozen=True):
+    """One lot as the book holds it: `cost_basis` is the custodian's total in dollars, None when unknown."""
+
+    lot_id: str
+    security_id: str
+    quantity: Decimal
+    cost_basis: Decimal | None
+    acquired: date | None
+    provisional: bool = False
+
+
+class LotColumns(Struct, frozen=True):
+    """Lots of one account as columns of equal length, ordered by (security_id, acquired, lot_id)."""
+
+    lot_id: list[str]
+    security_id: list[str]
+    quantity: list[str]
+    cost_basis: list[str | None]
+    acquired: list[str | None]
+    provisional: list[bool]
+
+    def rows(self) -> Iterator[Lot]:
+        """The lots one by one, with their numbers and dates converted."""
+        columns = (
+            self.lot_id,
+            self.security_id,
+            self.quantity,
+            self.cost_basis,
+            self.acquired,
+            self.provisional,
+        )
+        for lot_id, security_id, quantity, basis, acquired, provisional in zip(*columns, strict=True):
+            yield Lot(
+                lot_id,
+                security_id,
+                Decimal(quantity),
+                None if basis is None else Decimal(basis),
+                None if acquired is None else date.fromisoformat(acquired),
+                provisional,
+            )
+
+
+class TaxRates(Struct, frozen=True):
+    """Marginal rates on short- and long-term gains, as fractions (0.408 is 40.8 of a hundred)."""
+
+    short_frac: Decimal
+    long_frac: Decimal
+
+
+class Budgets(Struct, frozen=True):
+    """This account's explicit share, in dollars a tax year, of its taxpayer's budgets; None is no limit."""
+
+    tax: Decimal | None = None
+    short_gain: Decimal | None = None
+    long_gain: Decimal | None = None
+
+
+class CashFlow(Struct, frozen=True):
+    """Money in (positive) or out (negative) by the owner's wish, wanted on `due`."""
+
+    due: date
+    amount: Decimal
+
+
+class Wish(Struct, frozen=True):
+    """What the owner asked at intake: a rule of `kind` over everything that `by` = `target` names.
+
+    `limit_frac` is the weight bound of max_weight.  `scope` household applies to every account of the household.
+    """
+
+    wish_id: str
+    kind: WishKind
+    by: WishBy
+    target: str
+    scope: Literal["account", "household"] = "account"
+    limit_frac: Decimal | None = None
+
+
+class PastSale(Struct, frozen=True):
+    """A sale from before the book began, needed for windows and the tax year: `gain` in dollars, negative for a loss."""
+
+    account_id: str
+    security_id: str
+    quantity: Decimal
+    trade_date: date
+    gain: Decimal
+
+
+class TaxOpening(Struct, frozen=True):
+    """A taxpayer's year as it stood when the account joined: losses are positive numbers, carried ones are from earlier years."""
+
+    year: int
+    short_gain: Decimal
+    short_loss: Decimal
+    long_gain: Decimal
+    long_loss: Decimal
+    carried_short_loss: Decimal
+    carried_long_loss: Decimal
+
+
+class Break(Struct, frozen=True):
+    """A difference that a person must look at; `kind` is from a closed list in ingest's core."""
+
+    kind: str
+    security_id: str | None
+    lot_id: str | None
+    expected: Decimal | None
+    actual: Decimal | None
+
+
+class AccountChanged(Struct, frozen=True):
+    """pma.account.changed: the account's full state.  `version` rises only when something here changed.
+
+    `business_date` is the date of the custodian's snapshot that the book stands on; `trade_seq` is the sequence number (per
+    account, rising, from orders) of the last booked trade that the book holds; `aliases` maps provisional lot ids to the
+    custodian's.  An account whose `state` is not open is not traded, for `state_reason`.
+    """
+
+    account_id: str
+    household_id: str
+    taxpayer_id: str
+    custodian: str
+    account_type: AccountType
+    version: int
+    business_date: date
+    trade_seq: int
+    state: AccountState
+    state_reason: str | None
+    strategy_id: str
+    approval: Literal["auto", "manual"]
+    do_not_trade: bool
+    rates: TaxRates
+    budgets: Budgets
+    risk_aversion: Decimal
+    cash_min_frac: Decimal
+    cash_max_frac: Decimal
+    min_trade: Decimal
+    cash_settled: Decimal
+    cash_unsettled: Decimal
+    cash_flows: list[CashFlow]
+    wishes: list[Wish]
+    tax_opening: TaxOpening | None
+    past_sales: list[PastSale]
+    lots: LotColumns
+    aliases: dict[str, str]
+    breaks: list[Break]
+
+
+class AccountMoved(Struct, frozen=True):
+    """pma.account.moved, keyed by the household that the account leaves; an account.changed under the new one follows."""
+
+    account_id: str
+    from_household_id: str
+    to_household_id: str
+    version: int

@@ -1,0 +1,135 @@
+"""pma.ledgers.v1: a household's tax lots, wash-sale windows and gains, decided by wash_sale."""
+
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from typing import Literal
+
+from msgspec import Struct
+
+
+class TaxLot(Struct, frozen=True):
+    """One tax lot (or layer of one): `tax_basis` in dollars after wash adjustments, None when unknown."""
+
+    lot_id: str
+    security_id: str
+    quantity: Decimal
+    tax_basis: Decimal | None
+    acquired: date | None
+    holding_period_start: date | None
+
+
+class TaxLotColumns(Struct, frozen=True):
+    """Tax lots of one account as columns, ordered by (security_id, acquired, lot_id); a lot with layers appears once a layer."""
+
+    lot_id: list[str]
+    security_id: list[str]
+    quantity: list[str]
+    tax_basis: list[str | None]
+    acquired: list[str | None]
+    holding_period_start: list[str | None]
+
+    def rows(self) -> Iterator[TaxLot]:
+        """The lots one by one, with their numbers and dates converted."""
+        columns = (
+            self.lot_id,
+            self.security_id,
+            self.quantity,
+            self.tax_basis,
+            self.acquired,
+            self.holding_period_start,
+        )
+        for lot_id, security_id, quantity, basis, acquired, start in zip(*columns, strict=True):
+            yield TaxLot(
+                lot_id,
+                security_id,
+                Decimal(quantity),
+                None if basis is None else Decimal(basis),
+                None if acquired is None else date.fromisoformat(acquired),
+                None if start is None else date.fromisoformat(start),
+            )
+
+
+class LedgerAccount(Struct, frozen=True):
+    """One account's tax lots, on the account version and booked trades that they were compared with.
+
+    `disagreements` names the lots whose quantity differs from the account's: the account is then not traded.
+    """
+
+    account_id: str
+    account_version: int
+    trade_seq: int
+    lots: TaxLotColumns
+    disagreements: list[str]
+
+
+class Window(Struct, frozen=True):
+    """A wash-sale window that is open for a whole identity group in the whole household.
+
+    blocked_buys: a loss was taken on `trade_date`, so buying before `until` (inclusive) would wash it.
+    blocked_loss_sales: `lot_ids` were bought on `trade_date`, so selling other shares at a loss until `until` (inclusive)
+    would be washed; selling all of `lot_ids` themselves is not blocked by this window.
+    `cause` names the trade or the lot that opened it, `account_id` where.
+    """
+
+    identity_group: str
+    security_ids: list[str]
+    trade_date: date
+    until: date
+    account_id: str
+    cause: str
+    lot_ids: list[str]
+
+
+class TaxpayerYear(Struct, frozen=True):
+    """A taxpayer's year to date: realised gains and losses by term (losses are positive numbers, denied ones not in them)."""
+
+    taxpayer_id: str
+    year: int
+    short_gain: Decimal
+    short_loss: Decimal
+    long_gain: Decimal
+    long_loss: Decimal
+    carried_short_loss: Decimal
+    carried_long_loss: Decimal
+
+
+class AccountYear(Struct, frozen=True):
+    """What one account used of its own budgets this tax year: net realised short and long gains, and the tax on them."""
+
+    account_id: str
+    year: int
+    short_net: Decimal
+    long_net: Decimal
+
+
+class RealisedSale(Struct, frozen=True):
+    """A booked sale of one lot, as the ledger judges it: `allowed_gain` = `raw_gain` + `disallowed`."""
+
+    trade_id: str
+    account_id: str
+    security_id: str
+    lot_id: str
+    quantity: Decimal
+    trade_date: date
+    proceeds: Decimal
+    basis: Decimal | None
+    raw_gain: Decimal | None
+    disallowed: Decimal
+    allowed_gain: Decimal | None
+    term: Literal["short", "long", "none"]
+
+
+class LedgerUpdated(Struct, frozen=True):
+    """pma.ledger.updated: the household's whole ledger.  `version` rises only when something but `run_id` changed."""
+
+    household_id: str
+    version: int
+    as_of: date
+    run_id: str | None
+    accounts: list[LedgerAccount]
+    blocked_buys: list[Window]
+    blocked_loss_sales: list[Window]
+    taxpayers: list[TaxpayerYear]
+    account_years: list[AccountYear]
+    sales: list[RealisedSale]

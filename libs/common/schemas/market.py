@@ -1,0 +1,89 @@
+"""pma.market.v1: one dated snapshot of securities, prices, target models and the risk model; and the daily run."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Literal
+
+from msgspec import Struct
+
+
+class SecurityColumns(Struct, frozen=True):
+    """Securities as columns, ordered by security_id.
+
+    `price` in dollars a share (decimal string; None where the snapshot has none); `adv_usd` median daily dollar volume;
+    `blocked` a reason for which nothing may trade in the name ('price_jump', 'no_price'), else None.
+    """
+
+    security_id: list[str]
+    issuer_id: list[str]
+    identity_group: list[str]
+    sector: list[str]
+    industry: list[str]
+    categories: list[list[str]]
+    price: list[str | None]
+    half_spread_bps: list[float]
+    adv_usd: list[float]
+    blocked: list[str | None]
+
+
+class TargetModel(Struct, frozen=True):
+    """A strategy's target weights (decimal strings that sum to 1), ordered by security_id."""
+
+    strategy_id: str
+    security_id: list[str]
+    weight_frac: list[str]
+
+
+class RiskModel(Struct, frozen=True):
+    """Sigma = B B' + diag(D), annual: `exposures` is B by row, aligned with `security_id`; `specific_var_ann` is D."""
+
+    security_id: list[str]
+    factors: list[str]
+    exposures: list[list[float]]
+    specific_var_ann: list[float]
+
+
+class CorporateAction(Struct, frozen=True):
+    """A split: `ratio` new shares for one old, effective on `ex_date`."""
+
+    security_id: str
+    ex_date: date
+    kind: Literal["split"]
+    ratio: Decimal
+
+
+class MarketPublished(Struct, frozen=True):
+    """pma.market.published: everything outside the accounts that a decision of the day rests on; `market_id` is its hash."""
+
+    market_id: str
+    as_of: date
+    simulated: bool
+    securities: SecurityColumns
+    models: list[TargetModel]
+    risk: RiskModel
+    corporate_actions: list[CorporateAction]
+
+
+class RunAccount(Struct, frozen=True):
+    """One account of a run at the version it is decided on; an excluded one carries the reason and gets no proposal."""
+
+    account_id: str
+    household_id: str
+    account_version: int
+    trade_seq: int
+    excluded: str | None = None
+
+
+class RunOpened(Struct, frozen=True):
+    """pma.run.opened: decide these accounts, as of this date, on this market.  Blocks close at `cutoff_at` at the latest.
+
+    `price_collar_bps`: a fill may differ this much from the pinned price, so a sale that could become a loss within it counts as one.
+    """
+
+    run_id: str
+    as_of: date
+    market_id: str
+    opened_at: datetime
+    cutoff_at: datetime
+    price_collar_bps: int
+    accounts: list[RunAccount]
