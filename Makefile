@@ -1,0 +1,74 @@
+# Every command of the project.  `make` alone lists them.  Relative paths only: works from any clone, as root and as anyone.
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV  := .venv
+PY    := $(VENV)/bin/python
+STAMP := $(VENV)/.synced
+TYPED := libs services demo deploy
+OUT   := out/demo
+
+export PYTHONPATH := .
+
+.PHONY: help setup lock check test demo audit up down bench
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv from requirements.lock (every other target does this first)
+
+# uv itself comes by pip, checked against the lock's own hashes; then the environment is made equal to the lock.
+$(STAMP): requirements.lock
+	@if [ ! -x $(PY) ]; then \
+	  for candidate in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	    if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$candidate; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then echo "make setup: Python 3.11 or newer is needed; name one with PYTHON=/path/to/python3.11" >&2; exit 1; fi; \
+	  $$found -m venv $(VENV) || { rm -rf $(VENV); \
+	    echo "make setup: $$found could not make a virtual environment (on Debian and Ubuntu: apt-get install python3-venv)" >&2; exit 1; }; \
+	fi
+	@if ! $(PY) -m uv --version >/dev/null 2>&1; then \
+	  awk '/^uv==/{on=1} on && /^ *#/{exit} on' requirements.lock > $(VENV)/uv.lock && \
+	  $(PY) -m pip install --quiet --require-hashes --no-deps -r $(VENV)/uv.lock; \
+	fi
+	@$(PY) -m uv pip sync --quiet --python $(PY) --require-hashes requirements.lock
+	@touch $(STAMP)
+
+lock: $(STAMP) ## resolve pyproject.toml again into requirements.lock (with hashes, without any registry's address)
+	@groups=$$($(PY) -c 'import tomllib; print(*("--group " + g for g in tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]))') && \
+	$(PY) -m uv pip compile pyproject.toml $$groups --universal --generate-hashes --no-header --python-version 3.11 --quiet -o requirements.lock
+	@if grep -nE '(https?|file)://' requirements.lock; then echo "make lock: the lock must not hold an address" >&2; exit 1; fi
+
+check: $(STAMP) ## format, ruff, mypy strict, import boundaries, schemas and unit tests: under a minute
+	@$(PY) -m ruff format --check --quiet . || { $(PY) -m ruff format --diff --quiet . 2>&1 | head -40; exit 1; }
+	@$(PY) -m ruff check --quiet .
+	@$(PY) -m mypy $(TYPED)
+	@$(PY) -m pytest -q tests/unit
+
+TIERS ?= unit contract integration e2e
+test: $(STAMP) ## unit, contract, integration and end-to-end, on a real PostgreSQL and a real Kafka; seconds of each
+	@failed=""; times=""; \
+	for tier in $(TIERS); do \
+	  begun=$$(date +%s); \
+	  $(PY) -m pytest -q tests/$$tier || failed="$$failed $$tier"; \
+	  times="$$times $$tier $$(( $$(date +%s) - begun )) s;"; \
+	done; \
+	echo "make test:$$times"; \
+	if [ -n "$$failed" ]; then echo "make test: failed:$$failed" >&2; exit 1; fi
+
+demo: $(STAMP) ## a custodian's files to orders and back into the book: 250 accounts, three days (KAFKA=1: on the real Kafka)
+	@$(PY) -m demo $(if $(KAFKA),--kafka)
+
+audit: $(STAMP) ## check every order of out/demo against every rule, reading nothing but out/demo
+	@$(PY) -m demo.audit $(OUT)
+
+up: $(STAMP) ## Kafka, PostgreSQL and one process a service (Docker Compose where an engine answers, else without); logs in out/up
+	@$(PY) -m deploy.local up
+
+down: $(STAMP) ## stop what `make up` started
+	@$(PY) -m deploy.local down
+
+bench: $(STAMP) ## each benchmark prints one JSON line a case
+	@found=""; for script in benchmarks/bench_*.py; do \
+	  if [ -e "$$script" ]; then found=1; $(PY) $$script || exit 1; fi; \
+	done; if [ -z "$$found" ]; then echo "make bench: no benchmarks yet" >&2; exit 1; fi
