@@ -1,0 +1,389 @@
+"""The consumer: takes events in order, each with its effect exactly once, and says what came of them.
+
+One batch of one partition is one PostgreSQL transaction: the offset mark is moved by compare-and-set, the handlers change state, what
+they emit goes to the partition's own lane of the outbox.  Then the lane is published, and marked in a later transaction.
+
+Invariants
+1. The offset mark and the effects of the records before it commit together: a crash repeats nothing and skips nothing.
+2. Only the owner of a partition's newest epoch moves its mark; a stopped owner that wakes up changes nothing (`Fenced`).
+3. A record with a (lane, sequence) at or below the highest seen of that lane in that partition is dropped: a relay sent it twice.
+4. Records of a household apply in order; when one can't, it and all later ones of the household are parked, the others go on.
+5. A record that can't be read goes to the dead-letter topic with its reason and its place.
+6. Nothing is committed while a dependency is down; the same records are taken again.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import asyncpg
+from msgspec import Struct
+
+from libs.common.bus import Bus, Consumer, Received, TopicPartition
+from libs.common.clock import Clock
+from libs.common.db import Connection, Pool, transaction
+from libs.common.errors import CannotApply, DependencyDown, Fenced, InvariantBroken, Undecodable
+from libs.common.events import EVENT_TYPES, Event, Record, from_record, payload_of, to_record
+from libs.common.observe import Metrics, log
+from libs.common.outbox import (
+    LANE_HEADER,
+    SEQUENCE_HEADER,
+    append_records,
+    decode_headers,
+    encode_headers,
+    mark_published,
+    publish_lane,
+    stamped,
+)
+from libs.common.topics import dead_letter_topic
+from libs.common.unit import Unit
+
+Handler = Callable[[Unit, Event, Any], Awaitable[None]]
+Handled = TypeVar("Handled", bound=Struct)
+
+BATCH_RECORDS = 500
+POLL_S = 0.5
+LAG_EVERY_S = 1.0
+DATA_ERRORS = (CannotApply, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """What a service takes: the topics in full, and a handler for each payload type it knows; other types are passed over."""
+
+    topics: Sequence[str]
+    handlers: Mapping[type[Struct], Handler]
+
+
+@dataclass(frozen=True)
+class _Arrival:
+    """A readable record: its place and its event."""
+
+    received: Received
+    event: Event
+    payload: Struct
+
+
+class EventConsumer:
+    """Runs one service's subscription: `run` until cancelled; DependencyDown means call again after a pause."""
+
+    def __init__(self, service: str, pool: Pool, bus: Bus, clock: Clock, metrics: Metrics, subscription: Subscription) -> None:
+        self._service = service
+        self._pool = pool
+        self._bus = bus
+        self._clock = clock
+        self._metrics = metrics
+        self._subscription = subscription
+        self._consumer: Consumer | None = None
+        self._lock = asyncio.Lock()
+        self._epochs: dict[TopicPartition, int] = {}
+        self._next: dict[TopicPartition, int] = {}
+        self._published: dict[str, int] = {}
+        self._cluster_id = ""
+        self._lag_observed_s = 0.0
+        self._taken_ms: dict[str, int] = {}
+        self.ready = False
+        self.after_commit: list[Callable[[], None]] = []
+
+    async def run(self) -> None:
+        """Join the group and work until cancelled."""
+        self._cluster_id = await self._bus.cluster_id()
+        self._consumer = self._bus.consumer(f"pma-{self._service}", self._subscription.topics)
+        try:
+            await self._consumer.start(self._on_assigned, self._on_revoked)
+            while True:
+                await self._poll_once(self._consumer)
+        finally:
+            self.ready = False
+            await self._consumer.stop()
+            self._epochs.clear()
+
+    async def _poll_once(self, consumer: Consumer) -> None:
+        batches = await consumer.poll(BATCH_RECORDS, POLL_S)
+        self.ready = True
+        for partition, records in batches.items():
+            async with self._lock:
+                if partition not in self._epochs:
+                    continue
+                try:
+                    await self._take_batch(partition, records)
+                except Fenced:
+                    log().warning("fenced", topic=partition.topic, partition=partition.partition)
+                    del self._epochs[partition]
+        if not batches:
+            async with self._lock:
+                await self._mark_published_lanes()
+        await self._observe_lag(consumer)
+
+    async def _on_assigned(self, partitions: set[TopicPartition]) -> None:
+        async with self._lock:
+            for partition in sorted(partitions):
+                async with transaction(self._pool) as connection:
+                    row = await self._claim(connection, partition)
+                self._epochs[partition], self._next[partition] = row["epoch"], row["next_offset"]
+                await self._relay_leftovers(self._lane(partition))
+                assert self._consumer is not None
+                self._consumer.seek(partition, row["next_offset"])
+
+    async def _on_revoked(self, partitions: set[TopicPartition]) -> None:
+        async with self._lock:
+            await self._mark_published_lanes()
+            for partition in partitions:
+                self._epochs.pop(partition, None)
+
+    async def _claim(self, connection: Connection, partition: TopicPartition) -> asyncpg.Record:
+        """Become the partition's owner: a new epoch, behind which older owners are fenced."""
+        row = await connection.fetchrow(
+            "INSERT INTO consumed AS c (topic, partition, next_offset, epoch, cluster_id) VALUES ($1, $2, 0, 1, $3) "
+            "ON CONFLICT (topic, partition) DO UPDATE SET epoch = c.epoch + 1 RETURNING next_offset, epoch, cluster_id",
+            partition.topic,
+            partition.partition,
+            self._cluster_id,
+        )
+        if row["cluster_id"] != self._cluster_id:
+            raise InvariantBroken(
+                f"{self._service}: offsets of {partition.topic} belong to Kafka cluster {row['cluster_id']}, this is {self._cluster_id}; "
+                "see 'another cluster' in docs/runbook.md"
+            )
+        return row
+
+    async def _relay_leftovers(self, lane: str) -> None:
+        """Publish what the lane's last owner committed and did not mark."""
+        while True:
+            async with transaction(self._pool) as connection:
+                last = await publish_lane(connection, self._bus, lane)
+                if not last:
+                    return
+                await mark_published(connection, lane, last)
+
+    def _lane(self, partition: TopicPartition) -> str:
+        return f"{self._service}:{partition.topic}:{partition.partition}"
+
+    async def _take_batch(self, partition: TopicPartition, records: Sequence[Received]) -> None:
+        started = self._next[partition]
+        fresh = [record for record in records if record.offset >= started]
+        if not fresh:
+            return
+        lane = self._lane(partition)
+        after = fresh[-1].offset + 1
+        async with transaction(self._pool) as connection:
+            await self._move_mark(connection, partition, started, after)
+            await self._mark_lane(connection, lane)
+            arrivals, letters = self._read(await self._drop_repeated(connection, partition, fresh))
+            emitted = await self._apply(connection, arrivals)
+            said = [*letters, *map(to_record, emitted)]
+            last = await append_records(connection, lane, said) if said else 0
+        self._next[partition] = after
+        self._taken_ms[partition.topic] = fresh[-1].timestamp_ms
+        self._metrics.consumed.labels(partition.topic).inc(len(fresh))
+        for hook in self.after_commit:
+            hook()
+        if said:
+            first = last - len(said) + 1
+            stamps = [replace(r, headers=stamped(r.headers, lane, first + i)) for i, r in enumerate(said)]
+            await self._bus.publish(stamps)
+            self._published[lane] = last
+
+    async def _mark_lane(self, connection: Connection, lane: str) -> None:
+        if lane in self._published:
+            await mark_published(connection, lane, self._published.pop(lane))
+
+    async def _mark_published_lanes(self) -> None:
+        if not self._published:
+            return
+        async with transaction(self._pool) as connection:
+            for lane in list(self._published):
+                await self._mark_lane(connection, lane)
+
+    async def _move_mark(self, connection: Connection, partition: TopicPartition, started: int, after: int) -> None:
+        moved = await connection.fetchval(
+            "UPDATE consumed SET next_offset = $5 WHERE topic = $1 AND partition = $2 AND epoch = $3 AND next_offset = $4 RETURNING 1",
+            partition.topic,
+            partition.partition,
+            self._epochs[partition],
+            started,
+            after,
+        )
+        if moved is None:
+            raise Fenced(f"{partition.topic}/{partition.partition}")
+
+    async def _drop_repeated(self, connection: Connection, partition: TopicPartition, records: Sequence[Received]) -> list[Received]:
+        """Drop what a relay sent twice, and remember the highest sequence of each lane."""
+        rows = await connection.fetch(
+            "SELECT lane, seq FROM lane_seen WHERE topic = $1 AND partition = $2", partition.topic, partition.partition
+        )
+        seen: dict[str, int] = {row["lane"]: row["seq"] for row in rows}
+        before = dict(seen)
+        kept = []
+        for record in records:
+            headers = dict(record.headers)
+            lane, seq = headers.get(LANE_HEADER), headers.get(SEQUENCE_HEADER)
+            if lane is None or seq is None:
+                kept.append(record)
+                continue
+            name, number = lane.decode(errors="replace"), int(seq)
+            if number <= seen.get(name, 0):
+                self._metrics.repeated.labels(partition.topic).inc()
+                continue
+            seen[name] = number
+            kept.append(record)
+        moved = [(partition.topic, partition.partition, lane, seq) for lane, seq in seen.items() if before.get(lane) != seq]
+        if moved:
+            await connection.executemany(
+                "INSERT INTO lane_seen (topic, partition, lane, seq) VALUES ($1, $2, $3, $4) "
+                "ON CONFLICT (topic, partition, lane) DO UPDATE SET seq = EXCLUDED.seq",
+                moved,
+            )
+        return kept
+
+    def _read(self, records: Sequence[Received]) -> tuple[list[_Arrival], list[Record]]:
+        """Decode; what can't be read becomes a dead letter that says why and whence."""
+        arrivals, letters = [], []
+        for record in records:
+            try:
+                arrival = self._arrival(record)
+                if arrival is not None:
+                    arrivals.append(arrival)
+            except Undecodable as error:
+                self._metrics.dead_letters.labels(record.topic).inc()
+                log().error("dead_letter", topic=record.topic, partition=record.partition, offset=record.offset, reason=str(error))
+                letters.append(_dead_letter(self._service, record, str(error)))
+        return arrivals, letters
+
+    def _arrival(self, record: Received) -> _Arrival | None:
+        """The record decoded; None when its type is not one that this service takes."""
+        event = from_record(record.key, record.value, record.headers)
+        payload_type = EVENT_TYPES[event.type].payload
+        if payload_type not in self._subscription.handlers:
+            return None
+        return _Arrival(record, event, payload_of(event, payload_type))
+
+    async def _apply(self, connection: Connection, arrivals: Sequence[_Arrival]) -> list[Event]:
+        """Apply all in one savepoint; if one can't be applied, again one by one, so that only its household is parked."""
+        parked = {row["key"] for row in await connection.fetch("SELECT key FROM parked")}
+        if not any(arrival.event.partitionkey in parked for arrival in arrivals):
+            try:
+                async with connection.transaction():
+                    return await self._apply_each(connection, arrivals)
+            except DATA_ERRORS:
+                pass
+        emitted: list[Event] = []
+        for arrival in arrivals:
+            if arrival.event.partitionkey in parked:
+                await self._park(connection, arrival, None)
+                continue
+            try:
+                async with connection.transaction():
+                    emitted += await self._apply_each(connection, [arrival])
+            except DATA_ERRORS as error:
+                parked.add(arrival.event.partitionkey)
+                await self._park(connection, arrival, str(error))
+        return emitted
+
+    async def _apply_each(self, connection: Connection, arrivals: Sequence[_Arrival]) -> list[Event]:
+        emitted: list[Event] = []
+        for arrival in arrivals:
+            unit = Unit(connection, self._service, self._clock.now(), self._service, cause=arrival.event)
+            await self._subscription.handlers[type(arrival.payload)](unit, arrival.event, arrival.payload)
+            emitted += unit.emitted
+        return emitted
+
+    async def _park(self, connection: Connection, arrival: _Arrival, reason: str | None) -> None:
+        event, record = arrival.event, arrival.received
+        if reason is not None:
+            log().error("parked", key=event.partitionkey, type=event.type, reason=reason, correlationid=event.correlationid)
+            await connection.execute(
+                "INSERT INTO parked (key, subject, reason, since) VALUES ($1, $2, $3, $4) ON CONFLICT (key) DO NOTHING",
+                event.partitionkey,
+                event.subject,
+                reason,
+                self._clock.now(),
+            )
+        await connection.execute(
+            'INSERT INTO parked_message (key, topic, partition, "offset", headers, value) VALUES ($1, $2, $3, $4, $5, $6)',
+            event.partitionkey,
+            record.topic,
+            record.partition,
+            record.offset,
+            encode_headers(record.headers),
+            record.value,
+        )
+
+    async def redrive(self, key: str) -> tuple[int, str | None]:
+        """Apply a parked household's messages again, in order, to the first that still can't be.
+
+        Returns how many were applied and, if some are left, the reason.
+        """
+        applied = 0
+        while True:
+            async with transaction(self._pool) as connection:
+                await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"{self._service} redrive {key}")
+                row = await connection.fetchrow("SELECT * FROM parked_message WHERE key = $1 ORDER BY arrival LIMIT 1", key)
+                if row is None:
+                    await connection.execute("DELETE FROM parked WHERE key = $1", key)
+                    return applied, None
+                received = Received(
+                    row["topic"], row["partition"], row["offset"], 0, key.encode(), row["value"], decode_headers(row["headers"])
+                )
+                arrival = self._arrival(received)
+                try:
+                    async with connection.transaction():
+                        emitted = await self._apply_each(connection, [arrival] if arrival else [])
+                except DATA_ERRORS as error:
+                    await connection.execute("UPDATE parked SET reason = $2 WHERE key = $1", key, str(error))
+                    return applied, str(error)
+                if emitted:
+                    await append_records(connection, f"{self._service}:background", list(map(to_record, emitted)))
+                await connection.execute(
+                    'DELETE FROM parked_message WHERE topic = $1 AND partition = $2 AND "offset" = $3',
+                    row["topic"],
+                    row["partition"],
+                    row["offset"],
+                )
+                applied += 1
+            for hook in self.after_commit:
+                hook()
+
+    async def _observe_lag(self, consumer: Consumer) -> None:
+        """Set the lag gauges, at most once a second: records not yet taken by topic, and how long ago the last taken was written."""
+        now_s = time.time()
+        if now_s - self._lag_observed_s < LAG_EVERY_S:
+            return
+        self._lag_observed_s = now_s
+        ends = await consumer.end_offsets(set(self._epochs))
+        lag: dict[str, int] = dict.fromkeys(self._subscription.topics, 0)
+        for partition, end in ends.items():
+            lag[partition.topic] += max(0, end - self._next.get(partition, end))
+        for topic, records in lag.items():
+            age_s = max(0.0, now_s - self._taken_ms.get(topic, 0) / 1000) if records and topic in self._taken_ms else 0.0
+            self._metrics.lag_records.labels(topic).set(records)
+            self._metrics.lag_seconds.labels(topic).set(age_s)
+
+
+def _dead_letter(service: str, record: Received, reason: str) -> Record:
+    """The record as it came, with the reason and its place in the headers."""
+    headers = [
+        *((name, value) for name, value in record.headers if name not in (LANE_HEADER, SEQUENCE_HEADER)),
+        ("pma-reason", reason.encode()),
+        ("pma-topic", record.topic.encode()),
+        ("pma-partition", str(record.partition).encode()),
+        ("pma-offset", str(record.offset).encode()),
+    ]
+    return Record(dead_letter_topic(service), record.key or b"", record.value, headers)
+
+
+async def back_off(work: Callable[[], Awaitable[None]], first_s: float = 0.1, most_s: float = 10.0) -> None:
+    """Run `work` until cancelled; when a dependency is down, wait (doubling, bounded) and run it again."""
+    pause_s = first_s
+    while True:
+        started = asyncio.get_running_loop().time()
+        try:
+            await work()
+        except DependencyDown as error:
+            if asyncio.get_running_loop().time() - started > most_s:
+                pause_s = first_s
+            log().warning("dependency_down", reason=str(error), pause_s=pause_s)
+        await asyncio.sleep(pause_s)
+        pause_s = min(most_s, pause_s * 2)

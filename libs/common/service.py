@@ -1,0 +1,128 @@
+"""The composition of a service: pool, bus, consumer, relays and background work, started and stopped together.
+
+A service's `__main__` builds one with its handlers and its routes; the demo and the tests build all five in one process.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from libs.common.bus import Bus
+from libs.common.clock import Clock
+from libs.common.consumer import EventConsumer, Subscription, back_off
+from libs.common.db import Pool, create_pool, migrate, transaction
+from libs.common.observe import Metrics, log
+from libs.common.outbox import Relay, append_events
+from libs.common.unit import Unit
+
+LANES = ("http", "background")
+
+
+class Service:
+    """One service, running: `async with service.running():`.
+
+    `background` are endless coroutines (solve loops, cut-off watches) that are restarted after a pause when a dependency is down.
+    Anything else that one of them or the consumer raises is a bug: `failed` is set and the process must end.
+    """
+
+    def __init__(self, name: str, dsn: str, bus: Bus, clock: Clock, migrations: Path) -> None:
+        self.name = name
+        self.clock = clock
+        self.bus = bus
+        self.metrics = Metrics(name)
+        self.failed = asyncio.Event()
+        self.failure: BaseException | None = None
+        self._dsn = dsn
+        self._migrations = migrations
+        self._pool: Pool | None = None
+        self._consumer: EventConsumer | None = None
+        self._relays: dict[str, Relay] = {}
+        self._background: list[Callable[[], Awaitable[None]]] = []
+        self._subscription: Subscription | None = None
+        self._wakes: list[Callable[[], None]] = []
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Say what the service takes from the bus; before it runs."""
+        self._subscription = subscription
+
+    def add_background(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Add an endless coroutine that runs beside the consumer."""
+        self._background.append(work)
+
+    def on_commit(self, wake: Callable[[], None]) -> None:
+        """Call `wake` after every committed batch of the consumer: background work may have something to do."""
+        self._wakes.append(wake)
+
+    @property
+    def pool(self) -> Pool:
+        """The connection pool of the running service."""
+        if self._pool is None:
+            raise RuntimeError(f"{self.name} is not running")
+        return self._pool
+
+    @property
+    def consumer(self) -> EventConsumer:
+        """The consumer of the running service."""
+        if self._consumer is None:
+            raise RuntimeError(f"{self.name} is not running")
+        return self._consumer
+
+    @property
+    def ready(self) -> bool:
+        """Partitions are assigned and PostgreSQL has answered."""
+        return self._consumer is not None and self._consumer.ready and not self.failed.is_set()
+
+    @asynccontextmanager
+    async def unit(self, lane: str, actor: str, correlationid: str | None = None) -> AsyncIterator[Unit]:
+        """A unit of work outside the consumer, on lane 'http' or 'background'; what it emits leaves after the commit."""
+        async with transaction(self.pool) as connection:
+            unit = Unit(connection, self.name, self.clock.now(), actor, correlationid=correlationid)
+            yield unit
+            if unit.emitted:
+                await append_events(connection, f"{self.name}:{lane}", unit.emitted)
+        if unit.emitted:
+            self._relays[lane].wake()
+
+    async def redrive(self, key: str) -> tuple[int, str | None]:
+        """Apply a parked household's messages again; see EventConsumer.redrive."""
+        outcome = await self.consumer.redrive(key)
+        self._relays["background"].wake()
+        return outcome
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Service"]:
+        """Migrate, connect, consume; on leaving, stop in the opposite order."""
+        await migrate(self._dsn, self.name, self._migrations)
+        self._pool = await create_pool(self._dsn, self.name)
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            self._relays = {lane: Relay(self._pool, self.bus, f"{self.name}:{lane}") for lane in LANES}
+            work: list[Callable[[], Awaitable[None]]] = [relay.run for relay in self._relays.values()]
+            if self._subscription is not None:
+                self._consumer = EventConsumer(self.name, self._pool, self.bus, self.clock, self.metrics, self._subscription)
+                self._consumer.after_commit.extend(self._wakes)
+                work.append(self._consumer.run)
+            tasks = [asyncio.create_task(self._guard(each)) for each in (*work, *self._background)]
+            yield self
+        finally:
+            await _cancel(tasks)
+            await self._pool.close()
+            self._pool = None
+            self._consumer = None
+
+    async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await back_off(work)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            log().critical("service_failed", service=self.name, reason=repr(error), exc_info=error)
+            self.failure = error
+            self.failed.set()
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
