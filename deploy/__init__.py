@@ -1,0 +1,1 @@
+"""What runs the platform somewhere: nothing here is imported by a service."""
