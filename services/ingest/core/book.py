@@ -1,0 +1,205 @@
+"""The account book: the custodian's newest snapshot plus the trades we booked that it does not reflect yet.
+
+Invariants
+1. File before the fill, after it, half reflected, corrected after it: the same final book (decision 3).
+2. `version` rises exactly when the published content changes; a new business date alone is freshness.
+3. Trades apply in the order of their sequence numbers, each once, whatever the order in which they come.
+4. A snapshot older than the newest one changes nothing.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from libs.common.errors import CannotApply
+from libs.common.ids import bytes_id
+from libs.common.money import ZERO, cents_half_even
+from libs.common.schemas.account import AccountChanged, AccountState, Break, Lot
+from libs.common.schemas.market import CorporateAction
+from libs.common.schemas.order import TradeBooked
+from services.ingest.core.intake import AccountIntake
+from services.ingest.core.reconcile import BookTrade, book_trade, reconcile, split_ratio
+from services.ingest.core.snapshot import Snapshot, lot_columns
+
+KEEP_REFLECTED_DAYS = 14
+FIRST_DAY = date(1, 1, 1)
+
+
+class AccountBook(Struct, frozen=True):
+    """Everything ingest knows of one account.
+
+    `newest` is the snapshot the book stands on, `before` the newest one of an earlier business date.  `waiting` are trades whose
+    predecessors have not come yet.  `digest` is of the content last published under `version`.
+    """
+
+    intake: AccountIntake
+    newest: Snapshot | None = None
+    before: Snapshot | None = None
+    trades: tuple[BookTrade, ...] = ()
+    waiting: tuple[TradeBooked, ...] = ()
+    trade_seq: int = 0
+    aliases: dict[str, str] = {}
+    breaks: tuple[Break, ...] = ()
+    quarantine: str | None = None
+    version: int = 0
+    digest: str = ""
+
+
+def apply_snapshot(book: AccountBook, snapshot: Snapshot, splits: Sequence[CorporateAction]) -> AccountBook:
+    """Stand the book on a newer snapshot; an older one, or the same again, leaves it as it is.  Lifts a quarantine."""
+    if book.newest is not None and snapshot.order <= book.newest.order:
+        return book
+    corrects = book.newest is not None and snapshot.business_date == book.newest.business_date
+    before = book.before if corrects else book.newest
+    trades = book.trades if corrects else tuple(replace(t, reflected_before=t.reflected) for t in book.trades)
+    found = reconcile(before, snapshot, trades, book.aliases, splits)
+    kept = tuple(t for t in found.trades if not _settled_long_ago(t, snapshot.business_date))
+    return replace(
+        book,
+        newest=snapshot,
+        before=before,
+        trades=kept,
+        aliases=dict(found.aliases),
+        breaks=found.breaks,
+        quarantine=None,
+    )
+
+
+def _settled_long_ago(trade: BookTrade, today: date) -> bool:
+    done = not any(trade.lacking(part) for part in range(len(trade.lots)))
+    return done and trade.reflected == trade.reflected_before and today - trade.trade.settle_date > timedelta(days=KEEP_REFLECTED_DAYS)
+
+
+def quarantine(book: AccountBook, reason: str) -> AccountBook:
+    """The day's holdings can't be trusted: keep the last good book, and do not trade until a good snapshot comes."""
+    return replace(book, quarantine=reason)
+
+
+def apply_trade(book: AccountBook, trade: TradeBooked) -> AccountBook:
+    """Put a booked trade on top of the snapshot; repeated ones are ignored, early ones wait for their predecessors."""
+    if trade.trade_seq <= book.trade_seq or any(t.trade_seq == trade.trade_seq for t in book.waiting):
+        return book
+    queue = sorted((*book.waiting, trade), key=lambda t: t.trade_seq)
+    while queue and queue[0].trade_seq == book.trade_seq + 1:
+        book = _apply_next(book, queue.pop(0))
+    return replace(book, waiting=tuple(queue))
+
+
+def _apply_next(book: AccountBook, trade: TradeBooked) -> AccountBook:
+    if trade.kind != "bust":
+        return replace(book, trades=(*book.trades, book_trade(trade)), trade_seq=trade.trade_seq)
+    if not any(t.trade.trade_id == trade.ref_trade_id for t in book.trades):
+        raise CannotApply(f"bust {trade.trade_id} of {trade.ref_trade_id}: that trade is not in the book of {trade.account_id}")
+    trades = tuple(replace(t, busted=True) if t.trade.trade_id == trade.ref_trade_id else t for t in book.trades)
+    return replace(book, trades=trades, trade_seq=trade.trade_seq)
+
+
+def lots_of(book: AccountBook, splits: Sequence[CorporateAction]) -> list[Lot]:
+    """The lots held now: the snapshot's, less sales and plus purchases that it lacks.  Raises CannotApply where a lot would go below zero."""
+    if book.newest is None:
+        return []
+    lots = {lot.lot_id: lot for lot in book.newest.lots.rows()}
+    for trade in book.trades:
+        ratio = split_ratio(splits, trade.trade.security_id, trade.trade.trade_date, book.newest.business_date)
+        for part, touched in enumerate(trade.lots):
+            lacking = trade.lacking(part) * ratio
+            if not lacking:
+                continue
+            lot_id = book.aliases.get(touched.lot_id, touched.lot_id)
+            if trade.trade.side == "sell":
+                lots[lot_id] = _less(lots.get(lot_id), lot_id, lacking, book)
+            else:
+                lots[lot_id] = _more(lots.get(lot_id), lot_id, trade, lacking)
+    return [lot for lot in lots.values() if lot.quantity != 0]
+
+
+def _less(lot: Lot | None, lot_id: str, shares: Decimal, book: AccountBook) -> Lot:
+    """A lot after a sale; basis leaves in proportion, to the cent."""
+    if lot is None or lot.quantity < shares:
+        held = ZERO if lot is None else lot.quantity
+        raise CannotApply(f"account {book.intake.account_id}, lot {lot_id}: {shares} sold and not reflected, {held} held")
+    kept = lot.quantity - shares
+    basis = None if lot.cost_basis is None else cents_half_even(lot.cost_basis * kept / lot.quantity)
+    return replace(lot, quantity=kept, cost_basis=basis)
+
+
+def _more(lot: Lot | None, lot_id: str, trade: BookTrade, shares: Decimal) -> Lot:
+    """A lot after a purchase: a provisional one, or the custodian's that holds only a part of it so far."""
+    cost = cents_half_even(-trade.trade.amount * trade.lacking(0) / trade.trade.quantity)
+    if lot is None:
+        return Lot(lot_id, trade.trade.security_id, shares, cost, trade.trade.trade_date, provisional=True)
+    basis = None if lot.cost_basis is None else lot.cost_basis + cost
+    return replace(lot, quantity=lot.quantity + shares, cost_basis=basis)
+
+
+def cash_of(book: AccountBook) -> tuple[Decimal, Decimal]:
+    """Settled and unsettled cash in dollars.  What the snapshot lacks: purchases leave settled cash at once, proceeds are unsettled."""
+    if book.newest is None:
+        return ZERO, ZERO
+    settled, unsettled = book.newest.cash_settled, book.newest.cash_unsettled
+    for trade in book.trades:
+        quantity = trade.trade.quantity
+        lacking = sum((trade.lacking(part) for part in range(len(trade.lots))), ZERO)
+        amount = cents_half_even(trade.trade.amount * lacking / quantity)
+        if amount < 0:
+            settled += amount
+        else:
+            unsettled += amount
+    return settled, unsettled
+
+
+def publishable(book: AccountBook, splits: Sequence[CorporateAction]) -> tuple[AccountBook, AccountChanged | None]:
+    """The book under its right version, and the event to publish if its content changed (None if not, or if nothing is held yet).
+
+    Raises CannotApply where the trades do not fit the snapshot.
+    """
+    if book.newest is None:
+        return book, None
+    content = _content(book, book.newest, splits)
+    digest = bytes_id(msgspec.json.encode(replace(content, version=0, business_date=FIRST_DAY)))
+    if digest == book.digest:
+        return book, None
+    version = book.version + 1
+    return replace(book, version=version, digest=digest), replace(content, version=version)
+
+
+def _content(book: AccountBook, newest: Snapshot, splits: Sequence[CorporateAction]) -> AccountChanged:
+    intake = book.intake
+    settled, unsettled = cash_of(book)
+    lots = lots_of(book, splits)
+    held = {lot.lot_id for lot in lots}
+    state: AccountState = "quarantined" if book.quarantine else "open"
+    return AccountChanged(
+        account_id=intake.account_id,
+        household_id=intake.household_id,
+        taxpayer_id=intake.taxpayer_id,
+        custodian=intake.custodian,
+        account_type=intake.account_type,
+        version=book.version,
+        business_date=newest.business_date,
+        trade_seq=book.trade_seq,
+        state=state,
+        state_reason=book.quarantine,
+        strategy_id=intake.strategy_id,
+        approval=intake.approval,
+        do_not_trade=intake.do_not_trade,
+        rates=intake.rates,
+        budgets=intake.budgets,
+        risk_aversion=intake.risk_aversion,
+        cash_min_frac=intake.cash_min_frac,
+        cash_max_frac=intake.cash_max_frac,
+        min_trade=intake.min_trade,
+        cash_settled=settled,
+        cash_unsettled=unsettled,
+        cash_flows=intake.cash_flows,
+        wishes=intake.wishes,
+        tax_opening=intake.tax_opening,
+        past_sales=intake.past_sales,
+        lots=lot_columns(iter(lots)),
+        aliases={ours: theirs for ours, theirs in sorted(book.aliases.items()) if theirs in held},
+        breaks=list(book.breaks),
+    )

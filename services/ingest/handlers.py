@@ -1,0 +1,60 @@
+"""What ingest does with a booked trade and with holdings that come by message.  Gather, decide, apply."""
+
+from libs.common import topics
+from libs.common.consumer import Subscription
+from libs.common.errors import CannotApply
+from libs.common.events import Event
+from libs.common.schemas.account import AccountMoved
+from libs.common.schemas.custody import CustodyHoldings
+from libs.common.schemas.order import TradeBooked
+from libs.common.unit import Unit
+from services.ingest import store
+from services.ingest.core.book import AccountBook, apply_snapshot, apply_trade, publishable
+from services.ingest.core.snapshot import snapshot_of_message
+
+
+async def on_trade_booked(unit: Unit, event: Event, trade: TradeBooked) -> None:
+    """Put the trade on top of the account's snapshot."""
+    book = await store.load_book(unit.connection, trade.account_id)
+    if book is None:
+        raise CannotApply(f"trade {trade.trade_id}: account {trade.account_id} has no master record; send it to POST /v1/accounts")
+
+    after = apply_trade(book, trade)
+
+    await save_and_publish(unit, after)
+
+
+async def on_custody_holdings(unit: Unit, event: Event, message: CustodyHoldings) -> None:
+    """Stand the account's book on the holdings of one message."""
+    book = await store.load_book(unit.connection, message.account_id)
+    if book is None:
+        raise CannotApply(f"account {message.account_id} has no master record; send it to POST /v1/accounts, then redrive")
+    unknown = await store.unknown_securities(unit.connection, [lot.security_id for lot in message.lots])
+    if unknown:
+        raise CannotApply(f"account {message.account_id}: security {', '.join(unknown)} is not in the security master")
+    splits = await store.load_splits(unit.connection)
+
+    after = apply_snapshot(book, snapshot_of_message(message), splits)
+
+    await save_and_publish(unit, after)
+
+
+async def save_and_publish(unit: Unit, book: AccountBook) -> None:
+    """Save a book; say account.changed when its content changed."""
+    splits = await store.load_splits(unit.connection)
+    book, changed = publishable(book, splits)
+    await store.save_book(unit.connection, book)
+    if changed is not None:
+        unit.emit(changed, changed.account_id, changed.version, changed.household_id)
+
+
+async def move_household(unit: Unit, book: AccountBook, to_household_id: str) -> None:
+    """Tell the old household that the account leaves; the account.changed under the new one follows with the next save."""
+    moved = AccountMoved(book.intake.account_id, book.intake.household_id, to_household_id, book.version + 1)
+    unit.emit(moved, moved.account_id, moved.version, moved.from_household_id)
+
+
+SUBSCRIPTION = Subscription(
+    topics=(topics.CUSTODY_HOLDINGS, topics.TRADES),
+    handlers={TradeBooked: on_trade_booked, CustodyHoldings: on_custody_holdings},
+)

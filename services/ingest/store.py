@@ -1,0 +1,139 @@
+"""The tables of ingest as typed calls; SQL lives here and nowhere else in the service."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+import msgspec
+import zstandard
+
+from libs.common.db import Connection
+from libs.common.schemas.market import CorporateAction, MarketPublished, RunOpened
+from services.ingest.core.book import AccountBook
+from services.ingest.core.intake import AccountIntake
+
+_book_decoder = msgspec.json.Decoder(AccountBook)
+
+
+def pack(value: msgspec.Struct) -> bytes:
+    """A state value as one compressed body."""
+    return zstandard.ZstdCompressor(level=1).compress(msgspec.json.encode(value))
+
+
+def unpack(body: bytes) -> bytes:
+    """The JSON of a packed body."""
+    return zstandard.ZstdDecompressor().decompress(body)
+
+
+async def load_book(connection: Connection, account_id: str) -> AccountBook | None:
+    """The book of an account, its row locked until the transaction ends; None when there is no master record."""
+    body = await connection.fetchval("SELECT book FROM account WHERE account_id = $1 FOR UPDATE", account_id)
+    return None if body is None else _book_decoder.decode(unpack(body))
+
+
+async def save_book(connection: Connection, book: AccountBook) -> None:
+    """Write the book and the columns that queries and runs need."""
+    intake = book.intake
+    await connection.execute(
+        "INSERT INTO account (account_id, household_id, custodian, business_date, version, trade_seq, quarantine, breaks, book) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (account_id) DO UPDATE SET household_id = $2, custodian = $3, "
+        "business_date = $4, version = $5, trade_seq = $6, quarantine = $7, breaks = $8, book = $9",
+        intake.account_id,
+        intake.household_id,
+        intake.custodian,
+        book.newest.business_date if book.newest else None,
+        book.version,
+        book.trade_seq,
+        book.quarantine,
+        len(book.breaks),
+        pack(book),
+    )
+
+
+async def record_edit(connection: Connection, intake: AccountIntake, actor: str, at: datetime) -> None:
+    """Keep who gave which master record when."""
+    await connection.execute(
+        "INSERT INTO account_edit (account_id, actor, edited_at, intake) VALUES ($1, $2, $3, $4)",
+        intake.account_id,
+        actor,
+        at,
+        pack(intake),
+    )
+
+
+async def load_splits(connection: Connection) -> list[CorporateAction]:
+    """Every split known, by security and date."""
+    rows = await connection.fetch("SELECT security_id, ex_date, kind, ratio FROM corporate_action ORDER BY security_id, ex_date")
+    return [CorporateAction(row["security_id"], row["ex_date"], row["kind"], row["ratio"]) for row in rows]
+
+
+async def unknown_securities(connection: Connection, security_ids: Sequence[str]) -> list[str]:
+    """Those of the given ids that the security master lacks; none as long as no market was published at all."""
+    rows = await connection.fetch(
+        "SELECT id FROM unnest($1::text[]) AS id WHERE NOT EXISTS (SELECT 1 FROM security WHERE security_id = id) "
+        "AND EXISTS (SELECT 1 FROM security) ORDER BY id",
+        list(security_ids),
+    )
+    return [row["id"] for row in rows]
+
+
+async def save_market(connection: Connection, market: MarketPublished, at: datetime) -> bool:
+    """Add to the security master and the corporate actions; False when this snapshot was published before."""
+    fresh = await connection.fetchval(
+        "INSERT INTO market (market_id, as_of, published_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING 1",
+        market.market_id,
+        market.as_of,
+        at,
+    )
+    if fresh is None:
+        return False
+    await connection.execute(
+        "INSERT INTO security (security_id) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING", market.securities.security_id
+    )
+    await connection.executemany(
+        "INSERT INTO corporate_action (security_id, ex_date, kind, ratio) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        [(action.security_id, action.ex_date, action.kind, action.ratio) for action in market.corporate_actions],
+    )
+    return True
+
+
+async def newest_market(connection: Connection, as_of: date) -> str | None:
+    """The last published market of a date."""
+    found: str | None = await connection.fetchval(
+        "SELECT market_id FROM market WHERE as_of = $1 ORDER BY published_at DESC, market_id LIMIT 1", as_of
+    )
+    return found
+
+
+class AccountRow(msgspec.Struct, frozen=True):
+    """What a run needs to know of an account."""
+
+    account_id: str
+    household_id: str
+    business_date: date | None
+    version: int
+    trade_seq: int
+    quarantine: str | None
+    household_parked: bool
+
+
+async def account_rows(connection: Connection) -> list[AccountRow]:
+    """Every account with a master record, by household and id."""
+    rows = await connection.fetch(
+        "SELECT account_id, household_id, business_date, version, trade_seq, quarantine, "
+        "(household_id IN (SELECT key FROM parked) OR account_id IN (SELECT key FROM parked)) AS household_parked "
+        "FROM account ORDER BY household_id, account_id"
+    )
+    return [AccountRow(**dict(row)) for row in rows]
+
+
+async def save_run(connection: Connection, run: RunOpened) -> bool:
+    """Keep a run; False when it was opened before."""
+    fresh = await connection.fetchval(
+        "INSERT INTO run (run_id, as_of, market_id, opened_at, body) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING 1",
+        run.run_id,
+        run.as_of,
+        run.market_id,
+        run.opened_at,
+        pack(run),
+    )
+    return fresh is not None
