@@ -40,12 +40,6 @@ def is_free(port: int) -> bool:
     return True
 
 
-def accepts_connections(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1.0)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 def command_of(pid: int) -> str:
     """The command line of a running process; '' where it is gone, or only waits to be reaped."""
     proc = Path("/proc", str(pid))
