@@ -1,7 +1,8 @@
 """A real Apache Kafka on 127.0.0.1: one KRaft node (broker and controller), its jars fetched by Maven as deploy/local/pom.xml pins them.
 
 A home directory holds `data`, `ports`, `server.properties`, `kafka.pid` and `kafka.log`.  Starting is idempotent; a home keeps its ports
-and its cluster id over a restart.  Topics come from code (libs/common/topics.py): the broker makes none by itself.
+and its cluster id over a restart.  A killed broker may register again only when its session has run out: hence the short one.
+Topics come from code (libs/common/topics.py): the broker makes none by itself.
 """
 
 import asyncio
@@ -45,6 +46,8 @@ log.dirs={data}
 auto.create.topics.enable=false
 message.max.bytes=4194304
 group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=4000
+broker.heartbeat.interval.ms=1000
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=1

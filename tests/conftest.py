@@ -1,0 +1,70 @@
+"""What tests share: a real PostgreSQL and a real Kafka, each started when a test first asks for it and used for the whole session."""
+
+import itertools
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from deploy.local import kafka, postgres
+from tests import no_skips
+from tests.no_skips import skip_or_fail
+
+ROOT = Path(__file__).parents[1]
+_database_numbers = itertools.count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(no_skips)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Postgres]:
+    """A PostgreSQL without durability (it outlives no test run); tests of crashes start their own."""
+    with postgres.temporary(fast=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_dsn(postgres_server: postgres.Postgres) -> str:
+    """The server's own database, shared by all tests: most want `fresh_database`."""
+    return postgres_server.dsn
+
+
+@pytest.fixture
+async def fresh_database(postgres_server: postgres.Postgres) -> AsyncIterator[str]:
+    """The DSN (postgresql://...) of a new empty database of this test alone."""
+    name = f"test_{next(_database_numbers)}"
+    admin = await asyncpg.connect(postgres_server.dsn)
+    try:
+        await admin.execute(f"CREATE DATABASE {name}")
+        yield postgres_server.dsn_of(name)
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await admin.close()
+
+
+@pytest.fixture(scope="session")
+def kafka_server() -> Iterator[kafka.Kafka]:
+    """A Kafka with the topics of libs/common/topics.py; tests that share it use group ids and keys of their own."""
+    missing = kafka.missing_programs()
+    if missing:
+        skip_or_fail(f"the real Kafka needs {' and '.join(missing)}, not installed here")
+    with kafka.temporary() as node:
+        yield node
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(kafka_server: kafka.Kafka) -> str:
+    return kafka_server.bootstrap
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The directory with real prices, reference cases and sample feeds beside the clone (or where PMA_SHARED says)."""
+    directory = Path(os.environ.get("PMA_SHARED", ROOT.parent / "shared"))
+    if not (directory / "data").is_dir():
+        skip_or_fail(f"{directory}/data is not there: set PMA_SHARED to the directory with the shared data")
+    return directory
