@@ -40,6 +40,7 @@ class Service:
         self._relays: dict[str, Relay] = {}
         self._background: list[Callable[[], Awaitable[None]]] = []
         self._subscription: Subscription | None = None
+        self._at_start: list[Callable[[], Awaitable[None]]] = []
         self._wakes: list[Callable[[], None]] = []
 
     def subscribe(self, subscription: Subscription) -> None:
@@ -49,6 +50,10 @@ class Service:
     def add_background(self, work: Callable[[], Awaitable[None]]) -> None:
         """Add an endless coroutine that runs beside the consumer."""
         self._background.append(work)
+
+    def at_start(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do `work` once after connecting, before the service takes anything: finish what a crash left half done."""
+        self._at_start.append(work)
 
     def on_commit(self, wake: Callable[[], None]) -> None:
         """Call `wake` after every committed batch of the consumer: background work may have something to do."""
@@ -103,6 +108,8 @@ class Service:
                 self._consumer = EventConsumer(self.name, self._pool, self.bus, self.clock, self.metrics, self._subscription)
                 self._consumer.after_commit.extend(self._wakes)
                 work.append(self._consumer.run)
+            for start in self._at_start:
+                await start()
             tasks = [asyncio.create_task(self._guard(each)) for each in (*work, *self._background)]
             yield self
         finally:

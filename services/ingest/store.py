@@ -10,6 +10,7 @@ from libs.common.db import Connection
 from libs.common.schemas.market import CorporateAction, MarketPublished, RunOpened
 from services.ingest.core.book import AccountBook
 from services.ingest.core.intake import AccountIntake
+from services.ingest.core.run import Candidate
 
 _book_decoder = msgspec.json.Decoder(AccountBook)
 
@@ -24,10 +25,15 @@ def unpack(body: bytes) -> bytes:
     return zstandard.ZstdDecompressor().decompress(body)
 
 
+def decode_book(body: bytes) -> AccountBook:
+    """The book in a row's body."""
+    return _book_decoder.decode(unpack(body))
+
+
 async def load_book(connection: Connection, account_id: str) -> AccountBook | None:
     """The book of an account, its row locked until the transaction ends; None when there is no master record."""
     body = await connection.fetchval("SELECT book FROM account WHERE account_id = $1 FOR UPDATE", account_id)
-    return None if body is None else _book_decoder.decode(unpack(body))
+    return None if body is None else decode_book(body)
 
 
 async def save_book(connection: Connection, book: AccountBook) -> None:
@@ -104,26 +110,14 @@ async def newest_market(connection: Connection, as_of: date) -> str | None:
     return found
 
 
-class AccountRow(msgspec.Struct, frozen=True):
-    """What a run needs to know of an account."""
-
-    account_id: str
-    household_id: str
-    business_date: date | None
-    version: int
-    trade_seq: int
-    quarantine: str | None
-    household_parked: bool
-
-
-async def account_rows(connection: Connection) -> list[AccountRow]:
+async def account_rows(connection: Connection) -> list[Candidate]:
     """Every account with a master record, by household and id."""
     rows = await connection.fetch(
         "SELECT account_id, household_id, business_date, version, trade_seq, quarantine, "
         "(household_id IN (SELECT key FROM parked) OR account_id IN (SELECT key FROM parked)) AS household_parked "
         "FROM account ORDER BY household_id, account_id"
     )
-    return [AccountRow(**dict(row)) for row in rows]
+    return [Candidate(**dict(row)) for row in rows]
 
 
 async def save_run(connection: Connection, run: RunOpened) -> bool:

@@ -99,7 +99,10 @@ def _apply_next(book: AccountBook, trade: TradeBooked) -> AccountBook:
 
 
 def lots_of(book: AccountBook, splits: Sequence[CorporateAction]) -> list[Lot]:
-    """The lots held now: the snapshot's, less sales and plus purchases that it lacks.  Raises CannotApply where a lot would go below zero."""
+    """The lots held now: the snapshot's, less the sales and plus the purchases that it lacks.
+
+    Raises CannotApply where a lot would go below zero.
+    """
     if book.newest is None:
         return []
     lots = {lot.lot_id: lot for lot in book.newest.lots.rows()}

@@ -13,7 +13,8 @@ TABLES = (
         trade_seq int NOT NULL, quarantine text, breaks int NOT NULL, book bytea NOT NULL)""",
     "ALTER TABLE account ALTER COLUMN book SET STORAGE EXTERNAL",
     """CREATE TABLE account_edit (
-        edit_id bigserial PRIMARY KEY, account_id text NOT NULL, actor text NOT NULL, edited_at timestamptz NOT NULL, intake bytea NOT NULL)""",
+        edit_id bigserial PRIMARY KEY, account_id text NOT NULL, actor text NOT NULL, edited_at timestamptz NOT NULL,
+        intake bytea NOT NULL)""",
     """CREATE TABLE delivery (
         delivery_id text PRIMARY KEY, custodian text NOT NULL, business_date date NOT NULL, sequence int NOT NULL, parts int NOT NULL,
         basis text NOT NULL, state text NOT NULL, reason text, received_at timestamptz NOT NULL,

@@ -1,0 +1,58 @@
+"""The day: publish a market snapshot, and open the run on it when the custodians' files are in or when told to."""
+
+import asyncio
+from datetime import date
+from pathlib import Path
+
+from libs.common.db import transaction
+from libs.common.schemas.market import MarketPublished, RunOpened
+from libs.common.service import Service
+from services.ingest import store
+from services.ingest.core.run import open_run
+from services.ingest.market_files import load_market
+from services.ingest.metrics import IngestMetrics
+from services.ingest.settings import IngestSettings
+
+
+async def publish_market(service: Service, directory: Path, as_of: date, actor: str) -> tuple[MarketPublished, bool]:
+    """Read the market files, build the snapshot of a date and publish it; False when the same content was published before.
+
+    Raises BadInput naming file, line and field.
+    """
+    market = await asyncio.to_thread(load_market, directory, as_of)
+    async with service.unit("http", actor, market.market_id) as unit:
+        fresh = await store.save_market(unit.connection, market, unit.now)
+        if fresh:
+            unit.emit(market, market.market_id, 1, market.market_id)
+    return market, fresh
+
+
+async def open_daily_run(
+    service: Service, settings: IngestSettings, metrics: IngestMetrics, as_of: date, files_of: date, actor: str
+) -> tuple[RunOpened, bool] | None:
+    """Open the run of a trade date on its newest market; False when it was open already, None when no market of that date is published."""
+    async with service.unit("http", actor) as unit:
+        market_id = await store.newest_market(unit.connection, as_of)
+        if market_id is None:
+            return None
+        accounts = await store.account_rows(unit.connection)
+        run = open_run(as_of, files_of, market_id, accounts, unit.now, settings.cutoff_new_york, settings.price_collar_bps)
+        fresh = await store.save_run(unit.connection, run)
+        if fresh:
+            unit.correlationid = run.run_id
+            unit.emit(run, run.run_id, 1, run.run_id)
+    if fresh:
+        metrics.runs.inc()
+        metrics.observe_left_out([member.excluded for member in run.accounts])
+    return run, fresh
+
+
+async def files_are_in(service: Service, business_date: date) -> bool:
+    """Whether every custodian that the account master names has an applied delivery of the date."""
+    async with transaction(service.pool) as connection:
+        missing = await connection.fetchval(
+            "SELECT count(*) FROM (SELECT DISTINCT custodian FROM account) a WHERE NOT EXISTS (SELECT 1 FROM delivery d "
+            "WHERE d.custodian = a.custodian AND d.business_date = $1 AND d.sequence = 1 AND d.state = 'applied')",
+            business_date,
+        )
+    return not missing

@@ -1,0 +1,26 @@
+"""What ingest counts beside the common figures."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from prometheus_client import Counter, Gauge
+
+from libs.common.observe import Metrics
+
+LEFT_OUT = ("parked", "quarantined", "no_holdings", "stale")
+
+
+class IngestMetrics:
+    """Files by outcome, refused lines, runs and the accounts that they leave out."""
+
+    def __init__(self, common: Metrics) -> None:
+        constant: dict[str, Any] = {"registry": common.registry, "namespace": "pma", "subsystem": "ingest"}
+        self.files = Counter("files_total", "Files by outcome", ["outcome"], **constant)
+        self.lines_refused = Counter("lines_refused_total", "Lines that quarantined their account", **constant)
+        self.runs = Counter("runs_total", "Runs opened", **constant)
+        self.left_out = Gauge("run_accounts_left_out", "Accounts that the newest run leaves out, by reason", ["reason"], **constant)
+
+    def observe_left_out(self, reasons: Sequence[str | None]) -> None:
+        """Set the gauge from each account's reason of a run (None: it is decided)."""
+        for reason in LEFT_OUT:
+            self.left_out.labels(reason).set(sum(found == reason for found in reasons))

@@ -1,0 +1,24 @@
+"""ingest composed: for its own process, for the demo and for the tests."""
+
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from libs.common.app import create_app
+from libs.common.bus import Bus
+from libs.common.clock import Clock
+from libs.common.service import Service
+from services.ingest.api import routes
+from services.ingest.deliveries import finish_applying
+from services.ingest.handlers import SUBSCRIPTION
+from services.ingest.metrics import IngestMetrics
+from services.ingest.settings import IngestSettings
+
+
+def build(settings: IngestSettings, bus: Bus, clock: Clock) -> tuple[Service, FastAPI]:
+    """The service and its app; nothing connects before the app's lifespan starts."""
+    service = Service("ingest", settings.postgres_dsn, bus, clock, Path(__file__).parent / "migrations")
+    metrics = IngestMetrics(service.metrics)
+    service.subscribe(SUBSCRIPTION)
+    service.at_start(lambda: finish_applying(service))
+    return service, create_app(service, settings, routes(service, settings, metrics))
