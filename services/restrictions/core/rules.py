@@ -21,6 +21,13 @@ MAX_TARGET_CHARS = 120
 LIMITED_BY: tuple[WishBy, ...] = ("security", "issuer")
 
 
+class Owner(Struct, frozen=True):
+    """Whose rule it is: an account or a household."""
+
+    level: Level
+    owner_id: str
+
+
 class Rule(Struct, frozen=True):
     """A rule in force.  `limit_frac` is the weight bound of max_weight, as a fraction of the account's value, else None.
 
@@ -45,6 +52,7 @@ class RefusalReason(StrEnum):
     LIMIT_NOT_FOR_KIND = "limit_not_for_kind"
     LIMIT_OUT_OF_RANGE = "limit_out_of_range"
     LIMIT_BY_GROUP = "limit_by_group"
+    REPEATED_WISH_ID = "repeated_wish_id"
 
 
 class RuleRefused(Struct, frozen=True):

@@ -16,8 +16,8 @@ from datetime import date
 from msgspec import Struct
 
 from libs.common.schemas.account import WishBy
-from libs.common.schemas.market import MarketPublished
-from libs.common.schemas.screen import Verdict
+from libs.common.schemas.market import SecurityColumns
+from libs.common.schemas.screen import ScreenUpdated, Verdict
 from services.restrictions.core.precedence import Said, decide
 from services.restrictions.core.rules import Rule
 
@@ -34,9 +34,8 @@ class Universe(Struct, frozen=True):
     named: Mapping[WishBy, Mapping[str, list[str]]]
 
 
-def universe_of(market: MarketPublished) -> Universe:
-    """Index a snapshot by everything that a rule can name."""
-    columns = market.securities
+def universe_of(market_id: str, as_of: date, columns: SecurityColumns) -> Universe:
+    """Index a snapshot's securities by everything that a rule can name."""
     named: dict[WishBy, dict[str, list[str]]] = {
         "security": {security_id: [security_id] for security_id in columns.security_id},
         "issuer": _inverted(columns.security_id, ([issuer] for issuer in columns.issuer_id)),
@@ -45,7 +44,7 @@ def universe_of(market: MarketPublished) -> Universe:
         "category": _inverted(columns.security_id, columns.categories),
     }
     blocked = {name: reason for name, reason in zip(columns.security_id, columns.blocked, strict=True) if reason is not None}
-    return Universe(market.market_id, market.as_of, frozenset(columns.security_id), blocked, named)
+    return Universe(market_id, as_of, frozenset(columns.security_id), blocked, named)
 
 
 def _inverted(security_ids: list[str], groups: Iterable[Iterable[str]]) -> dict[str, list[str]]:
@@ -93,15 +92,8 @@ def reach_of(rule: Rule, held: Collection[str], universe: Universe) -> Reach:
     return Reach(securities, [target for target, names in by_target.items() if not names])
 
 
-class Versioned(Struct, frozen=True):
-    """A screen's verdicts under the version that they have."""
-
-    version: int
-    verdicts: list[Verdict]
-
-
-def next_version(last: Versioned | None, verdicts: list[Verdict]) -> int:
-    """The version of `verdicts` that follow `last`: the same one if nothing changed."""
+def next_version(last: ScreenUpdated | None, verdicts: list[Verdict]) -> int:
+    """The version of `verdicts` that follow the screen `last`: the same one if nothing changed."""
     if last is None:
         return 1
     return last.version if last.verdicts == verdicts else last.version + 1

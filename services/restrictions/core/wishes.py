@@ -9,6 +9,7 @@ Invariants
    left: there the rule outlives the one who asked for it, until a person deletes it.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
@@ -16,14 +17,7 @@ from msgspec import Struct
 from libs.common.ids import content_id
 from libs.common.money import plain
 from libs.common.schemas.account import Wish
-from services.restrictions.core.rules import Level, Rule, RuleRefused, check_rule
-
-
-class Owner(Struct, frozen=True):
-    """Whose rule it is: an account or a household."""
-
-    level: Level
-    owner_id: str
+from services.restrictions.core.rules import Owner, RefusalReason, Rule, RuleRefused, check_rule
 
 
 class AppliedWish(Struct, frozen=True):
@@ -67,7 +61,7 @@ class WishCommands(Struct, frozen=True):
 
 def wish_commands(account_id: str, household_id: str, wishes: Sequence[Wish], applied: Mapping[str, AppliedWish]) -> WishCommands:
     """Compare an account's wishes with those applied before (by wish_id)."""
-    commands = WishCommands([], [], [])
+    commands = WishCommands([], [], [_repeated(wish_id) for wish_id, times in Counter(w.wish_id for w in wishes).items() if times > 1])
     standing = {wish.wish_id: _owner_of(wish, account_id, household_id) for wish in wishes}
     for wish_id, before in sorted(applied.items()):
         left_household = before.owner.level == "household" and before.owner.owner_id != household_id
@@ -93,6 +87,11 @@ def wish_rule_id(account_id: str, wish_id: str) -> str:
 
 def _owner_of(wish: Wish, account_id: str, household_id: str) -> Owner:
     return Owner("household", household_id) if wish.scope == "household" else Owner("account", account_id)
+
+
+def _repeated(wish_id: str) -> RefusedWish:
+    message = f"wish_id {wish_id!r} is given to more than one wish, so one of them would be lost"
+    return RefusedWish(wish_id, RuleRefused(RefusalReason.REPEATED_WISH_ID, "wish_id", message))
 
 
 def _digest(wish: Wish) -> str:

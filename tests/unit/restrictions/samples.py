@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
-from libs.common.schemas.account import WishBy, WishKind
+from libs.common.schemas.account import AccountChanged, Budgets, LotColumns, TaxRates, Wish, WishBy, WishKind
 from libs.common.schemas.market import MarketPublished, RiskModel, SecurityColumns
 from services.restrictions.core.rules import Level, Rule
 from services.restrictions.core.screen import universe_of
@@ -40,7 +40,51 @@ def market() -> MarketPublished:
     return MarketPublished("market-1", date(2026, 1, 5), True, columns, [], RiskModel([], [], [], []), [])
 
 
-UNIVERSE = universe_of(market())
+UNIVERSE = universe_of("market-1", date(2026, 1, 5), market().securities)
+
+
+def account_changed(
+    account_id: str = "A1", household_id: str = "H1", version: int = 1, held: tuple[str, ...] = ("EGG",), wishes: tuple[Wish, ...] = ()
+) -> AccountChanged:
+    """An account that holds one lot of each security in `held`."""
+    count = len(held)
+    return AccountChanged(
+        account_id=account_id,
+        household_id=household_id,
+        taxpayer_id="T1",
+        custodian="C1",
+        account_type="taxable",
+        version=version,
+        business_date=date(2026, 1, 5),
+        trade_seq=0,
+        state="open",
+        state_reason=None,
+        strategy_id="S1",
+        approval="auto",
+        do_not_trade=False,
+        rates=TaxRates(Decimal("0.408"), Decimal("0.238")),
+        budgets=Budgets(),
+        risk_aversion=Decimal(20),
+        cash_min_frac=Decimal("0.002"),
+        cash_max_frac=Decimal("0.02"),
+        min_trade=Decimal(200),
+        cash_settled=Decimal(1000),
+        cash_unsettled=Decimal(0),
+        cash_flows=[],
+        wishes=list(wishes),
+        tax_opening=None,
+        past_sales=[],
+        lots=LotColumns(
+            lot_id=[f"L{n}" for n in range(count)],
+            security_id=list(held),
+            quantity=["10"] * count,
+            cost_basis=["100"] * count,
+            acquired=["2025-01-02"] * count,
+            provisional=[False] * count,
+        ),
+        aliases={},
+        breaks=[],
+    )
 
 
 def rule(kind: WishKind, by: WishBy, *targets: str, level: Level = "account", limit: str | None = None, rule_id: str = "r") -> Rule:

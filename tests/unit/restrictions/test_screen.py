@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from libs.common.schemas.account import WishBy
 from services.restrictions.core.rules import Rule
-from services.restrictions.core.screen import NOT_IN_MARKET, Reach, Versioned, next_version, reach_of, screen_account
+from services.restrictions.core.screen import NOT_IN_MARKET, Reach, reach_of, screen_account
 
 from .samples import KINDS, UNIVERSE, UNPRICED, holdings, rule, rule_lists, rules
 
@@ -119,16 +119,3 @@ def test_adding_a_rule_never_allows_more_anywhere(held: frozenset[str], given_ru
     for name, verdict in before.items():
         assert verdict.may_buy or not after[name].may_buy
         assert verdict.may_sell or not after[name].may_sell
-
-
-@given(st.lists(st.tuples(holdings, rule_lists), min_size=1, max_size=5))
-def test_invariant_4_the_version_rises_exactly_with_the_verdicts(states: list[tuple[frozenset[str], list[Rule]]]) -> None:
-    last: Versioned | None = None
-    for held, given_rules in states:
-        verdicts = screen_account(held, given_rules, UNIVERSE)
-        version = next_version(last, verdicts)
-        if last is None:
-            assert version == 1
-        else:
-            assert version - last.version == (0 if verdicts == last.verdicts else 1)
-        last = Versioned(version, verdicts)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.schemas.account import Wish
-from services.restrictions.core.rules import RefusalReason, Rule
-from services.restrictions.core.wishes import AppliedWish, Owner, WishCommands, wish_commands
+from services.restrictions.core.rules import Owner, RefusalReason, Rule
+from services.restrictions.core.wishes import AppliedWish, WishCommands, wish_commands
 
 ACCOUNT = Owner("account", "A1")
 H1 = Owner("household", "H1")
@@ -75,6 +75,11 @@ def test_a_wish_that_is_no_rule_is_refused_and_what_stood_stays() -> None:
     assert [(one.wish_id, one.refused.reason) for one in commands.refused] == [("w1", RefusalReason.LIMIT_BY_GROUP)]
     assert commands.withdraw == []
     assert commands.put == []
+
+
+def test_two_wishes_under_one_id_are_refused_rather_than_one_lost() -> None:
+    commands = wish_commands("A1", "H1", [TOBACCO, Wish("w1", "never_buy", "category", "alcohol")], {})
+    assert [(one.wish_id, one.refused.reason) for one in commands.refused] == [("w1", RefusalReason.REPEATED_WISH_ID)]
 
 
 wishes = st.builds(

@@ -1,0 +1,11 @@
+"""Settings of restrictions (environment variables PMA_...)."""
+
+from pydantic import Field
+
+from libs.common.settings import ServiceSettings
+
+
+class RestrictionsSettings(ServiceSettings):
+    """What every service needs, on a port of its own."""
+
+    port: int = Field(default=8102, ge=0, le=65535)
