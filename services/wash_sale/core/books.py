@@ -1,0 +1,87 @@
+"""The books of the whole household, and what its accounts hold by them."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from libs.common.money import ZERO
+from services.wash_sale.core.group_facts import group_facts, starting_layer, traded_groups
+from services.wash_sale.core.household import PROVISIONAL, AccountFacts, HouseholdLedger
+from services.wash_sale.core.lots import Layer
+from services.wash_sale.core.refusals import Refusal
+from services.wash_sale.core.replay import GroupBook, replay
+from services.wash_sale.core.securities import SecurityFacts
+
+
+@dataclass(frozen=True)
+class Books:
+    """`groups` are the replayed books of the groups with trades, `idle` the starting lots of all others, by account."""
+
+    groups: Mapping[str, GroupBook]
+    idle: Mapping[str, list[Layer]]
+
+    def layers(self, account_id: str) -> list[Layer]:
+        """An account's layers; those of one lot in the order of its shares."""
+        traded = (layers for book in self.groups.values() for (owner, _), layers in book.layers.items() if owner == account_id)
+        return [*self.idle.get(account_id, ()), *(layer for layers in traded for layer in layers)]
+
+
+def books_of(ledger: HouseholdLedger, securities: SecurityFacts, account_ids: Collection[str]) -> Books | Refusal:
+    """The books of every group, with the idle lots of the given accounts.
+
+    A refusal where the facts contradict each other (a split that came to be known after a sale, say).
+    """
+    traded = traded_groups(ledger, securities)
+    groups = {}
+    for group, facts in group_facts(ledger, securities, traded).items():
+        book = replay(facts, ledger.accounts, securities)
+        if isinstance(book, Refusal):
+            return book
+        groups[group] = book
+    idle = {}
+    for account in map(ledger.accounts.__getitem__, account_ids):
+        lots = (lot for lot in account.starting.values() if securities.group(lot.security_id) not in traded)
+        idle[account.account_id] = [starting_layer(account, lot, securities) for lot in lots]
+    return Books(groups, idle)
+
+
+def group_book(ledger: HouseholdLedger, securities: SecurityFacts, group: str) -> GroupBook | Refusal:
+    """One group's book."""
+    return replay(group_facts(ledger, securities, (group,))[group], ledger.accounts, securities)
+
+
+def held_by_lot(layers: Collection[Layer]) -> dict[str, Decimal]:
+    """Shares by lot id."""
+    held: dict[str, Decimal] = {}
+    for layer in layers:
+        held[layer.lot_id] = held.get(layer.lot_id, ZERO) + layer.quantity
+    return held
+
+
+def expected_by_lot(ledger: HouseholdLedger, account: AccountFacts) -> dict[str, Decimal]:
+    """What the account's last compared version says is held, by lot, moved on by the trades that came here since."""
+    expected: dict[str, Decimal] = {}
+    for lot_id, quantity in account.reported.items():
+        name = account.lot_named(lot_id)
+        expected[name] = expected.get(name, ZERO) + quantity
+    if account.trade_seq == account.reported_seq:
+        return expected
+    booked = [trade for trades in ledger.trades.values() for trade in trades if trade.account_id == account.account_id]
+    by_id = {trade.trade_id: trade for trade in booked}
+    for trade in booked:
+        if trade.trade_seq <= account.reported_seq:
+            continue
+        sign = -1 if trade.kind == "bust" else 1
+        moved = by_id[trade.ref_trade_id or ""] if trade.kind == "bust" else trade
+        if moved.side == "buy":
+            name = account.lot_named(PROVISIONAL + moved.trade_id)
+            expected[name] = expected.get(name, ZERO) + sign * moved.quantity
+        for lot in moved.lots if moved.side == "sell" else ():
+            name = account.lot_named(lot.lot_id)
+            expected[name] = expected.get(name, ZERO) - sign * lot.quantity
+    return expected
+
+
+def disagreements(held: Mapping[str, Decimal], expected: Mapping[str, Decimal]) -> list[str]:
+    """The lots whose quantity differs, by id."""
+    return sorted(lot_id for lot_id in held.keys() | expected.keys() if held.get(lot_id, ZERO) != expected.get(lot_id, ZERO))

@@ -1,0 +1,124 @@
+"""One identity group's facts, put in the order in which they happened.
+
+Same-day order: what the custodian brought comes first, then trades by account and by the account's own sequence.  The fills of one order
+of an account on one day are one sale: lots closed in it do not replace each other (section 8).  Quantities are in today's shares
+throughout, so that shares compare across a split (section 8, split between sale and repurchase).
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from libs.common.money import cents_half_even
+from libs.common.schemas.account import PastSale
+from libs.common.schemas.order import TradeBooked
+from services.wash_sale.core.household import PROVISIONAL, AccountFacts, HouseholdLedger, StartingLot
+from services.wash_sale.core.lots import Layer
+from services.wash_sale.core.matching import Loss
+from services.wash_sale.core.securities import SecurityFacts
+
+
+@dataclass
+class GroupFacts:
+    """`past_losses` are sales at a loss from before the ledger began; `trades` the standing ones.  Each with its account."""
+
+    starting: list[tuple[AccountFacts, StartingLot]] = field(default_factory=list)
+    past_losses: list[PastSale] = field(default_factory=list)
+    trades: list[tuple[AccountFacts, TradeBooked]] = field(default_factory=list)
+
+
+@dataclass
+class GroupEvent:
+    """One thing on one day: a layer that comes in (`booked_here`: by a trade), a past loss, or the fills of a sell order."""
+
+    order: tuple[date, int, str, int]
+    layer: Layer | None = None
+    booked_here: bool = False
+    past_loss: Loss | None = None
+    fills: list[TradeBooked] = field(default_factory=list)
+
+
+def traded_groups(ledger: HouseholdLedger, securities: SecurityFacts) -> set[str]:
+    """The groups in which something was booked; in all others the starting lots stand as they came."""
+    return {securities.group(security_id) for security_id in ledger.trades}
+
+
+def group_facts(ledger: HouseholdLedger, securities: SecurityFacts, groups: Collection[str]) -> dict[str, GroupFacts]:
+    """The facts of the given groups."""
+    found = {group: GroupFacts() for group in sorted(groups)}
+    for account in ledger.accounts.values():
+        for lot in account.starting.values():
+            if (group := securities.group(lot.security_id)) in found:
+                found[group].starting.append((account, lot))
+    for sale in past_losses(ledger):
+        if (group := securities.group(sale.security_id)) in found:
+            found[group].past_losses.append(sale)
+    for security_id in ledger.trades:
+        if (group := securities.group(security_id)) in found:
+            standing = ledger.standing_trades(security_id)
+            found[group].trades += [(ledger.accounts[trade.account_id], trade) for trade in standing]
+    return found
+
+
+def past_losses(ledger: HouseholdLedger) -> list[PastSale]:
+    """Every sale at a loss from before the ledger began, in any taxable account (one unknown here counts as taxable)."""
+    sales = (sale for account in ledger.accounts.values() for sale in account.past_sales)
+    return [sale for sale in sales if sale.gain < 0 and _taxable(ledger, sale.account_id)]
+
+
+def _taxable(ledger: HouseholdLedger, account_id: str) -> bool:
+    account = ledger.accounts.get(account_id)
+    return account is None or account.taxable
+
+
+def in_order(facts: GroupFacts, securities: SecurityFacts) -> list[GroupEvent]:
+    """The group's events, first to last."""
+    events = [
+        GroupEvent((lot.acquired or date.min, 0, account.account_id, 0), layer=starting_layer(account, lot, securities))
+        for account, lot in facts.starting
+    ]
+    for number, sale in enumerate(facts.past_losses):
+        events.append(GroupEvent((sale.trade_date, 0, sale.account_id, number), past_loss=loss_before_start(sale, securities)))
+    events += _trade_events(facts.trades, securities)
+    return sorted(events, key=lambda event: event.order)
+
+
+def _trade_events(trades: Sequence[tuple[AccountFacts, TradeBooked]], securities: SecurityFacts) -> list[GroupEvent]:
+    events: list[GroupEvent] = []
+    orders: dict[tuple[date, str, str], GroupEvent] = {}
+    for account, trade in sorted(trades, key=lambda at: (at[1].trade_date, at[1].account_id, at[1].trade_seq)):
+        order = (trade.trade_date, 1, trade.account_id, trade.trade_seq)
+        if trade.side == "buy":
+            events.append(GroupEvent(order, layer=_bought_layer(account, trade, securities), booked_here=True))
+            continue
+        name = (trade.trade_date, trade.account_id, trade.cl_ord_id)
+        if name not in orders:
+            orders[name] = GroupEvent(order)
+            events.append(orders[name])
+        orders[name].fills.append(trade)
+    return events
+
+
+def starting_layer(account: AccountFacts, lot: StartingLot, securities: SecurityFacts) -> Layer:
+    """A starting lot as it stands today if nothing happened to it here."""
+    lot_id = account.lot_named(lot.lot_id)
+    quantity = lot.quantity * securities.split_factor(lot.security_id, lot.counted_on)
+    purchase_id = f"{account.account_id}/lot/{lot_id}"
+    return Layer(account.account_id, lot_id, purchase_id, lot.security_id, quantity, lot.cost, lot.acquired, lot.acquired)
+
+
+def _bought_layer(account: AccountFacts, trade: TradeBooked, securities: SecurityFacts) -> Layer:
+    """A purchase: its cost is what was paid, fees included (section 4.1); the fills of one order are one purchase."""
+    lot_id = account.lot_named(PROVISIONAL + trade.trade_id)
+    quantity = trade.quantity * securities.split_factor(trade.security_id, trade.trade_date)
+    purchase_id = f"{account.account_id}/order/{trade.cl_ord_id}"
+    cost = cents_half_even(-trade.amount)
+    return Layer(account.account_id, lot_id, purchase_id, trade.security_id, quantity, cost, trade.trade_date, trade.trade_date)
+
+
+def loss_before_start(sale: PastSale, securities: SecurityFacts) -> Loss:
+    """A loss from before the ledger began: no lot, and no holding period to hand on."""
+    loss_id = f"past/{sale.account_id}/{sale.security_id}/{sale.trade_date.isoformat()}"
+    quantity = sale.quantity * securities.split_factor(sale.security_id, sale.trade_date)
+    amount = -cents_half_even(sale.gain)
+    return Loss(loss_id, sale.account_id, sale.security_id, "", loss_id, sale.trade_date, None, None, quantity, amount, row=None)

@@ -1,0 +1,56 @@
+"""What the ledger takes from a market snapshot: which securities count as identical, and splits."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+
+from libs.common.schemas.market import CorporateAction
+
+ONE = Decimal(1)
+
+
+@dataclass(frozen=True)
+class SecurityFacts:
+    """`group_of` maps a security to its identity group (section 1.13: a table); a security it lacks is a group by itself.
+
+    `splits` are the known ones with an ex-date up to the snapshot's date, by security.
+    """
+
+    group_of: Mapping[str, str]
+    splits: Mapping[str, tuple[CorporateAction, ...]]
+    members: Mapping[str, tuple[str, ...]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        members: dict[str, list[str]] = {}
+        for security_id in sorted(self.group_of):
+            members.setdefault(self.group_of[security_id], []).append(security_id)
+        object.__setattr__(self, "members", {group: tuple(ids) for group, ids in members.items()})
+
+    def group(self, security_id: str) -> str:
+        """The identity group of a security."""
+        return self.group_of.get(security_id, security_id)
+
+    def securities(self, group: str) -> tuple[str, ...]:
+        """The securities of an identity group, by id."""
+        return self.members.get(group, (group,))
+
+    def split_factor(self, security_id: str, counted_on: date) -> Decimal:
+        """Today's shares for one share counted on a date: the ratios of the splits with a later ex-date (section 4.4)."""
+        factor = ONE
+        for split in self.splits.get(security_id, ()):
+            if split.ex_date > counted_on:
+                factor *= split.ratio
+        return factor
+
+
+def security_facts(group_of: Mapping[str, str], splits: Iterable[CorporateAction], as_of: date) -> SecurityFacts:
+    """Facts as of a date: a split that is only announced does not count yet."""
+    by_security: dict[str, list[CorporateAction]] = {}
+    for split in sorted(splits, key=lambda s: (s.security_id, s.ex_date)):
+        if split.ex_date <= as_of:
+            by_security.setdefault(split.security_id, []).append(split)
+    return SecurityFacts(group_of, {security_id: tuple(found) for security_id, found in by_security.items()})
+
+
+NO_SECURITY_FACTS = SecurityFacts({}, {})
