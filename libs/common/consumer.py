@@ -87,6 +87,11 @@ class EventConsumer:
         self.ready = False
         self.after_commit: list[Callable[[], None]] = []
 
+    @property
+    def owned(self) -> set[TopicPartition]:
+        """The partitions whose newest owner this is, as far as it knows."""
+        return set(self._epochs)
+
     async def run(self) -> None:
         """Join the group and work until cancelled."""
         self._cluster_id = await self._bus.cluster_id()

@@ -13,6 +13,7 @@ Invariants
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -123,10 +124,9 @@ class Relay:
             self._wake.clear()
             while await self.publish_once():
                 pass
-            try:
-                await asyncio.wait_for(self._wake.wait(), RELAY_POLL_S)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RELAY_POLL_S):
+                    await self._wake.wait()
 
     async def publish_once(self) -> bool:
         """Publish one batch; False when there was none or another replica is at it."""

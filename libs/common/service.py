@@ -17,6 +17,7 @@ from libs.common.outbox import Relay, append_events
 from libs.common.unit import Unit
 
 LANES = ("http", "background")
+CANCEL_AGAIN_S = 2.0
 
 
 class Service:
@@ -130,6 +131,9 @@ class Service:
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    """Cancel until all have ended: a library may swallow one cancellation."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)

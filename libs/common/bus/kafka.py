@@ -118,12 +118,12 @@ class KafkaConsumer:
         )
         self._listener = _Listener(on_assigned, on_revoked)
         consumer.subscribe(topics=list(self._topics), listener=self._listener)
+        self._consumer = consumer  # before start: the first assignment calls back, and the callback seeks
         try:
             await consumer.start()
         except (KafkaError, OSError) as error:
-            await consumer.stop()
+            await self.stop()
             raise DependencyDown(f"Kafka at {self._bootstrap}: {error}") from error
-        self._consumer = consumer
 
     async def stop(self) -> None:
         if self._consumer is not None:

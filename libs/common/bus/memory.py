@@ -73,11 +73,11 @@ class MemoryBus:
 
     async def wait_beyond(self, published: int, timeout_s: float) -> None:
         """Return when more than `published` records were ever published, or after the timeout."""
-        async with self._arrived:
-            try:
-                await asyncio.wait_for(self._arrived.wait_for(lambda: self.published > published), timeout_s)
-            except TimeoutError:
-                return
+        try:
+            async with asyncio.timeout(timeout_s), self._arrived:
+                await self._arrived.wait_for(lambda: self.published > published)
+        except TimeoutError:
+            return
 
 
 class MemoryConsumer:

@@ -1,0 +1,122 @@
+"""What any bus must do, for the in-process one and for Apache Kafka."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+
+import pytest
+
+from libs.common.bus import Bus, Consumer, Received, TopicPartition
+from libs.common.bus.kafka import KafkaBus
+from libs.common.bus.memory import MemoryBus
+from libs.common.events import Record
+from libs.common.topics import SCREENS
+
+DEADLINE_S = 30.0
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(params=["memory", "kafka"])
+def unstarted_bus(request: pytest.FixtureRequest) -> Bus:
+    return MemoryBus() if request.param == "memory" else KafkaBus(request.getfixturevalue("kafka_bootstrap"))
+
+
+@pytest.fixture
+async def bus(unstarted_bus: Bus) -> AsyncIterator[Bus]:
+    made = unstarted_bus
+    await made.start()
+    yield made
+    await made.stop()
+
+
+class Member:
+    """A consumer with what it was told and what it got."""
+
+    def __init__(self, bus: Bus, group: str) -> None:
+        self.consumer: Consumer = bus.consumer(group, [SCREENS])
+        self.owned: set[TopicPartition] = set()
+        self.received: list[Received] = []
+        self.start_at: dict[TopicPartition, int] = {}
+
+    async def assigned(self, partitions: set[TopicPartition]) -> None:
+        self.owned |= partitions
+        for partition in partitions:
+            self.consumer.seek(partition, self.start_at.get(partition, 0))
+
+    async def revoked(self, partitions: set[TopicPartition]) -> None:
+        self.owned -= partitions
+
+    async def start(self) -> None:
+        await self.consumer.start(self.assigned, self.revoked)
+
+    async def take_until(self, wanted: int, key_prefix: bytes) -> list[Received]:
+        async with asyncio.timeout(DEADLINE_S):
+            while len(mine := [r for r in self.received if (r.key or b"").startswith(key_prefix)]) < wanted:
+                for records in (await self.consumer.poll(100, 0.2)).values():
+                    self.received += records
+        return mine
+
+
+def records(prefix: str, keys: int, each: int) -> list[Record]:
+    return [
+        Record(SCREENS, f"{prefix}-{key}".encode(), f"{number}".encode(), [("n", str(number).encode())])
+        for number in range(each)
+        for key in range(keys)
+    ]
+
+
+async def test_keeps_the_order_of_a_key_and_carries_headers(bus: Bus) -> None:
+    prefix = f"order{next(_numbers)}"
+    member = Member(bus, prefix)
+    await member.start()
+    await bus.publish(records(prefix, keys=7, each=20))
+    received = await member.take_until(140, prefix.encode())
+    await member.consumer.stop()
+    by_key: dict[bytes, list[bytes]] = {}
+    for record in received:
+        by_key.setdefault(record.key or b"", []).append(record.value)
+        assert dict(record.headers)["n"] == record.value
+    assert len(by_key) == 7
+    assert all(values == [str(n).encode() for n in range(20)] for values in by_key.values())
+    assert len({(r.topic, r.partition) for r in received if r.key == f"{prefix}-3".encode()}) == 1
+
+
+async def test_seek_returns_the_records_from_that_offset_again(bus: Bus) -> None:
+    prefix = f"seek{next(_numbers)}"
+    member = Member(bus, prefix)
+    await member.start()
+    await bus.publish(records(prefix, keys=1, each=10))
+    first = await member.take_until(10, prefix.encode())
+    place = TopicPartition(first[4].topic, first[4].partition)
+    member.received.clear()
+    member.consumer.seek(place, first[4].offset)
+    again = await member.take_until(6, prefix.encode())
+    assert [r.offset for r in again] == [r.offset for r in first[4:]]
+    ends = await member.consumer.end_offsets({place})
+    assert ends[place] > first[-1].offset
+    await member.consumer.stop()
+
+
+async def test_partitions_move_when_a_member_joins_and_when_it_leaves(bus: Bus) -> None:
+    prefix = f"move{next(_numbers)}"
+    first, second = Member(bus, prefix), Member(bus, prefix)
+    await first.start()
+    async with asyncio.timeout(DEADLINE_S):
+        while len(first.owned) < 4:
+            await first.consumer.poll(1, 0.1)
+    joining = asyncio.create_task(second.start())
+    async with asyncio.timeout(DEADLINE_S):
+        while len(second.owned) != 2 or len(first.owned) != 2:
+            await first.consumer.poll(1, 0.1)
+            if joining.done():
+                await second.consumer.poll(1, 0.1)
+    assert not first.owned & second.owned
+    await second.consumer.stop()
+    async with asyncio.timeout(DEADLINE_S):
+        while len(first.owned) < 4:
+            await first.consumer.poll(1, 0.1)
+    await first.consumer.stop()
+
+
+async def test_the_cluster_has_a_lasting_id(bus: Bus) -> None:
+    assert await bus.cluster_id() == await bus.cluster_id() != ""
