@@ -19,20 +19,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import for_code
-
 from deploy.local import process
 from deploy.local.process import LocalServerError
 from deploy.local.scratch import scratch_directory
+from deploy.topics import make_topics
 from libs.common.topics import TOPICS, Topic
 
 HERE = Path(__file__).parent
+POM = HERE / "pom.xml"
 HEAP = "512m"
 JAVA_AT_LEAST = 17
 START_DEADLINE_S = 60.0
 PORT_TRIES = 3
-TOPIC_EXISTS = 36
 STARTED = "Kafka Server started"
 
 SERVER_PROPERTIES = """\
@@ -74,14 +72,15 @@ class Kafka:
 
 def missing_programs() -> list[str]:
     """Which of the programs that `start` needs are not installed (empty: none)."""
-    found = {"java": _java_path() is not None, "mvn": shutil.which("mvn") is not None}
+    found = {"java": _java_path() is not None, "mvn": _jars_directory().exists() or shutil.which("mvn") is not None}
     return [name for name, there in found.items() if not there]
 
 
 def start(home: Path, topics: Sequence[Topic] = TOPICS) -> Kafka:
     """Start the node of `home`, formatting its storage on the first start, and make the topics that are missing.
 
-    A node that already runs is returned as it is.  Raises LocalServerError with what is missing, or with the end of the log.
+    A node that already runs is returned as it is.  Not to be called from within an event loop.
+    Raises LocalServerError with what is missing, or with the end of the log.
     """
     home = home.resolve()
     home.mkdir(parents=True, exist_ok=True)
@@ -92,7 +91,7 @@ def start(home: Path, topics: Sequence[Topic] = TOPICS) -> Kafka:
     else:
         port = _ports(home)[0]
     node = Kafka(home, pid, port)
-    make_topics(node.bootstrap, topics)
+    asyncio.run(make_topics(node.bootstrap, topics))
     return node
 
 
@@ -118,25 +117,6 @@ def temporary(topics: Sequence[Topic] = TOPICS) -> Iterator[Kafka]:
             stop(home)
 
 
-def make_topics(bootstrap: str, topics: Sequence[Topic]) -> None:
-    """Make the topics that are missing; one that exists stays as it is.  Not to be called from within an event loop."""
-    if topics:
-        asyncio.run(_make_topics(bootstrap, topics))
-
-
-async def _make_topics(bootstrap: str, topics: Sequence[Topic]) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        wanted = [NewTopic(topic.name, topic.partitions, 1, topic_configs=topic.config) for topic in topics]
-        response = await admin.create_topics(wanted)
-        refused = [(name, for_code(code).__name__, text) for name, code, text in response.topic_errors if code not in (0, TOPIC_EXISTS)]
-        if refused:
-            raise LocalServerError(f"Kafka refused to make topics: {refused}")
-    finally:
-        await admin.close()
-
-
 def _java_path() -> str | None:
     home = os.environ.get("JAVA_HOME")
     return shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
@@ -153,18 +133,22 @@ def _java() -> str:
     return path
 
 
+def _jars_directory() -> Path:
+    """Where the jars of this very pom.xml are kept: in the cache of this account, for every clone."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "pma" / f"kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
+
+
 def _jars(home: Path) -> Path:
-    """The directory with the jars of pom.xml; fetched once, kept in the cache of this account for every clone."""
-    pom = HERE / "pom.xml"
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pma"
-    jars = cache / f"kafka-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
+    """The directory with the jars, fetched by Maven where they are not there yet."""
+    jars = _jars_directory()
     if jars.exists():
         return jars
     maven = process.program("mvn", "fetching Apache Kafka's jars")
-    cache.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f"{jars.name}.", dir=cache))
+    jars.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f"{jars.name}.", dir=jars.parent))
     log = home / "maven.log"
-    argv = [maven, "-B", "-ntp", "-q", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={aside}"]
+    argv = [maven, "-B", "-ntp", "-q", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={aside}"]
     with log.open("w") as output:
         done = subprocess.run(argv, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False)
     if done.returncode:

@@ -1,6 +1,7 @@
 """Detached processes: started with their output in a file, recognised and stopped by id, whoever started them."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -11,6 +12,7 @@ from pathlib import Path
 
 POLL_S = 0.02
 LOG_TAIL_LINES = 25
+SERVER_PORTS = range(15_000, 32_000)
 
 
 class LocalServerError(RuntimeError):
@@ -18,15 +20,17 @@ class LocalServerError(RuntimeError):
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nothing listens on now.  Another program may take one before it is used: callers retry."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Ports of 127.0.0.1 that nothing listens on now, below those that the system gives to outgoing connections.
+
+    Another program may take one before it is used: callers retry.
+    """
+    ports: list[int] = []
+    for port in random.sample(SERVER_PORTS, len(SERVER_PORTS)):
+        if len(ports) == count:
+            return ports
+        if is_free(port):
+            ports.append(port)
+    raise LocalServerError(f"no {count} free ports on 127.0.0.1 in {SERVER_PORTS}")
 
 
 def is_free(port: int) -> bool:

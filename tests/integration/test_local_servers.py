@@ -1,6 +1,7 @@
 """PostgreSQL and Kafka as this machine runs them: real, over TCP, stopped by id, and the same after a restart."""
 
 import asyncio
+import dataclasses
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 
 from deploy.local import kafka, postgres, process, scratch
 from deploy.local.process import LocalServerError
+from deploy.topics import TopicsRefused, make_topics
 from libs.common.bus.kafka import KafkaBus
 from libs.common.topics import TOPICS
 from tests.waiting import eventually
@@ -138,6 +140,13 @@ async def test_topics_are_made_as_the_code_says_and_no_others(kafka_bootstrap: s
 
 
 @pytest.mark.kafka
+async def test_a_topic_with_other_partitions_than_the_code_says_is_refused(kafka_bootstrap: str) -> None:
+    await make_topics(kafka_bootstrap, TOPICS)
+    with pytest.raises(TopicsRefused, match=f"{TOPICS[0].name} has {TOPICS[0].partitions} partitions, not 9"):
+        await make_topics(kafka_bootstrap, [dataclasses.replace(TOPICS[0], partitions=9)])
+
+
+@pytest.mark.kafka
 async def test_kafka_keeps_its_port_cluster_and_messages_over_a_restart(kafka_bootstrap: str) -> None:
     topic = TOPICS[0].name
     with scratch.scratch_directory("restart") as home:
@@ -161,6 +170,7 @@ async def test_kafka_keeps_its_port_cluster_and_messages_over_a_restart(kafka_bo
 
 def test_without_java_the_error_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("JAVA_HOME", raising=False)
     assert kafka.missing_programs() == ["java", "mvn"]
     with pytest.raises(LocalServerError, match="java is not installed"):
