@@ -39,17 +39,16 @@ def routes(service: Service, settings: RestrictionsSettings, screener: Screener)
     """The routes of restrictions."""
     router = APIRouter()
     for level in get_args(Level):
-        tags = [f"{level} rules"]
-        router.include_router(_rule_reads(service, screener, level), prefix=f"/v1/{level}s", tags=[*tags])
-        router.include_router(_rule_edits(service, settings, screener, level), prefix=f"/v1/{level}s", tags=[*tags])
-    router.include_router(_screen_reads(service, screener), prefix="/v1/accounts", tags=["screens"])
+        router.include_router(_rule_reads(service, screener, level), tags=[f"{level} rules"])
+        router.include_router(_rule_edits(service, settings, screener, level), tags=[f"{level} rules"])
+    router.include_router(_screen_reads(service, screener), tags=["screens"])
     return router
 
 
 def _rule_reads(service: Service, screener: Screener, level: Level) -> APIRouter:
     router = APIRouter()
 
-    @router.get("/{owner_id}/rules", name=f"list_{level}_rules")
+    @router.get(f"/v1/{level}s/{{owner_id}}/rules", name=f"list_{level}_rules")
     async def list_rules(owner_id: str) -> list[StandingRule]:
         """Every rule in force: for an account, its household's too."""
         standing = await screener.standing_rules(service.pool, Owner(level, owner_id))
@@ -57,7 +56,7 @@ def _rule_reads(service: Service, screener: Screener, level: Level) -> APIRouter
             raise _unknown(Owner(level, owner_id))
         return [standing_rule(one.row, one.reach) for one in standing]
 
-    @router.get("/{owner_id}/rules/{rule_id}", name=f"get_{level}_rule")
+    @router.get(f"/v1/{level}s/{{owner_id}}/rules/{{rule_id}}", name=f"get_{level}_rule")
     async def get_rule(owner_id: str, rule_id: str, response: Response) -> StandingRule:
         """One rule of this owner, with its revision as the ETag."""
         owner = Owner(level, owner_id)
@@ -68,7 +67,7 @@ def _rule_reads(service: Service, screener: Screener, level: Level) -> APIRouter
                 return standing_rule(one.row, one.reach)
         raise _no_rule(owner, rule_id)
 
-    @router.get("/{owner_id}/rule-edits", name=f"list_{level}_rule_edits")
+    @router.get(f"/v1/{level}s/{{owner_id}}/rule-edits", name=f"list_{level}_rule_edits")
     async def list_edits(
         owner_id: str,
         before: Annotated[int | None, Query(description="the edit_id to go on from, towards older edits")] = None,
@@ -84,7 +83,7 @@ def _rule_edits(service: Service, settings: RestrictionsSettings, screener: Scre
     router = APIRouter()
     actor_of = require_token(settings)
 
-    @router.put("/{owner_id}/rules/{rule_id}", name=f"put_{level}_rule")
+    @router.put(f"/v1/{level}s/{{owner_id}}/rules/{{rule_id}}", name=f"put_{level}_rule")
     async def put(
         owner_id: str,
         rule_id: str,
@@ -111,7 +110,7 @@ def _rule_edits(service: Service, settings: RestrictionsSettings, screener: Scre
         response.headers["ETag"] = _etag(edited.record)
         return edited_rule(edited)
 
-    @router.delete("/{owner_id}/rules/{rule_id}", name=f"delete_{level}_rule")
+    @router.delete(f"/v1/{level}s/{{owner_id}}/rules/{{rule_id}}", name=f"delete_{level}_rule")
     async def delete(
         owner_id: str, rule_id: str, actor: Annotated[str, Depends(actor_of)], if_match: Annotated[str | None, Header()] = None
     ) -> EditedRule:
@@ -134,12 +133,12 @@ def _screen_reads(service: Service, screener: Screener) -> APIRouter:
             raise Problem(404, "No screen", f"account {account_id} has no screen yet: it needs an account event and a market snapshot")
         return screen
 
-    @router.get("/{account_id}/screen")
+    @router.get("/v1/accounts/{account_id}/screen")
     async def get_screen(account_id: str) -> ScreenView:
         """The account's last screen."""
         return screen_view(await screen_of(account_id))
 
-    @router.get("/{account_id}/screen/{security_id}")
+    @router.get("/v1/accounts/{account_id}/screen/{security_id}")
     async def get_why(account_id: str, security_id: str) -> Why:
         """Why one security stands as it does."""
         screen = await screen_of(account_id)

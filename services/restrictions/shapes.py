@@ -45,7 +45,7 @@ class RuleReach(BaseModel):
     note: str | None
 
 
-class StandingRule(RuleContent, RuleReach):
+class StandingRule(RuleReach, RuleContent):
     """A rule in force, with who made it what it is, and when."""
 
     level: Level
@@ -54,7 +54,7 @@ class StandingRule(RuleContent, RuleReach):
     edited_at: datetime
 
 
-class EditedRule(RuleContent, RuleReach):
+class EditedRule(RuleReach, RuleContent):
     """What an edit came to: the rule as it stands, and how many accounts' screens changed."""
 
     in_force: bool

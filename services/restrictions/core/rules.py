@@ -56,7 +56,7 @@ class RefusalReason(StrEnum):
 
 
 class RuleRefused(Struct, frozen=True):
-    """A rule that is not taken in: the `field` at fault, the sentence for a person, and the numbers where there are any."""
+    """A rule that is not taken in: the `field` at fault, what is wrong with it, and the numbers where there are any."""
 
     reason: RefusalReason
     field: str
@@ -93,16 +93,16 @@ def _refused_limit(kind: WishKind, by: WishBy, limit_frac: Decimal | None) -> Ru
     if kind != "max_weight":
         if limit_frac is None:
             return None
-        message = f"limit_frac is for max_weight alone; a {kind} rule has no limit"
+        message = f"only max_weight has a limit, {kind} has none"
         return RuleRefused(RefusalReason.LIMIT_NOT_FOR_KIND, "limit_frac", message)
     if by not in LIMITED_BY:
-        message = f"by = {by!r} can't bound a weight yet: max_weight is by security or issuer"
+        message = f"{by!r} can't bound a weight yet: max_weight is by security or issuer"
         return RuleRefused(RefusalReason.LIMIT_BY_GROUP, "by", message)
     if limit_frac is None:
-        message = "limit_frac is missing: max_weight needs a fraction of the account's value, such as 0.05"
+        message = "max_weight needs a fraction of the account's value, such as 0.05"
         return RuleRefused(RefusalReason.LIMIT_MISSING, "limit_frac", message)
     if not limit_frac.is_finite() or not 0 <= limit_frac <= 1:
-        message = f"limit_frac must be from 0 to 1 (0.05 is a twentieth of the account), not {limit_frac}"
+        message = f"a limit is from 0 to 1 (0.05 is a twentieth of the account), not {limit_frac}"
         actual = limit_frac if limit_frac.is_finite() else None
         return RuleRefused(RefusalReason.LIMIT_OUT_OF_RANGE, "limit_frac", message, Decimal(1), actual)
     return None
