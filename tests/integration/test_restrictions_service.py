@@ -344,19 +344,23 @@ async def test_why_a_free_security_is_free_and_an_unknown_one_is_not_found(stage
     assert (await stage.http.get("/v1/accounts/A9/screen")).status_code == 404
 
 
-async def test_an_edit_waits_for_accounts_events_and_they_for_it(stage: Stage, fresh_database: str) -> None:
+LOCKED_OUT: list[tuple[str, str, Struct]] = [
+    ("an account's event by whatever stands alone", "pg_advisory_xact_lock", account_changed(version=2)),
+    ("a run by accounts' events", "pg_advisory_xact_lock_shared", run_opened(RunAccount("A1", "H1", 2, 0))),
+]
+
+
+@pytest.mark.parametrize(("lock", "payload"), [row[1:] for row in LOCKED_OUT], ids=[row[0] for row in LOCKED_OUT])
+async def test_who_is_locked_out(stage: Stage, fresh_database: str, lock: str, payload: Struct) -> None:
     await stage.say(market(), account_changed())
     await stage.screen("A1", 1)
     other = await asyncpg.connect(fresh_database, server_settings={"search_path": "restrictions"})
     try:
-        transaction = other.transaction()
-        await transaction.start()
-        await other.execute("SELECT pg_advisory_xact_lock(hashtext('restrictions households'))")
-        await stage.say(account_changed(version=2, wishes=(NO_ALCOHOL,)))
-        await eventually(lambda: _someone_waits(other), what="the handler waits for the lock")
-        assert len(stage.screens()) == 1
-        await transaction.commit()
-        await stage.screen("A1", 2)
+        async with other.transaction():
+            await other.execute(f"SELECT {lock}(hashtext('restrictions households'))")
+            await stage.say(payload)
+            await eventually(lambda: _someone_waits(other), what="the handler waits for the lock")
+        await stage.taken(3)
     finally:
         await other.close()
 
