@@ -7,6 +7,7 @@ PY    := $(VENV)/bin/python
 STAMP := $(VENV)/.synced
 TYPED := libs services demo deploy
 OUT   := out/demo
+SYNC   = $(PY) -m uv pip sync --quiet --python $(PY) --require-hashes requirements.lock
 
 export PYTHONPATH := .
 
@@ -31,7 +32,7 @@ $(STAMP): requirements.lock
 	  awk '/^uv==/{on=1} on && /^ *#/{exit} on' requirements.lock > $(VENV)/uv.lock && \
 	  $(PY) -m pip install --quiet --require-hashes --no-deps -r $(VENV)/uv.lock; \
 	fi
-	@$(PY) -m uv pip sync --quiet --python $(PY) --require-hashes requirements.lock
+	@$(SYNC) 2>/dev/null || $(SYNC) --system-certs  # behind a proxy only the machine's own certificates are right
 	@touch $(STAMP)
 
 lock: $(STAMP) ## resolve pyproject.toml again into requirements.lock (with hashes, without any registry's address)
