@@ -1,0 +1,191 @@
+"""Builds the quadratic programme of a case: which lots are alike, what may be bought and sold, and every number as a fraction.
+
+Invariants
+1. The case is not changed, and the problem's arrays can't be.
+2. A lot that market, screen, a window or an unknown basis keeps from being sold has `may_sell` false.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+
+from libs.common.money import ZERO, float_from_decimal
+from libs.common.schemas.screen import Verdict
+from services.optimizer.core.arrays import Bools, Floats, Ints, frozen
+from services.optimizer.core.inputs import Case, HeldLot
+from services.optimizer.core.limits import budget_room, cash_band
+from services.optimizer.core.market import Snapshot
+from services.optimizer.core.problem import NO_LIMIT, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What makes lots of one name alike."""
+
+    name: int
+    gain_frac: float
+    is_long: bool
+    may_sell: bool
+    loss: bool
+    must_sell: bool
+    way_out: bool
+    locked: bool
+
+
+def build_problem(case: Case) -> Problem:
+    """Turn a case into arrays; the crossing of its money, shares and prices into float64."""
+    rows = _rows(case)
+    number = {case.snapshot.security_id[i]: n for n, i in enumerate(rows)}
+    kinds = _kinds(case, number)
+    ordered = sorted(kinds, key=lambda kind: (kind.name, kinds[kind][0]))
+    invested = case.value_usd - case.withdrawal_usd
+    sizes = [float_from_decimal(_dollars(case, kinds[kind]) / invested) for kind in ordered]
+    name, size = _ints([kind.name for kind in ordered]), _floats(sizes)
+    verdicts = [case.verdicts.get(case.snapshot.security_id[i]) for i in rows]
+    scale = float_from_decimal(case.value_usd / invested)
+    rates, band, room = case.account.rates, cash_band(case), budget_room(case)
+    short, long = (float_from_decimal(rate) if case.taxable else 0.0 for rate in (rates.short_frac, rates.long_frac))
+    row = _ints(rows)
+    return Problem(
+        row=row,
+        price_usd=_floats([NO_LIMIT if (price := case.snapshot.price[i]) is None else float_from_decimal(price) for i in rows]),
+        held=frozen(np.bincount(name, size, len(rows)).astype(np.float64)),
+        target=_targets(case, row),
+        exposures=frozen(case.snapshot.exposures[row]),
+        specific_var=frozen(case.snapshot.specific_var_ann[row]),
+        cost_frac=frozen(case.snapshot.half_spread_frac[row]),
+        group=_groups(case, rows),
+        may_buy=_bools([_may_buy(case, i, verdict) for i, verdict in zip(rows, verdicts, strict=True)]),
+        weight_min=_floats([_least_weight(verdict) * scale for verdict in verdicts]),
+        weight_max=_floats([_most_weight(verdict) * scale for verdict in verdicts]),
+        name=name,
+        size=size,
+        gain_frac=_floats([kind.gain_frac for kind in ordered]),
+        rate_frac=_floats([long if kind.is_long else short for kind in ordered]),
+        is_short=_bools([case.taxable and not kind.is_long for kind in ordered]),
+        is_long=_bools([case.taxable and kind.is_long for kind in ordered]),
+        may_sell=_bools([kind.may_sell for kind in ordered]),
+        loss=_bools([kind.loss for kind in ordered]),
+        must_sell=_bools([kind.must_sell for kind in ordered]),
+        way_out=_bools([kind.way_out for kind in ordered]),
+        locked=_bools([kind.locked for kind in ordered]),
+        lots=tuple(tuple(kinds[kind]) for kind in ordered),
+        risk_aversion=float_from_decimal(case.account.risk_aversion),
+        invested_usd=float_from_decimal(invested),
+        cash=_fraction(band.before, invested),
+        cash_min=_fraction(band.least, invested),
+        cash_max=_fraction(band.most, invested),
+        tax_room=_fraction(room.tax, invested),
+        short_room=_fraction(room.short, invested),
+        long_room=_fraction(room.long, invested),
+    )
+
+
+def _ints(values: list[int]) -> Ints:
+    return frozen(np.array(values, dtype=np.intp))
+
+
+def _floats(values: list[float]) -> Floats:
+    return frozen(np.array(values, dtype=np.float64))
+
+
+def _bools(values: list[bool]) -> Bools:
+    return frozen(np.array(values, dtype=np.bool_))
+
+
+def _fraction(dollars: Decimal | None, invested: Decimal) -> float:
+    return NO_LIMIT if dollars is None else float_from_decimal(dollars / invested)
+
+
+def _rows(case: Case) -> list[int]:
+    """Positions in the snapshot of all that is held or in the strategy, ordered by security."""
+    held = {case.snapshot.position[lot.security_id] for lot in case.lots}
+    wanted = {int(i) for i, weight in zip(case.model.positions, case.model.weight_frac, strict=True) if weight > 0}
+    return sorted(held | wanted, key=lambda i: case.snapshot.security_id[i])
+
+
+def _targets(case: Case, row: Ints) -> Floats:
+    everywhere = np.zeros(len(case.snapshot.security_id))
+    everywhere[case.model.positions] = case.model.weight_frac
+    return frozen(everywhere[row])
+
+
+def _groups(case: Case, rows: list[int]) -> Ints:
+    groups = [case.snapshot.identity_group[i] for i in rows]
+    number = {group: n for n, group in enumerate(sorted(set(groups)))}
+    return _ints([number[group] for group in groups])
+
+
+def _may_buy(case: Case, i: int, verdict: Verdict | None) -> bool:
+    """Whether market, screen and windows let this security be bought."""
+    snapshot = case.snapshot
+    priced = snapshot.price[i] is not None and snapshot.blocked[i] is None
+    return (
+        priced and (verdict is None or (verdict.may_buy and not verdict.must_sell)) and snapshot.identity_group[i] not in case.blocks.buys
+    )
+
+
+def _least_weight(verdict: Verdict | None) -> float:
+    if verdict is None or verdict.min_weight_frac is None or verdict.must_sell:
+        return 0.0
+    return float_from_decimal(verdict.min_weight_frac)
+
+
+def _most_weight(verdict: Verdict | None) -> float:
+    return NO_LIMIT if verdict is None or verdict.max_weight_frac is None else float_from_decimal(verdict.max_weight_frac)
+
+
+def _kinds(case: Case, number: dict[str, int]) -> dict[_Kind, list[int]]:
+    """Lots by what they are to the programme; the order of lots within a kind is the account's."""
+    wanted = set(case.blocks.way_out.values())
+    ways_out = {lot.security_id: lot.lot_id for lot in case.lots if lot.lot_id in wanted and free_to_sell(case, lot)}
+    kinds: dict[_Kind, list[int]] = {}
+    for n, lot in enumerate(case.lots):
+        kinds.setdefault(_kind(case, lot, number[lot.security_id], ways_out.get(lot.security_id)), []).append(n)
+    return kinds
+
+
+def must_sell(case: Case, security_id: str) -> bool:
+    """Whether the screen wants the whole position gone."""
+    verdict = case.verdicts.get(security_id)
+    return verdict is not None and verdict.must_sell
+
+
+def free_to_sell(case: Case, lot: HeldLot) -> bool:
+    """Whether market, screen and a known basis let this lot be sold, wash sales aside."""
+    verdict = case.verdicts.get(lot.security_id)
+    allowed = case.snapshot.blocked[case.snapshot.position[lot.security_id]] is None and (verdict is None or verdict.may_sell)
+    return allowed and (lot.basis is not None or must_sell(case, lot.security_id))
+
+
+def _kind(case: Case, lot: HeldLot, name: int, way_out: str | None) -> _Kind:
+    """`way_out` is the lot of this name whose sale lifts the group's window; it does not help the group's other names, whose
+    orders could fill before it."""
+    i = case.snapshot.position[lot.security_id]
+    proceeds = lot.quantity * _priced(case.snapshot, i)
+    gain = proceeds - (lot.basis or ZERO) if case.taxable else ZERO
+    locked = lot.loss and case.snapshot.identity_group[i] in case.blocks.loss_sales
+    may_sell = free_to_sell(case, lot) and (not locked or way_out is not None)
+    return _Kind(
+        name=name,
+        gain_frac=float_from_decimal(gain / proceeds),
+        is_long=lot.term == "long",
+        may_sell=may_sell,
+        loss=lot.loss,
+        must_sell=may_sell and must_sell(case, lot.security_id),
+        way_out=lot.lot_id == way_out,
+        locked=locked,
+    )
+
+
+def _priced(snapshot: Snapshot, i: int) -> Decimal:
+    price = snapshot.price[i]
+    if price is None:
+        raise AssertionError(f"{snapshot.security_id[i]} was let through without a price")
+    return price
+
+
+def _dollars(case: Case, lots: list[int]) -> Decimal:
+    i = case.snapshot.position[case.lots[lots[0]].security_id]
+    return sum((case.lots[n].quantity for n in lots), ZERO) * _priced(case.snapshot, i)

@@ -1,0 +1,141 @@
+"""Says why: a reason for each trade, what was asked and not reached, and which limits held the plan."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import numpy as np
+
+from libs.common.money import ZERO, cents_half_even
+from libs.common.schemas.proposal import Binding, ProposedTrade, TaxEstimate, TradeReason, Unmet
+from libs.common.schemas.screen import Verdict
+from services.optimizer.core.arrays import Floats
+from services.optimizer.core.branch import Multipliers
+from services.optimizer.core.build import free_to_sell
+from services.optimizer.core.inputs import Case
+from services.optimizer.core.limits import CashBand, budget_room, cash_band
+from services.optimizer.core.problem import Problem
+from services.optimizer.core.trades import Draft
+
+PRESSES = 1e-6  # a shadow price below a hundredth of a basis point for each basis point is none
+
+
+def give_reasons(case: Case, problem: Problem, drafts: list[Draft], after: Floats) -> list[ProposedTrade]:
+    """Each trade with the first reason that holds; `after` [names] are the weights once all is done.
+
+    Sales: restriction (the screen wants it gone, or holds it below a weight), harvest (it realises a net loss), cash (cash is short),
+    drift (it was above target), constraint (it balances what other limits keep away from target).
+    Buys: cash (cash was above its band), harvest (losses were sold and this takes their place above target), drift (it was below
+    target), constraint.
+    """
+    band = cash_band(case)
+    harvesting = any(draft.tax < 0 for draft in drafts)
+    return [draft.with_reason(_reason(case, problem, draft, float(after[draft.name]), band, harvesting)) for draft in drafts]
+
+
+def _reason(case: Case, problem: Problem, draft: Draft, after: float, band: CashBand, harvesting: bool) -> TradeReason:
+    before, target = float(problem.held[draft.name]), float(problem.target[draft.name])
+    if draft.selling:
+        verdict = case.verdicts.get(draft.security_id)
+        wanted = verdict is not None and (verdict.must_sell or before > float(problem.weight_max[draft.name]))
+        holding: tuple[tuple[bool, TradeReason], ...] = (
+            (wanted, "restriction"),
+            (draft.tax < 0, "harvest"),
+            (band.before < band.least, "cash"),
+            (before > target, "drift"),
+        )
+    else:
+        holding = ((band.before > band.most, "cash"), (harvesting and after > target, "harvest"), (before < target, "drift"))
+    return next((reason for holds, reason in holding if holds), "constraint")
+
+
+def unmet_wishes(case: Case, problem: Problem, drafts: list[Draft], multipliers: Multipliers, cash_after: Decimal) -> list[Unmet]:
+    """What the screen or the owner asked for and the trades do not do; securities in order, cash last."""
+    sold = {draft.security_id: draft.quantity for draft in drafts if draft.selling}
+    found = [*_left_over(case, sold, multipliers), *_too_heavy(case, problem, drafts, multipliers)]
+    band = cash_band(case)
+    lack, spare = cents_half_even(band.least) - cash_after, cash_after - cents_half_even(band.most)
+    if lack > 0:
+        found.append(Unmet(None, "cash_raise", "nothing_more_to_sell", lack))
+    elif spare > max(case.account.min_trade, _dearest_share(problem)):
+        found.append(Unmet(None, "cash_invest", "nothing_more_to_buy", spare))
+    return found
+
+
+def _dearest_share(problem: Problem) -> Decimal:
+    priced = problem.price_usd[problem.may_buy]
+    return cents_half_even(Decimal(repr(float(np.max(priced, initial=0.0)))))
+
+
+def wants_sale(verdict: Verdict | None) -> bool:
+    """Whether a rule asks for the sale, even where another forbids it."""
+    return verdict is not None and (verdict.must_sell or any(rule.kind == "must_sell" for rule in verdict.rules))
+
+
+def _positions(case: Case) -> dict[str, Decimal]:
+    positions: dict[str, Decimal] = {}
+    for lot in case.lots:
+        positions[lot.security_id] = positions.get(lot.security_id, ZERO) + lot.quantity
+    return positions
+
+
+def _left_over(case: Case, sold: dict[str, Decimal], multipliers: Multipliers) -> Iterator[Unmet]:
+    for security_id, position in sorted(_positions(case).items()):
+        left = position - sold.get(security_id, ZERO)
+        if left > 0 and wants_sale(case.verdicts.get(security_id)):
+            yield Unmet(security_id, "must_sell", _obstacle(case, security_id, position, left, multipliers), left)
+
+
+def _too_heavy(case: Case, problem: Problem, drafts: list[Draft], multipliers: Multipliers) -> Iterator[Unmet]:
+    """Held above its maximum weight, by more than the one share that rounding may leave."""
+    change = {draft.security_id: -draft.quantity if draft.selling else draft.quantity for draft in drafts}
+    positions = _positions(case)
+    for name in np.flatnonzero(problem.held > problem.weight_max):
+        i = int(problem.row[name])
+        security_id, price = case.snapshot.security_id[i], case.snapshot.price[i]
+        verdict = case.verdicts.get(security_id)
+        if price is None or verdict is None or verdict.max_weight_frac is None:
+            continue
+        shares = positions[security_id] + change.get(security_id, ZERO)
+        excess = shares - verdict.max_weight_frac * case.value_usd / price
+        if excess > 1:
+            reason = _obstacle(case, security_id, positions[security_id], excess, multipliers)
+            yield Unmet(security_id, "max_weight", reason, excess.quantize(Decimal(1)))
+
+
+def _obstacle(case: Case, security_id: str, position: Decimal, left: Decimal, multipliers: Multipliers) -> str:
+    """What keeps these shares in the account, the strongest first."""
+    i, verdict = case.snapshot.position[security_id], case.verdicts.get(security_id)
+    blocked, group = case.snapshot.blocked[i], case.snapshot.identity_group[i]
+    if blocked is not None:
+        return blocked
+    if verdict is not None and not verdict.may_sell:
+        return verdict.rules[0].kind if verdict.rules else "may_not_sell"
+    if position < 1:
+        return "less_than_one_share"
+    held = [lot for lot in case.lots if lot.security_id == security_id]
+    if group in case.blocks.loss_sales and any(lot.loss for lot in held):
+        return case.blocks.loss_sales[group]
+    if any(not free_to_sell(case, lot) for lot in held):
+        return "unknown_basis"
+    budgets = ("tax_budget", multipliers.tax), ("short_gain_budget", multipliers.short), ("long_gain_budget", multipliers.long)
+    spent = [name for name, price in budgets if price > PRESSES]
+    return spent[0] if spent else "whole_shares" if left < 1 else "min_trade"
+
+
+def bindings(case: Case, multipliers: Multipliers, tax: TaxEstimate, cash_after: Decimal) -> list[Binding]:
+    """The limits with a shadow price, in dollars: budgets as what was left of them and what the plan uses, cash as its band."""
+    room = budget_room(case)
+    candidates = (
+        ("tax_budget_usd", multipliers.tax, room.tax, tax.tax),
+        ("short_gain_budget_usd", multipliers.short, room.short, tax.short_gain - tax.short_loss),
+        ("long_gain_budget_usd", multipliers.long, room.long, tax.long_gain - tax.long_loss),
+    )
+    found = [
+        Binding(name, cents_half_even(limit), actual) for name, price, limit, actual in candidates if limit is not None and price > PRESSES
+    ]
+    band = cash_band(case)
+    if multipliers.cash > PRESSES:
+        found.append(Binding("cash_min_usd", cents_half_even(band.least), cash_after))
+    elif multipliers.cash < -PRESSES:
+        found.append(Binding("cash_max_usd", cents_half_even(band.most), cash_after))
+    return found

@@ -1,0 +1,143 @@
+"""A market snapshot as the optimizer reads it: columns indexed once, arrays shared by every account of a run.
+
+Invariants
+1. Prices are positive and finite or missing; specific variances are positive; each model's weights are not negative and sum to 1.
+2. The arrays can't be written to.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from math import isfinite
+
+import numpy as np
+
+from libs.common.money import float_from_decimal
+from libs.common.schemas.market import MarketPublished, RiskModel, SecurityColumns, TargetModel
+from services.optimizer.core.arrays import Bools, Floats, Ints, frozen
+from services.optimizer.core.decline import Decline, DeclineCode
+
+BPS = Decimal(10_000)
+WEIGHT_SUM_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A strategy's target: positions in the snapshot's securities and their weights as fractions."""
+
+    positions: Ints
+    weight_frac: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One market, indexed.  Rows of every array follow the snapshot's securities.
+
+    `exposures` [securities, factors] and `specific_var_ann` [securities] are zero where `in_risk_model` is false.
+    `half_spread_frac` is the cost of trading one dollar.
+    """
+
+    market_id: str
+    security_id: tuple[str, ...]
+    position: dict[str, int]
+    identity_group: tuple[str, ...]
+    price: tuple[Decimal | None, ...]
+    half_spread: tuple[Decimal, ...]
+    blocked: tuple[str | None, ...]
+    half_spread_frac: Floats
+    exposures: Floats
+    specific_var_ann: Floats
+    in_risk_model: Bools
+    models: dict[str, Model]
+
+
+def prepare(market: MarketPublished) -> Snapshot | Decline:
+    """Index a published market, or decline it with the field and the security that can't be used."""
+    columns = market.securities
+    position = {security_id: i for i, security_id in enumerate(columns.security_id)}
+    prices = [_price(text) for text in columns.price]
+    fault = _fault(market, position, prices)
+    if fault is not None:
+        return Decline(DeclineCode.INVALID_MARKET, fault)
+    exposures, specific, covered = _risk_rows(market.risk, position)
+    half_spread = tuple(Decimal(repr(float(bps))) / BPS for bps in columns.half_spread_bps)
+    return Snapshot(
+        market_id=market.market_id,
+        security_id=tuple(columns.security_id),
+        position=position,
+        identity_group=tuple(columns.identity_group),
+        price=tuple(prices),
+        half_spread=half_spread,
+        blocked=tuple(columns.blocked),
+        half_spread_frac=frozen(np.array([float_from_decimal(each) for each in half_spread], dtype=np.float64)),
+        exposures=frozen(exposures),
+        specific_var_ann=frozen(specific),
+        in_risk_model=frozen(covered),
+        models={model.strategy_id: _model(model, position) for model in market.models},
+    )
+
+
+def _price(text: str | None) -> Decimal | None:
+    """The price, or a price that `_fault` refuses: NaN for what can't be read."""
+    try:
+        return None if text is None else Decimal(text)
+    except InvalidOperation:
+        return Decimal("NaN")
+
+
+def _model(model: TargetModel, position: dict[str, int]) -> Model:
+    rows = np.array([position[security_id] for security_id in model.security_id], dtype=np.intp)
+    weights = np.array([float(weight) for weight in model.weight_frac], dtype=np.float64)
+    return Model(frozen(rows), frozen(weights))
+
+
+def _risk_rows(risk: RiskModel, position: dict[str, int]) -> tuple[Floats, Floats, Bools]:
+    """The risk model's rows in the order of the snapshot's securities; rows of names that the snapshot lacks are left out."""
+    exposures = np.zeros((len(position), len(risk.factors)))
+    specific, covered = np.zeros(len(position)), np.zeros(len(position), dtype=np.bool_)
+    known = [i for i, security_id in enumerate(risk.security_id) if security_id in position]
+    rows = np.array([position[risk.security_id[i]] for i in known], dtype=np.intp)
+    if known:
+        exposures[rows] = np.array(risk.exposures, dtype=np.float64).reshape(len(risk.security_id), len(risk.factors))[known]
+        specific[rows] = np.array(risk.specific_var_ann, dtype=np.float64)[known]
+        covered[rows] = True
+    return exposures, specific, covered
+
+
+def _fault(market: MarketPublished, position: dict[str, int], prices: list[Decimal | None]) -> str | None:
+    """What makes the snapshot unusable, naming field and security; None where nothing does."""
+    columns, risk = market.securities, market.risk
+    for security_id, price, spread in zip(columns.security_id, prices, columns.half_spread_bps, strict=True):
+        if price is not None and not (price.is_finite() and price > 0):
+            return f"price of {security_id} is {price}"
+        if not (isfinite(spread) and spread >= 0):
+            return f"half_spread_bps of {security_id} is {spread}"
+    return (
+        _risk_fault(risk)
+        or _columns_fault(columns, position)
+        or next(filter(None, (_model_fault(m, position) for m in market.models)), None)
+    )
+
+
+def _columns_fault(columns: SecurityColumns, position: dict[str, int]) -> str | None:
+    return None if len(position) == len(columns.security_id) else "security_id names a security twice"
+
+
+def _risk_fault(risk: RiskModel) -> str | None:
+    for security_id, row, variance in zip(risk.security_id, risk.exposures, risk.specific_var_ann, strict=True):
+        if not (isfinite(variance) and variance > 0):
+            return f"specific_var_ann of {security_id} is {variance}"
+        if len(row) != len(risk.factors) or not all(map(isfinite, row)):
+            return f"exposures of {security_id} are not {len(risk.factors)} finite numbers"
+    return None
+
+
+def _model_fault(model: TargetModel, position: dict[str, int]) -> str | None:
+    weights = [float(weight) for weight in model.weight_frac]
+    for security_id, weight in zip(model.security_id, weights, strict=True):
+        if security_id not in position:
+            return f"model {model.strategy_id} holds {security_id}, which the snapshot lacks"
+        if not (isfinite(weight) and weight >= 0):
+            return f"weight_frac of {security_id} in model {model.strategy_id} is {weight}"
+    if abs(sum(weights) - 1) > WEIGHT_SUM_TOLERANCE:
+        return f"weights of model {model.strategy_id} sum to {sum(weights)}"
+    return None

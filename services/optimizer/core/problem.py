@@ -1,0 +1,71 @@
+"""The quadratic programme of one account, as arrays.
+
+    minimise   lam v'(BB' + D)v + sum_l sold_l (rate_l gain_l + cost) + sum_i bought_i cost_i         v = held - sold + bought - target
+    subject to 0 <= sold_l <= held_l, bought_i >= 0, cash in its band, tax and gains within budgets, weights within their bounds
+
+Symbols: v [names] active weights; B [names, factors] exposures and D [names] specific variance, annual; lam the account's
+`risk_aversion`, so that one per cent of tracking error costs lam basis points (the half form of the literature uses 2 lam).
+Weights, cash, budgets and costs are fractions of `invested_usd`, the account's value less withdrawals due.
+
+Lots of one name that are alike in every coefficient are one tranche, sold in the order of the account's lots.
+A tranche of unknown basis is taxed as if its basis were zero; it is sold only if it must be.
+"""
+
+from dataclasses import dataclass
+
+from services.optimizer.core.arrays import Bools, Floats, Ints
+
+NO_LIMIT = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Arrays of one account; names are sorted by security, tranches by name.  All read-only.
+
+    names:    `row` position in the snapshot; `price_usd`; `held`, `target` weights; `cost_frac` half spread; `group` identity group's
+              number; `weight_min`, `weight_max` bounds
+    tranches: `name` its name's number; `size` weight; `gain_frac` gain on a dollar sold; `rate_frac`; `is_short`, `is_long` its budget;
+              `loss` a sale could be a loss; `must_sell`; `way_out` the lot whose sale lifts a window; `locked` loss sales need that
+              way out; `lots` its lots' numbers in the case
+    account:  cash before and its band, spendable and total alike; `*_room` what budgets leave
+    """
+
+    row: Ints
+    price_usd: Floats
+    held: Floats
+    target: Floats
+    exposures: Floats
+    specific_var: Floats
+    cost_frac: Floats
+    group: Ints
+    may_buy: Bools
+    weight_min: Floats
+    weight_max: Floats
+
+    name: Ints
+    size: Floats
+    gain_frac: Floats
+    rate_frac: Floats
+    is_short: Bools
+    is_long: Bools
+    may_sell: Bools
+    loss: Bools
+    must_sell: Bools
+    way_out: Bools
+    locked: Bools
+    lots: tuple[tuple[int, ...], ...]
+
+    risk_aversion: float
+    invested_usd: float
+    cash: float
+    cash_min: float
+    cash_max: float
+    tax_room: float
+    short_room: float
+    long_room: float
+
+    @property
+    def tax_frac(self) -> Floats:
+        """Tax on a dollar sold, by tranche; negative for a loss."""
+        tax: Floats = self.rate_frac * self.gain_frac
+        return tax

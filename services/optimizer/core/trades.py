@@ -1,0 +1,114 @@
+"""Whole shares become trades with lots, in exact decimals: what each realises and costs at the pinned prices.
+
+A lot of unknown basis is taxed as a short-term gain of its whole proceeds, the dearest it can be; its own `gain` stays unknown.
+"""
+
+from dataclasses import dataclass
+from decimal import ROUND_UP, Decimal
+
+from libs.common.money import CENT, ZERO, cents_half_even
+from libs.common.schemas.proposal import LotInstruction, ProposedTrade, Side, TaxEstimate, TradeReason
+from services.optimizer.core.inputs import Case, HeldLot
+from services.optimizer.core.problem import Problem
+from services.optimizer.core.rounding import Shares
+from services.optimizer.core.shares import ROUNDING
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One name's trade without its reason: shares and lots to sell with the shares of each; `price` and amounts in dollars."""
+
+    name: int
+    security_id: str
+    selling: bool
+    quantity: Decimal
+    price: Decimal
+    lots: tuple[LotInstruction, ...]
+    tax: Decimal
+    cost: Decimal
+    cash: Decimal
+
+    def with_reason(self, reason: TradeReason) -> ProposedTrade:
+        """The trade as it is proposed."""
+        side: Side = "sell" if self.selling else "buy"
+        return ProposedTrade(self.security_id, side, self.quantity, self.price, reason, list(self.lots), self.tax, self.cost)
+
+
+def draft_trades(case: Case, problem: Problem, shares: Shares) -> list[Draft]:
+    """The trades, ordered by security."""
+    names = sorted(shares.bought.keys() | shares.sold.keys())
+    return [_sale(case, problem, shares, name) if name in shares.sold else _purchase(case, problem, shares, name) for name in names]
+
+
+def _terms(case: Case, problem: Problem, name: int) -> tuple[str, Decimal, Decimal]:
+    """Security, price and half spread of a name."""
+    i = int(problem.row[name])
+    price = case.snapshot.price[i]
+    if price is None:
+        raise AssertionError(f"{case.snapshot.security_id[i]} is traded without a price")
+    return case.snapshot.security_id[i], price, case.snapshot.half_spread[i]
+
+
+def _purchase(case: Case, problem: Problem, shares: Shares, name: int) -> Draft:
+    security_id, price, half_spread = _terms(case, problem, name)
+    quantity = Decimal(shares.bought[name])
+    paid = (quantity * price * (1 + half_spread)).quantize(CENT, rounding=ROUND_UP)
+    return Draft(name, security_id, False, quantity, price, (), ZERO, cents_half_even(quantity * price * half_spread), -paid)
+
+
+def _sale(case: Case, problem: Problem, shares: Shares, name: int) -> Draft:
+    security_id, price, half_spread = _terms(case, problem, name)
+    curve, sold = shares.curves[name], shares.sold[name]
+    lots = [case.lots[n] for tranche in curve.tranches for n in problem.lots[tranche]]
+    everything = curve.whole is not None and abs(sold - curve.whole) <= ROUNDING
+    quantity = sum((lot.quantity for lot in lots), ZERO) if everything else Decimal(round(sold))
+    instructions = _take(lots, quantity, price)
+    tax = sum((taxed(case, each) for each in instructions), ZERO)
+    received = cents_half_even(quantity * price * (1 - half_spread))
+    cost = cents_half_even(quantity * price * half_spread)
+    return Draft(name, security_id, True, quantity, price, tuple(each for each, _ in instructions), cents_half_even(tax), cost, received)
+
+
+def _take(lots: list[HeldLot], quantity: Decimal, price: Decimal) -> list[tuple[LotInstruction, Decimal]]:
+    """Instructions for `quantity` shares in the lots' order, each with its taxable gain in dollars (a zero basis where unknown)."""
+    taken, left = [], quantity
+    for lot in lots:
+        shares = min(left, lot.quantity)
+        if shares <= 0:
+            break
+        proceeds = shares * price
+        gain = None if lot.basis is None else cents_half_even(proceeds - lot.basis * shares / lot.quantity)
+        taken.append((LotInstruction(lot.lot_id, shares, lot.term, gain), cents_half_even(proceeds) if gain is None else gain))
+        left -= shares
+    if left > 0:
+        raise AssertionError(f"{left} shares more than the lots hold")
+    return taken
+
+
+def rate_of(case: Case, instruction: LotInstruction) -> Decimal:
+    """The tax on a dollar of this instruction's gain."""
+    if not case.taxable:
+        return ZERO
+    return case.account.rates.long_frac if instruction.term == "long" else case.account.rates.short_frac
+
+
+def taxed(case: Case, instruction: tuple[LotInstruction, Decimal]) -> Decimal:
+    """Dollars of tax on one instruction with its taxable gain; negative for a loss."""
+    return rate_of(case, instruction[0]) * instruction[1]
+
+
+def estimate_tax(case: Case, drafts: list[Draft]) -> TaxEstimate:
+    """What the sales realise by term, and the tax of all trades; nothing in an IRA or Roth."""
+    sums = {(long, lossy): ZERO for long in (False, True) for lossy in (False, True)}
+    if case.taxable:
+        for draft in drafts:
+            for lot in draft.lots:
+                gain = cents_half_even(lot.quantity * draft.price) if lot.gain is None else lot.gain
+                sums[lot.term == "long", gain < 0] += abs(gain)
+    return TaxEstimate(
+        short_gain=sums[False, False],
+        short_loss=sums[False, True],
+        long_gain=sums[True, False],
+        long_loss=sums[True, True],
+        tax=sum((draft.tax for draft in drafts), ZERO),
+    )
