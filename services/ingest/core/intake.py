@@ -1,5 +1,6 @@
 """The account master: what is agreed with the owner, apart from what the custodian holds."""
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Literal
@@ -70,20 +71,27 @@ def problems_of(intake: AccountIntake, today: date) -> list[IntakeProblem]:
     for name in ("tax", "short_gain", "long_gain"):
         budget = getattr(intake.budgets, name)
         refuse_unless(budget is None or budget >= 0, f"budgets.{name}", "is negative", "Give dollars a year, or null for no limit")
-    for index, wish in enumerate(intake.wishes):
-        needs_limit = wish.kind == "max_weight"
-        refuse_unless(
-            (wish.limit_frac is not None) == needs_limit,
-            f"wishes[{index}].limit_frac",
-            "is missing" if needs_limit else f"has no meaning for {wish.kind}",
-            "Give it with max_weight and only there, as a fraction",
-        )
-        refuse_unless(
-            wish.limit_frac is None or ZERO <= wish.limit_frac <= ONE,
-            f"wishes[{index}].limit_frac",
-            f"{wish.limit_frac} is not a fraction from 0 to 1",
-            "0.05 is five of a hundred",
-        )
+    found += _wish_problems(intake.wishes)
     for index, sale in enumerate(intake.past_sales):
         refuse_unless(sale.trade_date <= today, f"past_sales[{index}].trade_date", "is in the future", "Give sales that were made")
+    return found
+
+
+def _wish_problems(wishes: Sequence[Wish]) -> list[IntakeProblem]:
+    """Wishes that could not become rules: named here, where the owner's adviser can still mend them."""
+    found = []
+    for index, wish in enumerate(wishes):
+        place = f"wishes[{index}]"
+        if not wish.wish_id or any(other.wish_id == wish.wish_id for other in wishes[:index]):
+            found.append(IntakeProblem(f"{place}.wish_id", f"{wish.wish_id!r} is empty or comes twice", "Give each wish its own id"))
+        if not wish.target or wish.target != wish.target.strip():
+            found.append(IntakeProblem(f"{place}.target", f"{wish.target!r} is empty or padded", "Name what the wish is about"))
+        if wish.kind != "max_weight":
+            if wish.limit_frac is not None:
+                found.append(IntakeProblem(f"{place}.limit_frac", f"has no meaning for {wish.kind}", "Leave it out"))
+            continue
+        if wish.by not in ("security", "issuer"):
+            found.append(IntakeProblem(f"{place}.by", f"max_weight by {wish.by} is not offered", "Bound securities or issuers"))
+        if wish.limit_frac is None or not ZERO <= wish.limit_frac <= ONE:
+            found.append(IntakeProblem(f"{place}.limit_frac", f"{wish.limit_frac} is no fraction from 0 to 1", "0.05 is five of a hundred"))
     return found
