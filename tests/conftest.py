@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
+import hypothesis
 import pytest
 
 from deploy.local import kafka, postgres
@@ -18,6 +19,9 @@ _database_numbers = itertools.count(1)
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(no_skips)
+    # No test fails for being slow; in CI the same examples every time, so that a red run means the change, not the draw.
+    hypothesis.settings.register_profile("ours", deadline=None, derandomize=no_skips.skips_fail(), print_blob=True)
+    hypothesis.settings.load_profile("ours")
 
 
 @pytest.fixture(scope="session")
