@@ -1,6 +1,6 @@
 """The books of the whole household, and what its accounts hold by them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -15,34 +15,33 @@ from services.wash_sale.core.securities import SecurityFacts
 
 @dataclass(frozen=True)
 class Books:
-    """`groups` are the replayed books of the groups with trades, `idle` the starting lots of all others, by account."""
+    """`groups` are the replayed books of the groups with trades, `layers` what each account holds (a lot's in the order of its shares)."""
 
     groups: Mapping[str, GroupBook]
-    idle: Mapping[str, list[Layer]]
-
-    def layers(self, account_id: str) -> list[Layer]:
-        """An account's layers; those of one lot in the order of its shares."""
-        traded = (layers for book in self.groups.values() for (owner, _), layers in book.layers.items() if owner == account_id)
-        return [*self.idle.get(account_id, ()), *(layer for layers in traded for layer in layers)]
+    layers: Mapping[str, Sequence[Layer]]
 
 
 def books_of(ledger: HouseholdLedger, securities: SecurityFacts, account_ids: Collection[str]) -> Books | Refusal:
-    """The books of every group, with the idle lots of the given accounts.
+    """The books of every group, and what the given accounts hold.
 
     A refusal where the facts contradict each other (a split that came to be known after a sale, say).
     """
     traded = traded_groups(ledger, securities)
-    groups = {}
+    groups: dict[str, GroupBook] = {}
+    held: dict[str, list[Layer]] = {account_id: [] for account_id in account_ids}
     for group, facts in group_facts(ledger, securities, traded).items():
         book = replay(facts, ledger.accounts, securities)
         if isinstance(book, Refusal):
             return book
         groups[group] = book
-    idle = {}
-    for account in map(ledger.accounts.__getitem__, account_ids):
-        lots = (lot for lot in account.starting.values() if securities.group(lot.security_id) not in traded)
-        idle[account.account_id] = [starting_layer(account, lot, securities) for lot in lots]
-    return Books(groups, idle)
+        for (account_id, _), layers in book.layers.items():
+            if account_id in held:
+                held[account_id] += layers
+    for account_id, layers in held.items():
+        account = ledger.accounts[account_id]
+        idle = (lot for lot in account.starting.values() if securities.group(lot.security_id) not in traded)
+        layers += [starting_layer(account, lot, securities) for lot in idle]
+    return Books(groups, held)
 
 
 def group_book(ledger: HouseholdLedger, securities: SecurityFacts, group: str) -> GroupBook | Refusal:

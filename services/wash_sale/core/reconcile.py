@@ -2,14 +2,14 @@
 
 The file is the starting point, booked trades move it (DESIGN decisions 3 to 5).  Of what then still differs:
 1. a lot that our own purchase turns out to be (its alias comes later than the lot) stops being a starting lot;
-2. a starting lot that neither a trade nor a wash sale has touched follows the custodian's corrections: its basis and date always, its
-   quantity (or its vanishing) when the same business date is delivered again;
+2. a starting lot that neither a trade nor a wash sale has touched follows the custodian's corrections: its basis and date while the
+   quantity agrees, its quantity (or its vanishing) when the same business date is delivered again;
 3. a lot that appears is a further starting point, and counts as a purchase on its date; but not while another lot of the same security
    has shrunk, which may be the same shares under a new id;
 4. anything else stays as it is in the ledger and is listed as a disagreement, which keeps the account from being traded.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -96,10 +96,10 @@ def compare(ledger: HouseholdLedger, payload: AccountChanged, securities: Securi
     return told if layers is None else settled
 
 
-def _layers(ledger: HouseholdLedger, account_id: str, securities: SecurityFacts) -> list[Layer] | None:
+def _layers(ledger: HouseholdLedger, account_id: str, securities: SecurityFacts) -> Sequence[Layer] | None:
     """What the account holds by the ledger; None where the facts contradict each other."""
     books = books_of(ledger, securities, [account_id])
-    return None if isinstance(books, Refusal) else books.layers(account_id)
+    return None if isinstance(books, Refusal) else books.layers[account_id]
 
 
 def _without_own_purchases(meeting: _Meeting) -> dict[str, StartingLot]:
@@ -122,6 +122,7 @@ def _with_corrections(meeting: _Meeting) -> dict[str, StartingLot]:
     """Case 2."""
     account, payload = meeting.account, meeting.payload
     touched = _touched(meeting.ledger, account) | {layer.lot_id for layer in meeting.layers if layer.replaces}
+    held, expected = held_by_lot(meeting.layers), expected_by_lot(meeting.ledger, account)
     starting = {}
     for lot_id, lot in account.starting.items():
         name = account.lot_named(lot_id)
@@ -131,7 +132,7 @@ def _with_corrections(meeting: _Meeting) -> dict[str, StartingLot]:
         elif payload.business_date <= lot.counted_on:
             if now is not None:
                 starting[lot_id] = replace(starting_lot(now, payload), lot_id=lot_id)
-        elif now is not None and (lot.cost != _cents(now.cost_basis) or lot.acquired != now.acquired):
+        elif now is not None and held.get(name) == expected.get(name):
             starting[lot_id] = replace(lot, cost=_cents(now.cost_basis), acquired=now.acquired)
         else:
             starting[lot_id] = lot

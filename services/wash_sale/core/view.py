@@ -27,7 +27,7 @@ def ledger_content(ledger: HouseholdLedger, securities: SecurityFacts, as_of: da
         run_id=None,
         accounts=[_account(ledger, account, books) for account in present],
         blocked_buys=blocked_buys(ledger, books, securities, as_of),
-        blocked_loss_sales=blocked_loss_sales(ledger, books, securities, as_of),
+        blocked_loss_sales=blocked_loss_sales(books, securities, as_of),
         taxpayers=taxpayer_years(ledger, books, as_of),
         account_years=account_years(ledger, books, as_of.year),
         sales=realised_sales(books, as_of.year - 1),
@@ -57,7 +57,7 @@ def realised_sales(books: Books, first_year: int) -> list[RealisedSale]:
 
 
 def _account(ledger: HouseholdLedger, account: AccountFacts, books: Books) -> LedgerAccount:
-    layers = books.layers(account.account_id)
+    layers = books.layers[account.account_id]
     differing = disagreements(held_by_lot(layers), expected_by_lot(ledger, account))
     return LedgerAccount(account.account_id, account.version, account.trade_seq, tax_lot_columns(layers), differing)
 

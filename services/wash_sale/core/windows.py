@@ -4,14 +4,12 @@ Windows hold for the whole household and identity group.  They err to the safe s
 a taxable account blocks buys as a loss would, and so does the part of a past loss that no purchase booked here has washed.
 """
 
-from collections.abc import Iterable
 from datetime import date
 
 from libs.common.schemas.ledger import Window
 from services.wash_sale.core.books import Books
 from services.wash_sale.core.group_facts import loss_before_start, past_losses
 from services.wash_sale.core.household import HouseholdLedger
-from services.wash_sale.core.lots import Layer
 from services.wash_sale.core.matching import WASH_WINDOW
 from services.wash_sale.core.securities import SecurityFacts
 
@@ -37,10 +35,10 @@ def blocked_buys(ledger: HouseholdLedger, books: Books, securities: SecurityFact
     ]
 
 
-def blocked_loss_sales(ledger: HouseholdLedger, books: Books, securities: SecurityFacts, as_of: date) -> list[Window]:
+def blocked_loss_sales(books: Books, securities: SecurityFacts, as_of: date) -> list[Window]:
     """A window for each purchase of the last 30 days with shares still held that have not replaced a loss yet; `cause` is its first lot."""
     found: dict[tuple[str, date, str, str], set[str]] = {}
-    for layer in _all_layers(ledger, books):
+    for layer in (layer for layers in books.layers.values() for layer in layers):
         if layer.acquired is not None and layer.acquired + WASH_WINDOW >= as_of and not layer.replaces:
             key = (securities.group(layer.security_id), layer.acquired, layer.account_id, layer.purchase_id)
             found.setdefault(key, set()).add(layer.lot_id)
@@ -48,7 +46,3 @@ def blocked_loss_sales(ledger: HouseholdLedger, books: Books, securities: Securi
         Window(group, list(securities.securities(group)), day, day + WASH_WINDOW, account_id, min(lot_ids), sorted(lot_ids))
         for (group, day, account_id, _), lot_ids in sorted(found.items())
     ]
-
-
-def _all_layers(ledger: HouseholdLedger, books: Books) -> Iterable[Layer]:
-    return (layer for account_id in ledger.accounts for layer in books.layers(account_id))

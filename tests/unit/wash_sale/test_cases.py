@@ -90,7 +90,7 @@ class Adapter:
         return buy(tx["lot_id"], number, on, tx["quantity"], tx["cost"], **where)
 
     def oldest(self, tx: Mapping[str, Any], securities: SecurityFacts) -> dict[str, str]:
-        layers = [layer for layer in books(self.ledger, securities).layers(tx["account"]) if layer.security_id == tx["security"]]
+        layers = [layer for layer in books(self.ledger, securities).layers[tx["account"]] if layer.security_id == tx["security"]]
         wanted, lots = D(tx["quantity"]), {}
         for layer in sorted(layers, key=lambda each: each.acquired or date.min):
             taken = min(wanted, layer.quantity)
@@ -141,7 +141,7 @@ def held(row: Any, expected: list[dict[str, Any]]) -> list[str]:
 def test_open_lots_of_the_case(case_id: str) -> None:
     case = BY_ID[case_id]
     found = Adapter(case).run()
-    layers = [layer for each in case["accounts"] for layer in found.layers(each["id"])]
+    layers = [layer for each in case["accounts"] for layer in found.layers[each["id"]]]
     assert Counter(
         (
             plain(layer.quantity),

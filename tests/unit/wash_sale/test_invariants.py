@@ -51,7 +51,7 @@ def washes_of(found: Books) -> list[Wash]:
 
 
 def layers_of(found: Books) -> list[Layer]:
-    return [layer for account_id in ACCOUNTS for layer in found.layers(account_id)]
+    return [layer for account_id in ACCOUNTS for layer in found.layers[account_id]]
 
 
 def content(ledger: HouseholdLedger, securities: SecurityFacts = SECURITIES) -> LedgerUpdated:
