@@ -7,7 +7,7 @@ from pathlib import Path
 from libs.common.db import transaction
 from libs.common.schemas.market import MarketPublished, RunOpened
 from libs.common.service import Service
-from services.ingest import store
+from services.ingest import delivery_store, store
 from services.ingest.core.run import open_run
 from services.ingest.market_files import load_market
 from services.ingest.metrics import IngestMetrics
@@ -36,7 +36,8 @@ async def open_daily_run(
         if market_id is None:
             return None
         accounts = await store.account_rows(unit.connection)
-        run = open_run(as_of, files_of, market_id, accounts, unit.now, settings.cutoff_new_york, settings.price_collar_bps)
+        first_file = await delivery_store.first_received(unit.connection, files_of)
+        run = open_run(as_of, files_of, market_id, accounts, unit.now, settings.cutoff_new_york, settings.price_collar_bps, first_file)
         fresh = await store.save_run(unit.connection, run)
         if fresh:
             unit.correlationid = run.run_id
@@ -50,9 +51,4 @@ async def open_daily_run(
 async def files_are_in(service: Service, business_date: date) -> bool:
     """Whether every custodian that the account master names has an applied delivery of the date."""
     async with transaction(service.pool) as connection:
-        missing = await connection.fetchval(
-            "SELECT count(*) FROM (SELECT DISTINCT custodian FROM account) a WHERE NOT EXISTS (SELECT 1 FROM delivery d "
-            "WHERE d.custodian = a.custodian AND d.business_date = $1 AND d.sequence = 1 AND d.state = 'applied')",
-            business_date,
-        )
-    return not missing
+        return not await delivery_store.custodians_missing(connection, business_date)

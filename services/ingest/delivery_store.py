@@ -1,6 +1,6 @@
 """The tables of deliveries as typed calls."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 
@@ -122,3 +122,19 @@ async def take_staged(connection: Connection, delivery_id: str, after: str, limi
         )
         for row in rows
     ]
+
+
+async def first_received(connection: Connection, business_date: date) -> datetime | None:
+    """When the first file of a business date came."""
+    found: datetime | None = await connection.fetchval("SELECT min(received_at) FROM delivery WHERE business_date = $1", business_date)
+    return found
+
+
+async def custodians_missing(connection: Connection, business_date: date) -> list[str]:
+    """The custodians of the account master without an applied delivery of the date."""
+    rows = await connection.fetch(
+        "SELECT custodian FROM (SELECT DISTINCT custodian FROM account) a WHERE NOT EXISTS (SELECT 1 FROM delivery d "
+        "WHERE d.custodian = a.custodian AND d.business_date = $1 AND d.sequence = 1 AND d.state = 'applied') ORDER BY custodian",
+        business_date,
+    )
+    return [row["custodian"] for row in rows]

@@ -77,6 +77,7 @@ class RunAccount(Struct, frozen=True):
 class RunOpened(Struct, frozen=True):
     """pma.run.opened: decide these accounts, as of this date, on this market.  Blocks close at `cutoff_at` at the latest.
 
+    `files_received_at` is when the first of the day's custodian files came: the clock of file-to-order time starts there.
     `price_collar_bps`: a fill may differ this much from the pinned price, so a sale that could become a loss within it counts as one.
     """
 
@@ -87,3 +88,4 @@ class RunOpened(Struct, frozen=True):
     cutoff_at: datetime
     price_collar_bps: int
     accounts: list[RunAccount]
+    files_received_at: datetime | None = None

@@ -36,7 +36,14 @@ def why_excluded(account: Candidate, files_of: date) -> str | None:
 
 
 def open_run(
-    as_of: date, files_of: date, market_id: str, accounts: Sequence[Candidate], opened_at: datetime, cutoff: time, price_collar_bps: int
+    as_of: date,
+    files_of: date,
+    market_id: str,
+    accounts: Sequence[Candidate],
+    opened_at: datetime,
+    cutoff: time,
+    price_collar_bps: int,
+    files_received_at: datetime | None = None,
 ) -> RunOpened:
     """The run of a trade date on one market snapshot; asked for twice it has the same id.  `cutoff` is New York time."""
     members = [
@@ -44,4 +51,5 @@ def open_run(
         for a in sorted(accounts, key=lambda a: (a.household_id, a.account_id))
     ]
     cutoff_at = datetime.combine(as_of, cutoff, NEW_YORK).astimezone(opened_at.tzinfo)
-    return RunOpened(content_id("run", as_of.isoformat(), market_id), as_of, market_id, opened_at, cutoff_at, price_collar_bps, members)
+    run_id = content_id("run", as_of.isoformat(), market_id)
+    return RunOpened(run_id, as_of, market_id, opened_at, cutoff_at, price_collar_bps, members, files_received_at)
