@@ -40,11 +40,10 @@ lock: $(STAMP) ## resolve pyproject.toml again into requirements.lock (with hash
 	$(PY) -m uv pip compile pyproject.toml $$groups --universal --generate-hashes --no-header --python-version 3.11 --quiet -o requirements.lock
 	@if grep -nE '(https?|file)://' requirements.lock; then echo "make lock: the lock must not hold an address" >&2; exit 1; fi
 
+CHECKS := "ruff format --check --quiet ." "ruff check --quiet ." "mypy $(TYPED)" "pytest -q tests/unit"
 check: $(STAMP) ## format, ruff, mypy strict, import boundaries, schemas and unit tests: under a minute
-	@$(PY) -m ruff format --check --quiet . || { $(PY) -m ruff format --diff --quiet . 2>&1 | head -40; exit 1; }
-	@$(PY) -m ruff check --quiet .
-	@$(PY) -m mypy $(TYPED)
-	@$(PY) -m pytest -q tests/unit
+	@failed=""; for each in $(CHECKS); do $(PY) -m $$each || failed="$$failed; $$each"; done; \
+	if [ -n "$$failed" ]; then echo "make check: failed$$failed" >&2; exit 1; fi
 
 TIERS ?= unit contract integration e2e
 test: $(STAMP) ## unit, contract, integration and end-to-end, on a real PostgreSQL and a real Kafka; seconds of each
