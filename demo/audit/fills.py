@@ -110,8 +110,9 @@ def _listed(quantities: list[Decimal]) -> str:
 
 
 def prices(evidence: Evidence, legs: list[Leg], tally: Tally) -> None:
-    """Fills lie within the order's collar; each account is booked at the fill's own price, a fraction at the order's average."""
-    standing = {o: list(_standing(executions).values()) for o, executions in _executions_of(evidence).items()}
+    """Fills lie within the order's collar; each account is booked at the fill's own price, a fraction at the average so far."""
+    by_order = _executions_of(evidence)
+    standing = {order_id: list(_standing(executions).values()) for order_id, executions in by_order.items()}
     price_of = {execution.exec_id: execution.last_px for executions in standing.values() for execution in executions}
     for order in evidence.orders:
         reference, collar = order.reference_price, order.price_collar_bps / BPS
@@ -124,11 +125,14 @@ def prices(evidence: Evidence, legs: list[Leg], tally: Tally) -> None:
             said = price_of.get(trade.exec_id)
             tally.check(trade.price == said, trade.cl_ord_id, f"trade {trade.trade_id} at {trade.price}, execution at {said}")
         elif trade.kind == "cash_in_lieu" and trade.trade_id not in evidence.busted:
-            _check_in_lieu(trade, standing.get(trade.cl_ord_id, []), tally)
+            _check_in_lieu(trade, by_order.get(trade.cl_ord_id, []), tally)
 
 
 def _check_in_lieu(trade: TradeBooked, executions: list[ExecutionReported], tally: Tally) -> None:
-    shares = total(execution.last_qty for execution in executions)
-    dollars = total(execution.last_qty * (execution.last_px or ZERO) for execution in executions)
+    """The average of what was filled when the account's whole shares were complete: up to the execution that the trade names."""
+    place = next((i for i, execution in enumerate(executions) if execution.exec_id == trade.exec_id), -1)
+    so_far = _standing(executions[: place + 1]).values()
+    shares = total(execution.last_qty for execution in so_far)
+    dollars = total(execution.last_qty * (execution.last_px or ZERO) for execution in so_far)
     average = (dollars / shares).quantize(SHARE_STEP) if shares else ZERO
     tally.check(trade.price == average, trade.cl_ord_id, f"fraction of {trade.account_id} at {trade.price}, average {average}")

@@ -184,6 +184,7 @@ PLANTS: list[tuple[str, str, str, Plant]] = [
     ("pro_rata", "a share too many for one account", "fills.jsonl", one_share_to_the_other_account),
     ("prices", "beyond the collar", "fills.jsonl", set_in("last_px", "51", last_px="50.01")),
     ("prices", "one account gets a better price", "fills.jsonl", set_in("price", "50", type="pma.trade.booked", account_id="A2")),
+    ("prices", "a fraction at another price than the average", "fills.jsonl", set_in("price", "100", kind="cash_in_lieu")),
     ("conservation_shares", "shares appear", "accounts_after.jsonl", set_in("lots.quantity.0", "38", account_id="B2")),
     ("conservation_shares", "a split that the custodian did not make", "custody.jsonl", drop(why="split")),
     ("conservation_cash", "a cent vanishes", "accounts_after.jsonl", set_in("cash_settled", "1229.92", account_id="B2")),
