@@ -40,9 +40,19 @@ def open_window(windows: list[Window], case: Case, security_id: str) -> list[Win
 
 
 def sells_out(case: Case, window: Window) -> bool:
-    """Whether the proposal sells all shares of the lots that opened the window: then nothing is left to replace the loss."""
+    """Whether the proposal sells all shares of the lots that opened the window, and sells them before its security's other lots.
+
+    Then nothing is left to replace the loss, also when an order is filled only in part.
+    """
     sold = {instruction.lot_id: instruction.quantity for trade in case.proposal.trades for instruction in trade.lots}
-    return bool(window.lot_ids) and all(lot_id in case.lots and sold.get(lot_id) == case.lots[lot_id].quantity for lot_id in window.lot_ids)
+    all_gone = all(lot_id in case.lots and sold.get(lot_id) == case.lots[lot_id].quantity for lot_id in window.lot_ids)
+    return bool(window.lot_ids) and all_gone and all(are_first(window.lot_ids, trade) for trade in case.proposal.trades)
+
+
+def are_first(lot_ids: list[str], trade: ProposedTrade) -> bool:
+    """Whether none of these lots comes after another in the trade's instruction."""
+    among = [instruction.lot_id in lot_ids for instruction in trade.lots]
+    return among == sorted(among, reverse=True)
 
 
 def check_windows(case: Case) -> Refused | None:

@@ -131,6 +131,15 @@ REFUSALS: list[tuple[str, ProposalCreated, Evidence, RefusalCode, str | None, De
         D(5),
     ),
     (
+        "the window's own lot sold after another",
+        proposal(sell("CCC", "20", c1="40", P_1="4")),
+        ledger(blocked_loss_sales=[window("CCC", lot_ids=("P-1",), account_id="A1")]),
+        RefusalCode.LOSS_SALE_IN_WINDOW,
+        "CCC",
+        None,
+        D(44),
+    ),
+    (
         "buy of what another may sell at a loss",
         PASSES,
         household(reservations=[reservation("loss_sale", "BBB")]),
@@ -284,6 +293,11 @@ ALLOWED: list[tuple[str, ProposalCreated, Evidence]] = [
         "all of the window's lots sold out",
         proposal(sell("AAA", "100", a1="10")),
         ledger(blocked_loss_sales=[window("AAA", lot_ids=("a1",))]),
+    ),
+    (
+        "the window's own lot sold before another",
+        proposal(sell("CCC", "20", P_1="4", c1="40")),
+        ledger(blocked_loss_sales=[window("CCC", lot_ids=("P-1",))]),
     ),
     ("a gain inside a loss window", PASSES, ledger(blocked_loss_sales=[window("AAA")])),
     ("a buy a day after the window", PASSES, ledger(blocked_buys=[window("BBB", until=AS_OF - ONE_DAY)])),

@@ -1,0 +1,192 @@
+"""The tables of a run's answers (run_account, decision) and of reservations as typed calls."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from libs.common.db import Connection, Pool
+from libs.common.schemas.market import RunOpened
+from libs.common.schemas.proposal import ProposalCreated
+from services.orders.core.reservations import Reservation
+from services.orders.core.run_state import UNENDED, Progress
+from services.orders.store import pack, unpack
+
+_proposal_decoder = msgspec.json.Decoder(ProposalCreated)
+_reservation_decoder = msgspec.json.Decoder(Reservation)
+UNENDED_NAMES = sorted(UNENDED)
+
+
+class Answer(Struct, frozen=True):
+    """How far an account is in a run, with its proposal if it made one."""
+
+    run_id: str
+    account_id: str
+    household_id: str
+    progress: Progress
+    proposal_id: str | None
+    proposal: ProposalCreated | None = None
+
+
+class DecisionRow(Struct, frozen=True):
+    """One decision about a proposal, as it is kept for good: who, when, what and why."""
+
+    run_id: str
+    account_id: str
+    household_id: str
+    proposal_id: str
+    progress: Progress
+    actor: str
+    decided_at: datetime
+    code: str | None = None
+    message: str | None = None
+    subject: str | None = None
+    limit_value: Decimal | None = None
+    actual_value: Decimal | None = None
+
+
+def _answer(row: Any) -> Answer:
+    proposal = None if row["proposal"] is None else _proposal_decoder.decode(unpack(row["proposal"]))
+    return Answer(row["run_id"], row["account_id"], row["household_id"], Progress(row["progress"]), row["proposal_id"], proposal)
+
+
+async def save_awaited(connection: Connection, run: RunOpened) -> None:
+    """Await an answer for each account of a run; an answer that came before the run stays."""
+    await connection.executemany(
+        "INSERT INTO run_account (run_id, account_id, household_id, progress, message, changed_at) VALUES ($1, $2, $3, $4, $5, $6) "
+        "ON CONFLICT (run_id, account_id) DO NOTHING",
+        [
+            (
+                run.run_id,
+                member.account_id,
+                member.household_id,
+                Progress.AWAITED if member.excluded is None else Progress.EXCLUDED,
+                member.excluded,
+                run.opened_at,
+            )
+            for member in run.accounts
+        ],
+    )
+
+
+async def load_answer(connection: Connection, run_id: str, account_id: str) -> Answer | None:
+    """An account's answer in a run."""
+    row = await connection.fetchrow("SELECT * FROM run_account WHERE run_id = $1 AND account_id = $2", run_id, account_id)
+    return None if row is None else _answer(row)
+
+
+async def find_answer(connection: Connection | Pool, proposal_id: str) -> Answer | None:
+    """The answer that a proposal is."""
+    row = await connection.fetchrow("SELECT * FROM run_account WHERE proposal_id = $1", proposal_id)
+    return None if row is None else _answer(row)
+
+
+async def save_answer(
+    connection: Connection, answer: Answer, at: datetime, awaited: str | None, code: str | None, message: str | None
+) -> None:
+    """Write how far an account is in a run."""
+    await connection.execute(
+        "INSERT INTO run_account (run_id, account_id, household_id, progress, proposal_id, proposal, awaited, code, message, changed_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (run_id, account_id) DO UPDATE SET household_id = $3, "
+        "progress = $4, proposal_id = $5, proposal = $6, awaited = $7, code = $8, message = $9, changed_at = $10",
+        answer.run_id,
+        answer.account_id,
+        answer.household_id,
+        answer.progress,
+        answer.proposal_id,
+        None if answer.proposal is None else pack(answer.proposal),
+        awaited,
+        code,
+        message,
+        at,
+    )
+
+
+async def log_decision(connection: Connection, row: DecisionRow) -> None:
+    """Keep a decision for good."""
+    names = DecisionRow.__struct_fields__
+    places = ", ".join(f"${i + 1}" for i in range(len(names)))
+    values = [getattr(row, name) for name in names]
+    await connection.execute(f"INSERT INTO decision ({', '.join(names)}) VALUES ({places})", *values)
+
+
+async def answers_of_run(connection: Connection, run_id: str, progress: Collection[Progress]) -> list[Answer]:
+    """A run's answers with one of these progresses, household by household."""
+    rows = await connection.fetch(
+        "SELECT * FROM run_account WHERE run_id = $1 AND progress = ANY($2) ORDER BY household_id, account_id", run_id, sorted(progress)
+    )
+    return [_answer(row) for row in rows]
+
+
+async def progress_of_run(connection: Connection, run_id: str) -> list[Progress]:
+    """How far each account of a run is."""
+    rows = await connection.fetch("SELECT progress FROM run_account WHERE run_id = $1", run_id)
+    return [Progress(row["progress"]) for row in rows]
+
+
+async def waiting_in(connection: Connection, household_id: str) -> list[Answer]:
+    """Proposals of a household that wait for something newer."""
+    rows = await connection.fetch(
+        "SELECT * FROM run_account WHERE household_id = $1 AND progress = 'waiting' ORDER BY run_id, account_id", household_id
+    )
+    return [_answer(row) for row in rows]
+
+
+async def households_waiting(connection: Connection, *, run_id: str | None = None, market_id: str | None = None) -> Sequence[str]:
+    """Households with proposals that wait in this run, or in a run on this market."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT household_id FROM run_account LEFT JOIN run USING (run_id) WHERE progress = 'waiting' "
+        "AND (run_id = $1 OR market_id = $2) ORDER BY household_id",
+        run_id,
+        market_id,
+    )
+    return [row["household_id"] for row in rows]
+
+
+async def answers_in(connection: Connection, run_id: str, household_id: str) -> dict[str, str]:
+    """The id of each answered account's proposal or decline in a run."""
+    rows = await connection.fetch(
+        "SELECT account_id, proposal_id FROM run_account WHERE run_id = $1 AND household_id = $2 AND proposal_id IS NOT NULL",
+        run_id,
+        household_id,
+    )
+    return {row["account_id"]: row["proposal_id"] for row in rows}
+
+
+async def runs_to_close(pool: Pool, now: datetime) -> list[str]:
+    """Open runs that may close: at their cut-off, or with every account ended."""
+    rows = await pool.fetch(
+        "SELECT run_id FROM run r WHERE closed_at IS NULL AND (cutoff_at <= $1 OR NOT EXISTS "
+        "(SELECT 1 FROM run_account a WHERE a.run_id = r.run_id AND progress = ANY($2))) ORDER BY opened_at, run_id",
+        now,
+        UNENDED_NAMES,
+    )
+    return [row["run_id"] for row in rows]
+
+
+async def load_reservations(connection: Connection, household_id: str) -> list[Reservation]:
+    """What a household holds back."""
+    rows = await connection.fetch("SELECT body FROM reservation WHERE household_id = $1 ORDER BY proposal_id, security_id", household_id)
+    return [_reservation_decoder.decode(unpack(row["body"])) for row in rows]
+
+
+async def replace_reservations(connection: Connection, proposal_id: str, reservations: Iterable[Reservation]) -> None:
+    """Hold exactly these for a proposal."""
+    await connection.execute("DELETE FROM reservation WHERE proposal_id = $1", proposal_id)
+    await connection.executemany(
+        "INSERT INTO reservation (proposal_id, security_id, household_id, account_id, body) VALUES ($1, $2, $3, $4, $5)",
+        [(item.proposal_id, item.security_id, item.household_id, item.account_id, pack(item)) for item in reservations],
+    )
+
+
+async def release_trade(connection: Connection, proposal_ids: Collection[str], security_id: str) -> None:
+    """Hold nothing any more for the ended order in this security."""
+    await connection.execute("DELETE FROM reservation WHERE proposal_id = ANY($1) AND security_id = $2", list(proposal_ids), security_id)
+
+
+async def move_reservations(connection: Connection, account_id: str, household_id: str) -> None:
+    """What an account holds back goes with it to another household."""
+    await connection.execute("UPDATE reservation SET household_id = $2 WHERE account_id = $1", account_id, household_id)

@@ -1,0 +1,123 @@
+"""The tables of blocks, booked trades, executions that could not be booked, and the kill switch as typed calls."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from libs.common.db import Connection
+from libs.common.schemas.order import ExecutionReported, OrderPlaced, TradeBooked
+from libs.common.topics import EXECUTIONS
+from services.orders.core.allocation import TradeDraft
+from services.orders.core.order_state import OrderRecord, avg_px, cum_qty, state_of
+from services.orders.store import pack, unpack
+
+_record_decoder = msgspec.json.Decoder(OrderRecord)
+
+
+def _columns(record: OrderRecord, at: datetime) -> tuple[Any, ...]:
+    held = len(record.early) + len(record.excess)
+    return (record.order.cl_ord_id, cum_qty(record), avg_px(record), state_of(record), record.ended, held, at, pack(record))
+
+
+async def save_placed(connection: Connection, orders: Sequence[OrderPlaced], at: datetime) -> None:
+    """Keep new blocks and the accounts in them."""
+    await connection.executemany(
+        "INSERT INTO block (cl_ord_id, cum_qty, avg_px, state, ended, held, changed_at, record, run_id, security_id, side, order_qty) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        [(*_columns(OrderRecord(order), at), order.run_id, order.security_id, order.side, order.order_qty) for order in orders],
+    )
+    await connection.executemany(
+        "INSERT INTO block_account (cl_ord_id, account_id, open) VALUES ($1, $2, true)",
+        [(order.cl_ord_id, allocation.alloc_account) for order in orders for allocation in order.allocations],
+    )
+
+
+async def load_record(connection: Connection, cl_ord_id: str) -> OrderRecord | None:
+    """A block with its row locked until the transaction ends."""
+    body = await connection.fetchval("SELECT record FROM block WHERE cl_ord_id = $1 FOR UPDATE", cl_ord_id)
+    return None if body is None else _record_decoder.decode(unpack(body))
+
+
+async def save_record(connection: Connection, record: OrderRecord, at: datetime) -> None:
+    """Write a block as it stands; one that has ended is open for none of its accounts."""
+    await connection.execute(
+        "UPDATE block SET cum_qty = $2, avg_px = $3, state = $4, ended = $5, held = $6, changed_at = $7, record = $8 WHERE cl_ord_id = $1",
+        *_columns(record, at),
+    )
+    if record.ended:
+        await connection.execute("UPDATE block_account SET open = false WHERE cl_ord_id = $1 AND open", record.order.cl_ord_id)
+
+
+async def open_orders(connection: Connection, account_id: str) -> int:
+    """How many blocks the account has open at the desk."""
+    found: int = await connection.fetchval("SELECT count(*) FROM block_account WHERE account_id = $1 AND open", account_id)
+    return found
+
+
+async def first_sight(connection: Connection, exec_id: str) -> bool:
+    """Note that an execution came; False when it came before."""
+    return bool(
+        await connection.fetchval("INSERT INTO inbox (topic, id) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING 1", EXECUTIONS, exec_id)
+    )
+
+
+async def save_unbooked(connection: Connection, execution: ExecutionReported, fault: str, at: datetime) -> None:
+    """Keep an execution that can't be booked, for a person."""
+    await connection.execute(
+        "INSERT INTO unbooked_execution (exec_id, cl_ord_id, fault, received_at, body) VALUES ($1, $2, $3, $4, $5)",
+        execution.exec_id,
+        execution.cl_ord_id,
+        fault,
+        at,
+        pack(execution),
+    )
+
+
+async def number_trades(connection: Connection, drafts: Sequence[TradeDraft]) -> list[TradeBooked]:
+    """Give each trade its account's next sequence number; the rows stay locked until the transaction ends."""
+    counts = Counter(draft.account_id for draft in drafts)
+    rows = await connection.fetch(
+        "INSERT INTO account_seq AS s (account_id, trade_seq) SELECT * FROM unnest($1::text[], $2::int[]) AS n ORDER BY 1 "
+        "ON CONFLICT (account_id) DO UPDATE SET trade_seq = s.trade_seq + EXCLUDED.trade_seq RETURNING account_id, trade_seq",
+        list(counts),
+        list(counts.values()),
+    )
+    last = {row["account_id"]: row["trade_seq"] - counts[row["account_id"]] for row in rows}
+    numbered = []
+    for draft in drafts:
+        last[draft.account_id] += 1
+        numbered.append(draft.numbered(last[draft.account_id]))
+    return numbered
+
+
+async def save_trades(connection: Connection, trades: Sequence[TradeBooked], at: datetime) -> None:
+    """Keep booked trades."""
+    await connection.executemany(
+        "INSERT INTO trade (trade_id, account_id, trade_seq, cl_ord_id, exec_id, kind, booked_at, body) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        [(t.trade_id, t.account_id, t.trade_seq, t.cl_ord_id, t.exec_id, t.kind, at, pack(t)) for t in trades],
+    )
+
+
+async def set_kill_switch(connection: Connection, is_on: bool, actor: str, reason: str, at: datetime) -> bool:
+    """Turn the kill switch; False when it stood so already.  Waits for whoever is judging."""
+    changed = await connection.fetchval("UPDATE kill_switch SET is_on = $1 WHERE is_on <> $1 RETURNING 1", is_on)
+    if changed is None:
+        return False
+    await connection.execute(
+        "INSERT INTO kill_switch_change (is_on, actor, reason, changed_at) VALUES ($1, $2, $3, $4)", is_on, actor, reason, at
+    )
+    return True
+
+
+async def ask_to_cancel_open(connection: Connection, at: datetime) -> Collection[str]:
+    """Mark every open block as asked to be cancelled, and name those not asked before."""
+    rows = await connection.fetch(
+        "UPDATE block SET cancel_asked_at = $1 WHERE cl_ord_id IN (SELECT cl_ord_id FROM block WHERE NOT ended "
+        "AND cancel_asked_at IS NULL ORDER BY cl_ord_id FOR UPDATE) RETURNING cl_ord_id",
+        at,
+    )
+    return sorted(row["cl_ord_id"] for row in rows)

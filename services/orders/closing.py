@@ -1,0 +1,109 @@
+"""Closes runs: judges once more what would leave, places one order a block, lets the rest expire."""
+
+import asyncio
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from libs.common.schemas.market import RunOpened
+from libs.common.schemas.order import OrderPlaced
+from libs.common.service import Service
+from libs.common.unit import Unit
+from services.orders import answer_store, block_store, store
+from services.orders.answer_store import Answer, DecisionRow
+from services.orders.core.blocks import Approved, build_blocks
+from services.orders.core.decision import Decision
+from services.orders.core.evidence import BlockKey
+from services.orders.core.run_state import LEAVING, UNENDED, may_close, progress_at_close
+from services.orders.judging import Judging, proposal_of, run_lock
+from services.orders.observing import observe_tables
+
+BY_ITSELF = "orders"
+
+
+async def watch_runs(service: Service, judging: Judging, watch_s: float) -> None:
+    """Close runs whose accounts have ended or whose cut-off has come by the service's clock, for ever."""
+    while True:
+        judging.wake.clear()
+        for run_id in await answer_store.runs_to_close(service.pool, service.clock.now()):
+            await close_run(service, judging, run_id, BY_ITSELF)
+        await observe_tables(service.pool, judging.metrics, service.clock.now())
+        try:
+            await asyncio.wait_for(judging.wake.wait(), watch_s)
+        except TimeoutError:
+            continue
+
+
+async def close_run(service: Service, judging: Judging, run_id: str, actor: str, cut_off: bool = False) -> int | None:
+    """Place the run's blocks; with `cut_off` even while accounts have not ended.
+
+    Returns how many orders left; None when the run is unknown, closed, or (without `cut_off`) may not close yet.
+    """
+    async with service.unit("background", actor, run_id) as unit:
+        await store.kill_switch_shared(unit.connection)
+        await store.lock_alone(unit.connection, run_lock(run_id))
+        run = await store.load_run(unit.connection, run_id)
+        if run is None or await store.is_closed(unit.connection, run_id):
+            return None
+        progress = await answer_store.progress_of_run(unit.connection, run_id)
+        if not may_close(progress, unit.now, unit.now if cut_off else run.cutoff_at):
+            return None
+        await expire_unended(unit, run_id)
+        approved = await judge_leaving(unit, judging, run_id)
+        orders = await place(unit, run, approved)
+        await store.mark_closed(unit.connection, run_id, actor, unit.now)
+    judging.metrics.run_to_orders.observe(max(0.0, (unit.now - run.opened_at).total_seconds()))
+    return len(orders)
+
+
+async def expire_unended(unit: Unit, run_id: str) -> None:
+    """What has no answer, waits for something newer or for a person gets no orders in this run."""
+    for answer in await answer_store.answers_of_run(unit.connection, run_id, UNENDED):
+        await store.lock_households(unit.connection, [answer.household_id])
+        await end_without_orders(unit, answer, "the run's cut-off came first")
+
+
+async def end_without_orders(unit: Unit, answer: Answer, message: str) -> None:
+    """Expire an account and release what its proposal held back."""
+    progress = progress_at_close(answer.progress, None)
+    await answer_store.save_answer(unit.connection, replace(answer, progress=progress), unit.now, None, None, message)
+    if answer.proposal_id is not None:
+        await answer_store.replace_reservations(unit.connection, answer.proposal_id, [])
+        row = DecisionRow(
+            run_id=answer.run_id,
+            account_id=answer.account_id,
+            household_id=answer.household_id,
+            proposal_id=answer.proposal_id,
+            progress=progress,
+            actor=unit.actor,
+            decided_at=unit.now,
+            message=message,
+        )
+        await answer_store.log_decision(unit.connection, row)
+
+
+async def judge_leaving(unit: Unit, judging: Judging, run_id: str) -> list[Approved]:
+    """Judge once more what was accepted or approved; what no longer stands is refused."""
+    approved: list[Approved] = []
+    blocks: set[BlockKey] = set()
+    for answer in await answer_store.answers_of_run(unit.connection, run_id, LEAVING):
+        proposal = proposal_of(answer)
+        await store.lock_households(unit.connection, [answer.household_id])
+        decision: Decision = await judging.judge(unit.connection, proposal, blocks=blocks)
+        progress = progress_at_close(answer.progress, decision)
+        if progress not in LEAVING:
+            await judging.write(unit, proposal, decision, progress)
+            continue
+        sold = {trade.security_id for trade in proposal.trades if trade.side == "sell"}
+        approved.append(Approved(proposal, await store.load_lots(unit.connection, proposal.account_id, sold)))
+        blocks |= {(trade.security_id, trade.side) for trade in proposal.trades}
+    return approved
+
+
+async def place(unit: Unit, run: RunOpened, approved: Sequence[Approved]) -> list[OrderPlaced]:
+    """Build the blocks, keep them and say them.  Their trade date is the run's."""
+    orders = build_blocks(run, approved, run.as_of, unit.now)
+    await block_store.save_placed(unit.connection, orders, unit.now)
+    for order in orders:
+        unit.emit(order, order.cl_ord_id, 1, order.cl_ord_id)
+    return orders

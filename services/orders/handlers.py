@@ -1,0 +1,102 @@
+"""What orders does with accounts, screens, ledgers, markets, runs, proposals and executions.  Gather, decide, apply."""
+
+from collections.abc import Sequence
+
+from libs.common import topics
+from libs.common.consumer import Subscription
+from libs.common.events import Event
+from libs.common.schemas.account import AccountChanged
+from libs.common.schemas.ledger import LedgerUpdated
+from libs.common.schemas.market import MarketPublished, RunOpened
+from libs.common.schemas.order import ExecutionReported
+from libs.common.schemas.proposal import ProposalCreated, ProposalDeclined
+from libs.common.schemas.screen import ScreenUpdated
+from libs.common.unit import Unit
+from services.orders import answer_store, store
+from services.orders.answer_store import Answer
+from services.orders.booking import book_execution
+from services.orders.core.run_state import Progress
+from services.orders.judging import Judging, lock_around, market_lock, run_lock
+
+
+class Handlers:
+    """The handlers, with the judging that they share."""
+
+    def __init__(self, judging: Judging) -> None:
+        self.judging = judging
+
+    def subscription(self) -> Subscription:
+        """What the service takes from the bus."""
+        return Subscription(
+            topics=(topics.ACCOUNTS, topics.SCREENS, topics.LEDGERS, topics.MARKET, topics.PROPOSALS, topics.EXECUTIONS),
+            handlers={
+                AccountChanged: self.on_account_changed,
+                ScreenUpdated: self.on_screen_updated,
+                LedgerUpdated: self.on_ledger_updated,
+                MarketPublished: self.on_market_published,
+                RunOpened: self.on_run_opened,
+                ProposalCreated: self.on_proposal_created,
+                ProposalDeclined: self.on_proposal_declined,
+                ExecutionReported: self.on_execution_reported,
+            },
+        )
+
+    async def on_account_changed(self, unit: Unit, event: Event, account: AccountChanged) -> None:
+        """Keep the newest version; what the account holds back follows it to another household."""
+        before = await store.households_of(unit.connection, [account.account_id])
+        await lock_around(unit.connection, account.household_id, *before.values())
+        if await store.save_account(unit.connection, account):
+            if before.get(account.account_id, account.household_id) != account.household_id:
+                await answer_store.move_reservations(unit.connection, account.account_id, account.household_id)
+            await self.judging.judge_waiting(unit, account.household_id)
+
+    async def on_screen_updated(self, unit: Unit, event: Event, screen: ScreenUpdated) -> None:
+        """Keep the newest version."""
+        await lock_around(unit.connection, screen.household_id)
+        if await store.save_screen(unit.connection, screen):
+            await self.judging.judge_waiting(unit, screen.household_id)
+
+    async def on_ledger_updated(self, unit: Unit, event: Event, ledger: LedgerUpdated) -> None:
+        """Keep the newest version."""
+        await lock_around(unit.connection, ledger.household_id)
+        if await store.save_ledger(unit.connection, ledger):
+            await self.judging.judge_waiting(unit, ledger.household_id)
+
+    async def on_market_published(self, unit: Unit, event: Event, market: MarketPublished) -> None:
+        """Keep the snapshot; what waited for it is judged."""
+        await store.kill_switch_shared(unit.connection)
+        await store.lock_alone(unit.connection, market_lock(market.market_id))
+        if await store.save_market(unit.connection, market):
+            await self._judge_households(unit, await answer_store.households_waiting(unit.connection, market_id=market.market_id))
+
+    async def on_run_opened(self, unit: Unit, event: Event, run: RunOpened) -> None:
+        """Await an answer for each account; what came before the run is judged."""
+        await store.kill_switch_shared(unit.connection)
+        await store.lock_alone(unit.connection, run_lock(run.run_id))
+        if await store.save_run(unit.connection, run):
+            await answer_store.save_awaited(unit.connection, run)
+            await self._judge_households(unit, await answer_store.households_waiting(unit.connection, run_id=run.run_id))
+
+    async def _judge_households(self, unit: Unit, household_ids: Sequence[str]) -> None:
+        for household_id in household_ids:
+            await lock_around(unit.connection, household_id)
+            await self.judging.judge_waiting(unit, household_id)
+
+    async def on_proposal_created(self, unit: Unit, event: Event, proposal: ProposalCreated) -> None:
+        """Judge it; it is accepted, refused, or waits."""
+        await self.judging.take(unit, proposal)
+
+    async def on_proposal_declined(self, unit: Unit, event: Event, declined: ProposalDeclined) -> None:
+        """The account's answer is that it does not trade."""
+        await store.kill_switch_shared(unit.connection)
+        await store.lock_shared(unit.connection, run_lock(declined.run_id))
+        await store.lock_households(unit.connection, [declined.household_id])
+        known = await answer_store.load_answer(unit.connection, declined.run_id, declined.account_id)
+        if known is None or known.progress is Progress.AWAITED:
+            answer = Answer(declined.run_id, declined.account_id, declined.household_id, Progress.DECLINED, declined.proposal_id)
+            await answer_store.save_answer(unit.connection, answer, unit.now, None, declined.code, declined.message)
+            await self.judging.judge_waiting(unit, declined.household_id)
+
+    async def on_execution_reported(self, unit: Unit, event: Event, execution: ExecutionReported) -> None:
+        """Book what the desk did."""
+        await book_execution(unit, self.judging, execution)

@@ -1,0 +1,25 @@
+"""What orders counts beside the common figures."""
+
+from typing import Any
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from libs.common.observe import SECONDS_BUCKETS, Metrics
+
+
+class OrdersMetrics:
+    """Refusals by code, accounts by progress in open runs, blocks by state, executions and trades by what they were."""
+
+    def __init__(self, common: Metrics) -> None:
+        constant: dict[str, Any] = {"registry": common.registry, "namespace": "pma", "subsystem": "orders"}
+        self.refusals = Counter("refusals_total", "Proposals refused", ["code"], **constant)
+        self.executions = Counter("executions_total", "Executions by what they did", ["outcome"], **constant)
+        self.trades = Counter("trades_total", "Trades booked", ["kind"], **constant)
+        self.blocks = Gauge("blocks", "Block orders by state", ["state"], **constant)
+        self.held = Gauge("held_executions", "Executions that wait for another, or for room in their order", **constant)
+        self.accounts = Gauge("run_accounts", "Accounts of open runs by progress", ["progress"], **constant)
+        self.oldest_wait = Gauge("oldest_wait_seconds", "Age of the oldest proposal that waits for newer inputs, else 0", **constant)
+        self.kill_switch = Gauge("kill_switch_on", "1 while the kill switch is on", **constant)
+        self.run_to_orders = Histogram(
+            "run_opened_to_orders_seconds", "From a run's opening to its blocks", buckets=SECONDS_BUCKETS, **constant
+        )

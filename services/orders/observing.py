@@ -1,0 +1,28 @@
+"""Gauges that are read from the tables: blocks by state, accounts of open runs by progress, waits, the kill switch."""
+
+from datetime import datetime
+
+from libs.common.db import Pool
+from services.orders.core.run_state import Progress
+from services.orders.metrics import OrdersMetrics
+
+STATES = ("new", "partially_filled", "filled", "cancelled", "rejected", "expired")
+
+
+async def observe_tables(pool: Pool, metrics: OrdersMetrics, now: datetime) -> None:
+    """Set every gauge of the service's own tables; `now` is UTC."""
+    blocks = {row["state"]: row["blocks"] for row in await pool.fetch("SELECT state, count(*) AS blocks FROM block GROUP BY state")}
+    for state in STATES:
+        metrics.blocks.labels(state).set(blocks.get(state, 0))
+    rows = await pool.fetch(
+        "SELECT progress, count(*) AS accounts, min(changed_at) AS since FROM run_account JOIN run USING (run_id) "
+        "WHERE closed_at IS NULL GROUP BY progress"
+    )
+    accounts = {row["progress"]: row for row in rows}
+    for progress in Progress:
+        metrics.accounts.labels(progress).set(accounts[progress]["accounts"] if progress in accounts else 0)
+    waiting = accounts.get(Progress.WAITING)
+    metrics.oldest_wait.set(max(0.0, (now - waiting["since"]).total_seconds()) if waiting else 0)
+    row = await pool.fetchrow("SELECT (SELECT coalesce(sum(held), 0) FROM block) AS held, (SELECT is_on FROM kill_switch) AS is_on")
+    metrics.held.set(row["held"])
+    metrics.kill_switch.set(row["is_on"])

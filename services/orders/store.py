@@ -1,0 +1,212 @@
+"""The tables of what proposals rest on (accounts, screens, ledgers, markets, runs) as typed calls, and the locks.
+
+Whoever judges takes, in this order: the kill switch (shared), the run and its market (shared), the household (alone).  Whoever
+brings or closes a run, or brings a market, holds it alone; whoever brings an account, screen or ledger holds its household.  So
+nothing that a proposal waits for can arrive between its judgement and its waiting, and nothing is accepted behind a close or a kill.
+"""
+
+from collections.abc import Collection, Iterable
+from datetime import date, datetime
+
+import msgspec
+import zstandard
+from msgspec import Struct
+
+from libs.common.db import Connection, Pool
+from libs.common.schemas.account import AccountChanged, AccountType, Lot
+from libs.common.schemas.ledger import LedgerUpdated
+from libs.common.schemas.market import MarketPublished, RunOpened, SecurityColumns
+from libs.common.schemas.screen import ScreenUpdated
+from services.orders.core.evidence import Quotes, lots_in, quotes_of
+
+_account_decoder = msgspec.json.Decoder(AccountChanged)
+_screen_decoder = msgspec.json.Decoder(ScreenUpdated)
+_ledger_decoder = msgspec.json.Decoder(LedgerUpdated)
+_securities_decoder = msgspec.json.Decoder(SecurityColumns)
+_run_decoder = msgspec.json.Decoder(RunOpened)
+
+
+def pack(value: Struct) -> bytes:
+    """A value as one compressed body."""
+    return zstandard.ZstdCompressor(level=1).compress(msgspec.json.encode(value))
+
+
+def unpack(body: bytes) -> bytes:
+    """The JSON of a packed body."""
+    return zstandard.ZstdDecompressor().decompress(body)
+
+
+async def lock_shared(connection: Connection, *names: str) -> None:
+    """Let nobody hold these names alone until the transaction ends."""
+    for name in names:
+        await connection.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))", name)
+
+
+async def lock_alone(connection: Connection, name: str) -> None:
+    """Let nobody else hold this name until the transaction ends."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name)
+
+
+async def lock_households(connection: Connection, household_ids: Iterable[str]) -> None:
+    """Lock the households' rows until the transaction ends, in one order for all who do."""
+    ordered = sorted(set(household_ids))
+    await connection.execute("INSERT INTO household SELECT unnest($1::text[]) ON CONFLICT DO NOTHING", ordered)
+    await connection.execute("SELECT 1 FROM household WHERE household_id = ANY($1) ORDER BY household_id FOR UPDATE", ordered)
+
+
+async def kill_switch_shared(connection: Connection) -> bool:
+    """Whether the kill switch is on; it stays so until the transaction ends."""
+    is_on: bool = await connection.fetchval("SELECT is_on FROM kill_switch FOR SHARE")
+    return is_on
+
+
+async def save_account(connection: Connection, account: AccountChanged) -> bool:
+    """Keep the newest version; False when this one is not newer."""
+    return bool(
+        await connection.fetchval(
+            "INSERT INTO account AS a (account_id, household_id, account_type, version, body) VALUES ($1, $2, $3, $4, $5) "
+            "ON CONFLICT (account_id) DO UPDATE SET household_id = $2, account_type = $3, version = $4, body = $5 "
+            "WHERE a.version < $4 RETURNING 1",
+            account.account_id,
+            account.household_id,
+            account.account_type,
+            account.version,
+            pack(account),
+        )
+    )
+
+
+async def save_screen(connection: Connection, screen: ScreenUpdated) -> bool:
+    """Keep the newest version; False when this one is not newer."""
+    return bool(
+        await connection.fetchval(
+            "INSERT INTO screen AS s (account_id, version, body) VALUES ($1, $2, $3) "
+            "ON CONFLICT (account_id) DO UPDATE SET version = $2, body = $3 WHERE s.version < $2 RETURNING 1",
+            screen.account_id,
+            screen.version,
+            pack(screen),
+        )
+    )
+
+
+async def save_ledger(connection: Connection, ledger: LedgerUpdated) -> bool:
+    """Keep the newest version; False when this one is not newer."""
+    return bool(
+        await connection.fetchval(
+            "INSERT INTO ledger AS l (household_id, version, body) VALUES ($1, $2, $3) "
+            "ON CONFLICT (household_id) DO UPDATE SET version = $2, body = $3 WHERE l.version < $2 RETURNING 1",
+            ledger.household_id,
+            ledger.version,
+            pack(ledger),
+        )
+    )
+
+
+async def load_account(connection: Connection, account_id: str) -> AccountChanged | None:
+    """The newest version of an account."""
+    body = await connection.fetchval("SELECT body FROM account WHERE account_id = $1", account_id)
+    return None if body is None else _account_decoder.decode(unpack(body))
+
+
+async def load_screen(connection: Connection, account_id: str) -> ScreenUpdated | None:
+    """The newest screen of an account."""
+    body = await connection.fetchval("SELECT body FROM screen WHERE account_id = $1", account_id)
+    return None if body is None else _screen_decoder.decode(unpack(body))
+
+
+async def load_ledger(connection: Connection, household_id: str) -> LedgerUpdated | None:
+    """The newest ledger of a household."""
+    body = await connection.fetchval("SELECT body FROM ledger WHERE household_id = $1", household_id)
+    return None if body is None else _ledger_decoder.decode(unpack(body))
+
+
+async def load_lots(connection: Connection, account_id: str, securities: Collection[str]) -> dict[str, Lot]:
+    """An account's lots in some securities, by lot id."""
+    account = await load_account(connection, account_id)
+    return {} if account is None else {lot.lot_id: lot for lot in lots_in(account, securities)}
+
+
+async def households_of(connection: Connection, account_ids: Collection[str]) -> dict[str, str]:
+    """The household that each account is in now."""
+    rows = await connection.fetch("SELECT account_id, household_id FROM account WHERE account_id = ANY($1)", list(account_ids))
+    return {row["account_id"]: row["household_id"] for row in rows}
+
+
+class Member(Struct, frozen=True):
+    """An account of a household, and the sequence of the last trade booked for it (0: none)."""
+
+    account_id: str
+    account_type: AccountType
+    trade_seq: int
+
+
+async def load_members(connection: Connection, household_id: str) -> list[Member]:
+    """The accounts of a household."""
+    rows = await connection.fetch(
+        "SELECT account_id, account_type, coalesce(trade_seq, 0) AS trade_seq "
+        "FROM account LEFT JOIN account_seq USING (account_id) WHERE household_id = $1",
+        household_id,
+    )
+    return [Member(row["account_id"], row["account_type"], row["trade_seq"]) for row in rows]
+
+
+async def save_market(connection: Connection, market: MarketPublished) -> bool:
+    """Keep a snapshot's securities; False when it came before."""
+    return bool(
+        await connection.fetchval(
+            "INSERT INTO market (market_id, as_of, securities) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING 1",
+            market.market_id,
+            market.as_of,
+            pack(market.securities),
+        )
+    )
+
+
+async def newest_market(connection: Connection) -> str | None:
+    """The snapshot with the latest date; of one date, the last that came."""
+    found: str | None = await connection.fetchval("SELECT market_id FROM market ORDER BY as_of DESC, arrival DESC LIMIT 1")
+    return found
+
+
+async def has_market(connection: Connection, market_id: str) -> bool:
+    """Whether the snapshot has come."""
+    return bool(await connection.fetchval("SELECT 1 FROM market WHERE market_id = $1", market_id))
+
+
+async def load_quotes(connection: Connection, market_id: str) -> Quotes:
+    """A snapshot that has come, by security."""
+    row = await connection.fetchrow("SELECT as_of, securities FROM market WHERE market_id = $1", market_id)
+    as_of: date = row["as_of"]
+    return quotes_of(market_id, as_of, _securities_decoder.decode(unpack(row["securities"])))
+
+
+async def save_run(connection: Connection, run: RunOpened) -> bool:
+    """Keep a run; False when it came before."""
+    return bool(
+        await connection.fetchval(
+            "INSERT INTO run (run_id, as_of, market_id, opened_at, cutoff_at, body) VALUES ($1, $2, $3, $4, $5, $6) "
+            "ON CONFLICT DO NOTHING RETURNING 1",
+            run.run_id,
+            run.as_of,
+            run.market_id,
+            run.opened_at,
+            run.cutoff_at,
+            pack(run),
+        )
+    )
+
+
+async def load_run(connection: Connection | Pool, run_id: str) -> RunOpened | None:
+    """A run as it was opened."""
+    body = await connection.fetchval("SELECT body FROM run WHERE run_id = $1", run_id)
+    return None if body is None else _run_decoder.decode(unpack(body))
+
+
+async def is_closed(connection: Connection, run_id: str) -> bool:
+    """Whether the run's blocks are placed."""
+    return bool(await connection.fetchval("SELECT closed_at IS NOT NULL FROM run WHERE run_id = $1", run_id))
+
+
+async def mark_closed(connection: Connection, run_id: str, by: str, at: datetime) -> None:
+    """The run's blocks are placed."""
+    await connection.execute("UPDATE run SET closed_at = $2, closed_by = $3 WHERE run_id = $1", run_id, at, by)
