@@ -259,6 +259,7 @@ def test_who_left_keeps_the_households_history_and_shows_no_lots() -> None:
     content = ledger_content(ledger, NO_SECURITY_FACTS, day(5))
     assert not isinstance(content, Refusal)
     assert [each.account_id for each in content.accounts] == ["A2"]
+    assert [each.account_id for each in content.account_years] == ["A2"]
     assert [window.cause for window in content.blocked_buys] == ["s"]
     returned = apply_account(ledger, account(version=9), NO_SECURITY_FACTS)
     assert isinstance(returned, Refusal) and returned.code is RefusalCode.ACCOUNT_CAME_BACK

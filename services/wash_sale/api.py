@@ -1,0 +1,97 @@
+"""HTTP of wash_sale: a household's ledger, its open windows, its sales with what washed them, and what waits."""
+
+import msgspec
+from fastapi import APIRouter, Response
+from msgspec import Struct
+
+from libs.common.app import Problem
+from libs.common.schemas.ledger import RealisedSale, Window
+from libs.common.service import Service
+from services.wash_sale import store
+from services.wash_sale.core.books import books_of
+from services.wash_sale.core.matching import Wash
+from services.wash_sale.core.refusals import Refusal
+from services.wash_sale.handlers import LedgerKeeper
+
+
+class OpenWindows(Struct, frozen=True):
+    """What the household may not do, as of a date; `until` of a window is inclusive."""
+
+    household_id: str
+    version: int
+    as_of: str
+    blocked_buys: list[Window]
+    blocked_loss_sales: list[Window]
+
+
+class SalesAndWashes(Struct, frozen=True):
+    """Sales of this year and the last, and every wash sale the ledger knows: which lot replaced which loss, and what it denied."""
+
+    household_id: str
+    version: int
+    sales: list[RealisedSale]
+    washes: list[Wash]
+
+
+class Waiting(Struct, frozen=True):
+    """What came early, by account: sequence numbers of trades, and versions that hold trades which have not come."""
+
+    household_id: str
+    trades: dict[str, list[int]]
+    account_versions: dict[str, list[int]]
+
+
+def json_answer(value: object) -> Response:
+    """A msgspec value as JSON."""
+    return Response(msgspec.json.encode(value), media_type="application/json")
+
+
+def routes(service: Service, keeper: LedgerKeeper) -> APIRouter:
+    """The routes of the service; all of them read."""
+    router = APIRouter(prefix="/v1/households/{household_id}", tags=["households"])
+
+    @router.get("/ledger")
+    async def ledger(household_id: str) -> Response:
+        """The ledger as last said: the payload of pma.ledger.updated."""
+        body = await store.load_said_json(service.pool, household_id)
+        if body is None:
+            raise _unknown(household_id)
+        return Response(body, media_type="application/json")
+
+    @router.get("/windows")
+    async def windows(household_id: str) -> Response:
+        """What may not be bought, and what may not be sold at a loss, and until when."""
+        said = await store.load_said(service.pool, household_id)
+        if said is None:
+            raise _unknown(household_id)
+        return json_answer(OpenWindows(household_id, said.version, said.as_of.isoformat(), said.blocked_buys, said.blocked_loss_sales))
+
+    @router.get("/sales")
+    async def sales(household_id: str) -> Response:
+        """Booked sales as the ledger judges them, and the wash sales behind."""
+        said, facts = await store.load_said(service.pool, household_id), await store.load_facts(service.pool, household_id)
+        if said is None or facts is None:
+            raise _unknown(household_id)
+        books = books_of(facts, await keeper.securities.newest(service.pool), ())
+        if isinstance(books, Refusal):
+            raise Problem(409, "The facts contradict each other", books.text(), code=books.code.value)
+        washes = [wash for book in books.groups.values() for wash in book.washes]
+        return json_answer(SalesAndWashes(household_id, said.version, said.sales, washes))
+
+    @router.get("/waiting")
+    async def waiting(household_id: str) -> Response:
+        """What came before what it needs."""
+        facts = await store.load_facts(service.pool, household_id)
+        if facts is None:
+            raise _unknown(household_id)
+        trades = {account_id: [trade.trade_seq for trade in early] for account_id, early in sorted(facts.waiting.items())}
+        versions = {
+            name: [p.version for p in account.pending.values()] for name, account in sorted(facts.accounts.items()) if account.pending
+        }
+        return json_answer(Waiting(household_id, trades, versions))
+
+    return router
+
+
+def _unknown(household_id: str) -> Problem:
+    return Problem(404, "Unknown household", f"no account of household {household_id} has come")

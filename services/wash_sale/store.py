@@ -1,0 +1,198 @@
+"""The tables of wash_sale as typed calls; SQL lives here and nowhere else in the service."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+import zstandard
+from msgspec import Struct
+
+from libs.common.db import Connection, Pool
+from libs.common.schemas.ledger import LedgerUpdated
+from libs.common.schemas.market import CorporateAction, MarketPublished, RunAccount, RunOpened
+from services.wash_sale.core.household import HouseholdLedger
+
+_facts_decoder = msgspec.json.Decoder(HouseholdLedger)
+_said_decoder = msgspec.json.Decoder(LedgerUpdated)
+_groups_decoder = msgspec.json.Decoder(dict[str, str])
+
+FIRST_DAY = date(1, 1, 1)
+
+
+class Household(Struct, frozen=True):
+    """A household as stored: its facts, and the version, content digest and date of the ledger that was last said of it."""
+
+    facts: HouseholdLedger
+    version: int = 0
+    digest: str = ""
+    as_of: date = FIRST_DAY
+
+
+def pack(value: Any) -> bytes:
+    """A value as one compressed body."""
+    return zstandard.ZstdCompressor(level=1).compress(msgspec.json.encode(value))
+
+
+def unpack(body: bytes) -> bytes:
+    """The JSON of a packed body."""
+    return zstandard.ZstdDecompressor().decompress(body)
+
+
+async def load_household(connection: Connection, household_id: str) -> Household:
+    """A household, locked until the transaction ends; an empty one if it is new."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"wash_sale household {household_id}")
+    row = await connection.fetchrow("SELECT version, digest, as_of, facts FROM household WHERE household_id = $1", household_id)
+    if row is None:
+        return Household(HouseholdLedger(household_id))
+    return Household(_facts_decoder.decode(unpack(row["facts"])), row["version"], row["digest"], row["as_of"])
+
+
+async def save_household(connection: Connection, household: Household, said: LedgerUpdated) -> None:
+    """Write the facts, the ledger last said, and the columns that joins and figures need."""
+    facts = household.facts
+    waiting = sum(map(len, facts.waiting.values())) + sum(len(account.pending) for account in facts.accounts.values())
+    await connection.execute(
+        "INSERT INTO household (household_id, version, digest, as_of, waiting, facts, said) VALUES ($1, $2, $3, $4, $5, $6, $7) "
+        "ON CONFLICT (household_id) DO UPDATE SET version = $2, digest = $3, as_of = $4, waiting = $5, facts = $6, said = $7",
+        facts.household_id,
+        household.version,
+        household.digest,
+        household.as_of,
+        waiting,
+        pack(facts),
+        pack(said),
+    )
+    await connection.executemany(
+        "INSERT INTO account_seen (household_id, account_id, account_version, trade_seq, departed) VALUES ($1, $2, $3, $4, $5) "
+        "ON CONFLICT (household_id, account_id) DO UPDATE SET account_version = $3, trade_seq = $4, departed = $5",
+        [(facts.household_id, a.account_id, a.version, a.trade_seq, a.departed) for a in facts.accounts.values()],
+    )
+
+
+async def load_facts(pool: Pool, household_id: str) -> HouseholdLedger | None:
+    """A household's facts, for reading; None if nothing came of it yet."""
+    body = await pool.fetchval("SELECT facts FROM household WHERE household_id = $1", household_id)
+    return None if body is None else _facts_decoder.decode(unpack(body))
+
+
+async def load_said_json(pool: Pool, household_id: str) -> bytes | None:
+    """The ledger last said of a household, as JSON; None if nothing came of it yet."""
+    body = await pool.fetchval("SELECT said FROM household WHERE household_id = $1", household_id)
+    return None if body is None else unpack(body)
+
+
+async def load_said(pool: Pool, household_id: str) -> LedgerUpdated | None:
+    """The ledger last said of a household."""
+    body = await load_said_json(pool, household_id)
+    return None if body is None else _said_decoder.decode(body)
+
+
+async def save_market(connection: Connection, market: MarketPublished) -> None:
+    """Keep a snapshot's identity groups, and its splits beside those known before."""
+    groups = dict(zip(market.securities.security_id, market.securities.identity_group, strict=True))
+    await connection.execute(
+        "INSERT INTO market (market_id, as_of, groups) VALUES ($1, $2, $3) ON CONFLICT (market_id) DO NOTHING",
+        market.market_id,
+        market.as_of,
+        pack(groups),
+    )
+    await connection.executemany(
+        "INSERT INTO split (security_id, ex_date, ratio) VALUES ($1, $2, $3) ON CONFLICT (security_id, ex_date) DO UPDATE SET ratio = $3",
+        [(action.security_id, action.ex_date, action.ratio) for action in market.corporate_actions],
+    )
+
+
+async def newest_market(connection: Connection | Pool) -> tuple[str, date] | None:
+    """Id and date of the newest snapshot; None before the first."""
+    row = await connection.fetchrow("SELECT market_id, as_of FROM market ORDER BY as_of DESC, arrival DESC LIMIT 1")
+    return None if row is None else (row["market_id"], row["as_of"])
+
+
+async def load_groups(connection: Connection | Pool, market_id: str) -> dict[str, str]:
+    """Identity groups of a snapshot, by security."""
+    return _groups_decoder.decode(unpack(await connection.fetchval("SELECT groups FROM market WHERE market_id = $1", market_id)))
+
+
+async def load_splits(connection: Connection | Pool) -> tuple[CorporateAction, ...]:
+    """Every split known, by security and date."""
+    rows = await connection.fetch("SELECT security_id, ex_date, ratio FROM split ORDER BY security_id, ex_date")
+    return tuple(CorporateAction(row["security_id"], row["ex_date"], "split", row["ratio"]) for row in rows)
+
+
+async def save_run(connection: Connection, run: RunOpened, included: Sequence[RunAccount], correlationid: str, now: datetime) -> None:
+    """Keep a run and the households it waits for; a run that came before changes nothing."""
+    fresh = await connection.fetchval(
+        "INSERT INTO run (run_id, market_id, as_of, correlationid, opened_at) VALUES ($1, $2, $3, $4, $5) "
+        "ON CONFLICT (run_id) DO NOTHING RETURNING 1",
+        run.run_id,
+        run.market_id,
+        run.as_of,
+        correlationid,
+        run.opened_at,
+    )
+    if fresh is None:
+        return
+    households = sorted({account.household_id for account in included})
+    await connection.executemany(
+        "INSERT INTO run_household (run_id, household_id, since) VALUES ($1, $2, $3)", [(run.run_id, name, now) for name in households]
+    )
+    await connection.executemany(
+        "INSERT INTO run_account (run_id, household_id, account_id, account_version, trade_seq) VALUES ($1, $2, $3, $4, $5)",
+        [(run.run_id, a.household_id, a.account_id, a.account_version, a.trade_seq) for a in included],
+    )
+
+
+class Asked(Struct, frozen=True):
+    """A household that a run asks for, all of whose accounts are here as the run lists them."""
+
+    run_id: str
+    household_id: str
+    market_id: str
+    as_of: date
+    correlationid: str
+
+
+async def take_ready(connection: Connection) -> Asked | None:
+    """The next household that can be answered, locked until the transaction ends; another worker takes another one.
+
+    It can when the run's market has come and each account that the run includes is known at its version and trade, or beyond, or has left.
+    """
+    row = await connection.fetchrow(
+        "SELECT w.run_id, w.household_id, r.market_id, r.as_of, r.correlationid FROM run_household w JOIN run r USING (run_id) "
+        "WHERE w.refused IS NULL AND EXISTS (SELECT 1 FROM market m WHERE m.market_id = r.market_id) AND NOT EXISTS ("
+        "SELECT 1 FROM run_account a LEFT JOIN account_seen s USING (household_id, account_id) "
+        "WHERE a.run_id = w.run_id AND a.household_id = w.household_id AND NOT coalesce("
+        "s.departed OR (s.account_version >= a.account_version AND s.trade_seq >= a.trade_seq), false)) "
+        "ORDER BY r.opened_at, w.run_id, w.household_id LIMIT 1 FOR UPDATE OF w SKIP LOCKED"
+    )
+    return None if row is None else Asked(**dict(row))
+
+
+async def answered(connection: Connection, asked: Asked) -> None:
+    """The run waits for this household no more."""
+    await connection.execute("DELETE FROM run_household WHERE run_id = $1 AND household_id = $2", asked.run_id, asked.household_id)
+
+
+async def refused(connection: Connection, asked: Asked, reason: str) -> None:
+    """The household can't be answered as its facts stand; it keeps waiting, with the reason."""
+    await connection.execute(
+        "UPDATE run_household SET refused = $3 WHERE run_id = $1 AND household_id = $2", asked.run_id, asked.household_id, reason
+    )
+
+
+class Waits(Struct, frozen=True):
+    """Households that runs wait for, since when the first does, and inputs that came early."""
+
+    households: int
+    oldest: datetime | None
+    early_inputs: int
+
+
+async def count_waits(pool: Pool) -> Waits:
+    """What waits, now."""
+    row = await pool.fetchrow(
+        "SELECT count(*) AS households, min(since) AS oldest, (SELECT coalesce(sum(waiting), 0) FROM household) AS early_inputs "
+        "FROM run_household"
+    )
+    return Waits(row["households"], row["oldest"], int(row["early_inputs"]))

@@ -1,0 +1,43 @@
+"""wash_sale composed: for its own process, for the demo and for the tests."""
+
+import asyncio
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from libs.common.app import create_app
+from libs.common.bus import Bus
+from libs.common.clock import Clock
+from libs.common.service import Service
+from services.wash_sale import store
+from services.wash_sale.api import routes
+from services.wash_sale.handlers import LedgerKeeper
+from services.wash_sale.metrics import LedgerMetrics
+from services.wash_sale.settings import WashSaleSettings
+
+
+def build(settings: WashSaleSettings, bus: Bus, clock: Clock) -> tuple[Service, FastAPI]:
+    """The service and its app; nothing connects before the app's lifespan starts."""
+    service = Service("wash_sale", settings.postgres_dsn, bus, clock, Path(__file__).parent / "migrations")
+    metrics = LedgerMetrics(service.metrics, clock)
+    keeper = LedgerKeeper(metrics)
+    service.subscribe(keeper.subscription())
+
+    committed = asyncio.Event()
+    service.on_commit(committed.set)
+
+    async def answer_next() -> bool:
+        async with service.unit("background", "wash_sale") as unit:
+            return await keeper.answer_next(unit)
+
+    async def answer_runs() -> None:
+        while True:
+            committed.clear()
+            while await answer_next():
+                pass
+            waits = await store.count_waits(service.pool)
+            metrics.set_waiting(waits.households, waits.oldest, waits.early_inputs)
+            await committed.wait()
+
+    service.add_background(answer_runs)
+    return service, create_app(service, settings, routes(service, keeper))
