@@ -139,7 +139,7 @@ def _most_weight(verdict: Verdict | None) -> float:
 def _kinds(case: Case, number: dict[str, int]) -> dict[_Kind, list[int]]:
     """Lots by what they are to the programme; the order of lots within a kind is the account's."""
     wanted = set(case.blocks.way_out.values())
-    ways_out = {lot.security_id: lot.lot_id for lot in case.lots if lot.lot_id in wanted and free_to_sell(case, lot)}
+    ways_out = {lot.security_id: lot.lot_id for lot in case.lots if lot.lot_id in wanted and _can_go_whole(case, lot)}
     kinds: dict[_Kind, list[int]] = {}
     for n, lot in enumerate(case.lots):
         kinds.setdefault(_kind(case, lot, number[lot.security_id], ways_out.get(lot.security_id)), []).append(n)
@@ -157,6 +157,13 @@ def free_to_sell(case: Case, lot: HeldLot) -> bool:
     verdict = case.verdicts.get(lot.security_id)
     allowed = case.snapshot.blocked[case.snapshot.position[lot.security_id]] is None and (verdict is None or verdict.may_sell)
     return allowed and (lot.basis is not None or must_sell(case, lot.security_id))
+
+
+def _can_go_whole(case: Case, lot: HeldLot) -> bool:
+    """Whether all of this lot can leave in whole shares: alone, with a share of other lots, or with the whole position."""
+    position = case.positions[lot.security_id]
+    fits = lot.quantity == int(lot.quantity) or position == lot.quantity or position - lot.quantity >= 1
+    return fits and free_to_sell(case, lot)
 
 
 def _kind(case: Case, lot: HeldLot, name: int, way_out: str | None) -> _Kind:

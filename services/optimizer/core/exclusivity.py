@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.optimizer.core.arrays import Bools, Floats
+from services.optimizer.core.arrays import Bools, Floats, Ints
 from services.optimizer.core.branch import Answer, Branch, BranchSolver, Multipliers, SolveStatus, forced
 from services.optimizer.core.evaluate import active_weights, cash_after, evaluate, way_out_missed
 from services.optimizer.core.policy import Policy
@@ -46,7 +46,7 @@ def sides_of(problem: Problem) -> Sides:
     groups = int(problem.group.max(initial=-1)) + 1
     by_tranche = problem.group[problem.name]
 
-    def any_in_group(flags: Bools, group: np.ndarray) -> Bools:
+    def any_in_group(flags: Bools, group: Ints) -> Bools:
         found: Bools = np.bincount(group, flags, groups) > 0
         return found
 
@@ -59,36 +59,68 @@ def sides_of(problem: Problem) -> Sides:
     return Sides(contested, lossy & ~contested)
 
 
+def rounds_of(problem: Problem, policy: Policy) -> int:
+    """How many solves the search may take: more where they are cheap."""
+    columns = len(problem.held) + len(problem.size)
+    return max(policy.side_rounds, min(policy.most_side_rounds, policy.side_work // max(columns, 1)))
+
+
 def choose_sides(problem: Problem, solver: BranchSolver, policy: Policy, penalty: float) -> Chosen:
-    """The best branch found in `policy.side_rounds` solves; `penalty` is the price of a unit of soft breach."""
-    sides, hold = sides_of(problem), np.zeros(len(problem.held), dtype=np.bool_)
-    nothing = np.zeros(len(problem.held))
-    harvest = sides.harvest_only | (sides.contested & (gain_of_harvest(problem, nothing, Multipliers()) > 0))
-    barred = np.zeros(len(harvest), dtype=np.bool_)
-    best: Chosen | None = None
-    best_score, share, gains = float("inf"), 1.0, np.zeros(len(harvest))
-    for _ in range(policy.side_rounds):
-        found = Chosen(Branch(harvest, hold), solver.solve(Branch(harvest, hold), policy.search_tolerance))
+    """The best branch found in a bounded number of solves; `penalty` is the price of a unit of soft breach."""
+    search = _Search(problem, sides_of(problem), penalty)
+    branch = search.first()
+    for _ in range(rounds_of(problem, policy)):
+        found = Chosen(branch, solver.solve(branch, policy.search_tolerance))
         if found.answer.status not in USABLE:
-            return best or found
-        barred |= harvest & (way_out_missed(problem, found.branch, found.answer.plan, SOLD_WHOLE) > 0)
-        score = branch_score(problem, found, penalty)
-        if score < best_score - WORTH_CHANGING:
-            best, best_score = found, score
-            gains = _gain_of_change(problem, found, sides, barred)
-        else:
-            share /= 2
-        wanted = np.flatnonzero(gains > WORTH_CHANGING)
-        if best is None or gains[wanted].sum() < WORTH_SOLVING:
+            return search.best or found
+        search.judge(found)
+        following = search.following()
+        if following is None:
             break
-        count = max(1, int(share * len(wanted)))
-        changing = wanted[np.argsort(-gains[wanted], kind="stable")[:count]]
-        harvest = best.branch.harvest.copy()
-        harvest[changing] ^= True
-        harvest &= ~barred
-        if np.array_equal(harvest, best.branch.harvest):
-            break
-    return best or found
+        branch = following
+    return search.best or found
+
+
+class _Search:
+    """The best branch so far, what changing each group's side promises there, and how many changes to dare at once."""
+
+    def __init__(self, problem: Problem, sides: Sides, penalty: float) -> None:
+        self._problem, self._sides, self._penalty = problem, sides, penalty
+        self._hold = np.zeros(len(problem.held), dtype=np.bool_)
+        self._barred = np.zeros(len(sides.contested), dtype=np.bool_)
+        self._gains = np.zeros(len(sides.contested))
+        self._changing: Ints = np.zeros(0, dtype=np.intp)
+        self._share, self._best_score = 1.0, float("inf")
+        self.best: Chosen | None = None
+
+    def first(self) -> Branch:
+        """Every group on the side that is better for it alone, common risk and shadow prices aside."""
+        alone = gain_of_harvest(self._problem, np.zeros(len(self._problem.held)), Multipliers())
+        return Branch(self._sides.harvest_only | (self._sides.contested & (alone > 0)), self._hold)
+
+    def judge(self, found: Chosen) -> None:
+        """Take an improvement; otherwise dare half as many changes, and after a single one that failed not that one again."""
+        missed = way_out_missed(self._problem, found.branch, found.answer.plan, SOLD_WHOLE) > 0
+        self._barred |= found.branch.harvest & missed
+        score = branch_score(self._problem, found, self._penalty)
+        if score < self._best_score - WORTH_CHANGING:
+            self.best, self._best_score = found, score
+            self._gains = _gain_of_change(self._problem, found, self._sides, self._barred)
+            return
+        self._share /= 2
+        if len(self._changing) == 1:
+            self._gains[self._changing] = 0.0
+
+    def following(self) -> Branch | None:
+        """The branch to try next; None where nothing promises enough."""
+        wanted = np.flatnonzero(self._gains > WORTH_CHANGING)
+        if self.best is None or self._gains[wanted].sum() < WORTH_SOLVING:
+            return None
+        count = max(1, int(self._share * len(wanted)))
+        self._changing = wanted[np.argsort(-self._gains[wanted], kind="stable")[:count]]
+        harvest = self.best.branch.harvest.copy()
+        harvest[self._changing] ^= True
+        return Branch(harvest & ~self._barred, self._hold)
 
 
 def branch_score(problem: Problem, found: Chosen, penalty: float) -> float:

@@ -71,15 +71,8 @@ def wants_sale(verdict: Verdict | None) -> bool:
     return verdict is not None and (verdict.must_sell or any(rule.kind == "must_sell" for rule in verdict.rules))
 
 
-def _positions(case: Case) -> dict[str, Decimal]:
-    positions: dict[str, Decimal] = {}
-    for lot in case.lots:
-        positions[lot.security_id] = positions.get(lot.security_id, ZERO) + lot.quantity
-    return positions
-
-
 def _left_over(case: Case, sold: dict[str, Decimal], multipliers: Multipliers) -> Iterator[Unmet]:
-    for security_id, position in sorted(_positions(case).items()):
+    for security_id, position in sorted(case.positions.items()):
         left = position - sold.get(security_id, ZERO)
         if left > 0 and wants_sale(case.verdicts.get(security_id)):
             yield Unmet(security_id, "must_sell", _obstacle(case, security_id, position, left, multipliers), left)
@@ -88,17 +81,16 @@ def _left_over(case: Case, sold: dict[str, Decimal], multipliers: Multipliers) -
 def _too_heavy(case: Case, problem: Problem, drafts: list[Draft], multipliers: Multipliers) -> Iterator[Unmet]:
     """Held above its maximum weight, by more than the one share that rounding may leave."""
     change = {draft.security_id: -draft.quantity if draft.selling else draft.quantity for draft in drafts}
-    positions = _positions(case)
     for name in np.flatnonzero(problem.held > problem.weight_max):
         i = int(problem.row[name])
         security_id, price = case.snapshot.security_id[i], case.snapshot.price[i]
         verdict = case.verdicts.get(security_id)
         if price is None or verdict is None or verdict.max_weight_frac is None:
             continue
-        shares = positions[security_id] + change.get(security_id, ZERO)
+        shares = case.positions[security_id] + change.get(security_id, ZERO)
         excess = shares - verdict.max_weight_frac * case.value_usd / price
         if excess > 1:
-            reason = _obstacle(case, security_id, positions[security_id], excess, multipliers)
+            reason = _obstacle(case, security_id, case.positions[security_id], excess, multipliers)
             yield Unmet(security_id, "max_weight", reason, excess.quantize(Decimal(1)))
 
 

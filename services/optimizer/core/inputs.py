@@ -42,13 +42,17 @@ class HeldLot:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Everything that one decision rests on, consistent.  `value_usd` counts all cash, settled or not; `withdrawal_usd` is part of it."""
+    """Everything that one decision rests on, consistent.  `positions` are shares by security.
+
+    `value_usd` counts all cash, settled or not; `withdrawal_usd` is part of it.
+    """
 
     account: AccountChanged
     run: RunOpened
     snapshot: Snapshot
     model: Model
     lots: tuple[HeldLot, ...]
+    positions: dict[str, Decimal]
     verdicts: dict[str, Verdict]
     blocks: Blocks
     year: AccountYear
@@ -74,12 +78,10 @@ def join(
     declined = _not_trading(account) or _stale(account, screen, ledger, held, snapshot, run) or _invalid(account)
     if declined is not None or held is None:
         return declined or Decline(DeclineCode.LOTS_DISAGREE, "the household's ledger does not hold the account")
-    lots, model = _lots(account, held, snapshot, run), _model(account, snapshot)
-    uncovered = None if isinstance(lots, Decline) or isinstance(model, Decline) else _not_in_risk_model(lots, model, snapshot)
-    if isinstance(lots, Decline) or isinstance(model, Decline) or uncovered is not None:
-        return next(each for each in (lots, model, uncovered) if isinstance(each, Decline))
-    cash = account.cash_settled + account.cash_unsettled
-    value = cents_half_even(cash + sum((lot.quantity * _price(snapshot, lot.security_id) for lot in lots), ZERO))
+    holdings = _holdings(account, held, snapshot, run)
+    if isinstance(holdings, Decline):
+        return holdings
+    value = holdings.value_usd
     if value <= 0:
         return Decline(DeclineCode.EMPTY_ACCOUNT, "account value in dollars", ZERO, value)
     withdrawal = withdrawals_due(account, run.as_of, policy.withdrawal_notice_days)
@@ -90,8 +92,9 @@ def join(
         account=account,
         run=run,
         snapshot=snapshot,
-        model=model,
-        lots=lots,
+        model=holdings.model,
+        lots=holdings.lots,
+        positions=holdings.positions,
         verdicts={verdict.security_id: verdict for verdict in screen.verdicts},
         blocks=blocks_of(account.account_id, ledger, snapshot, run.as_of, run.price_collar_bps, earlier),
         year=next(years, AccountYear(account.account_id, run.as_of.year, ZERO, ZERO)),
@@ -216,14 +219,36 @@ def _term(rows: list[TaxLot], basis: Decimal | None, taxable: bool, as_of: date)
     return "long" if all(start is not None and is_long(start, as_of) for start in starts) else "short"
 
 
-def _model(account: AccountChanged, snapshot: Snapshot) -> Model | Decline:
+@dataclass(frozen=True, slots=True)
+class _Holdings:
+    """What the account holds, priced and covered, and the model that it follows."""
+
+    lots: tuple[HeldLot, ...]
+    positions: dict[str, Decimal]
+    model: Model
+    value_usd: Decimal
+
+
+def _holdings(account: AccountChanged, held: LedgerAccount, snapshot: Snapshot, run: RunOpened) -> _Holdings | Decline:
+    lots = _lots(account, held, snapshot, run)
+    if isinstance(lots, Decline):
+        return lots
     model = snapshot.models.get(account.strategy_id)
-    return Decline(DeclineCode.UNKNOWN_STRATEGY, f"the market has no model {account.strategy_id}") if model is None else model
+    if model is None:
+        return Decline(DeclineCode.UNKNOWN_STRATEGY, f"the market has no model {account.strategy_id}")
+    uncovered = _not_in_risk_model(lots, model, snapshot)
+    if uncovered is not None:
+        return Decline(DeclineCode.RISK_MISSING, f"the risk model has no row of {uncovered}")
+    positions: dict[str, Decimal] = {}
+    for lot in lots:
+        positions[lot.security_id] = positions.get(lot.security_id, ZERO) + lot.quantity
+    cash = account.cash_settled + account.cash_unsettled
+    shares = sum((quantity * _price(snapshot, name) for name, quantity in positions.items()), ZERO)
+    return _Holdings(lots, positions, model, cents_half_even(cash + shares))
 
 
-def _not_in_risk_model(lots: Sequence[HeldLot], model: Model, snapshot: Snapshot) -> Decline | None:
-    """Declines the first name, held or in the strategy, that the risk model does not cover."""
+def _not_in_risk_model(lots: Sequence[HeldLot], model: Model, snapshot: Snapshot) -> str | None:
+    """The first name, held or in the strategy, that the risk model does not cover."""
     held = {snapshot.position[lot.security_id] for lot in lots}
     needed = sorted(held | {int(i) for i, weight in zip(model.positions, model.weight_frac, strict=True) if weight > 0})
-    uncovered = next((snapshot.security_id[i] for i in needed if not snapshot.in_risk_model[i]), None)
-    return None if uncovered is None else Decline(DeclineCode.RISK_MISSING, f"the risk model has no row of {uncovered}")
+    return next((snapshot.security_id[i] for i in needed if not snapshot.in_risk_model[i]), None)

@@ -1,7 +1,7 @@
 """Whole shares from a plan in weights.
 
 Names are rounded one after the other, the dearest share first, each to the neighbour that costs least given the common risk and the
-cash that the names before it left over.  Then budgets, then cash are repaired one share at a time, each time where it costs least.
+cash that the names before it left over.  Then budgets, then cash are repaired a few shares at a time, each time where it costs least.
 
 Invariants
 1. Every trade is whole shares or a whole position, within what the branch allows; sides are those of the plan.
@@ -231,13 +231,19 @@ def _raise_cash(book: _Book) -> None:
         if len(names) == 0:
             break
         name = int(names[np.argmin(-risk_gradient(problem, book.active)[names] - problem.cost_frac[names])])
-        left = book.bought[name] - 1
-        book.buy(name, -1.0 if book.worth_making(name, left) else -float(book.bought[name]))
+        fewer = _stride(book, name, problem.cash_min - book.cash)
+        left = float(book.bought[name]) - fewer
+        book.buy(name, -fewer if book.worth_making(name, left) else -float(book.bought[name]))
     _sell_more(book)
 
 
+def _stride(book: _Book, name: int, amount: float) -> float:
+    """Whole shares worth half of this amount, at least one: large gaps close in few steps, small ones exactly."""
+    return max(1.0, float(np.floor(amount / 2 / book.per_share(name))))
+
+
 def _sell_more(book: _Book) -> None:
-    """One more share of a name that is being sold without using budget, until cash is in its band."""
+    """More shares of a name that is being sold, without using budget, until cash is in its band."""
     problem = book.problem
     for _ in range(MOST_STEPS):
         if book.cash >= problem.cash_min:
@@ -246,7 +252,7 @@ def _sell_more(book: _Book) -> None:
         moves = []
         for name, curve in book.curves.items():
             sold = book.sold[name]
-            more = float(np.floor(sold)) + 1
+            more = float(np.floor(sold)) + _stride(book, name, problem.cash_min - book.cash)
             if book.sale_stands(name, more) and curve.at(curve.tax, more) <= curve.at(curve.tax, sold) + ANY_BUDGET:
                 moves.append((-float(gradient[name]), name, more))
         if not moves:
@@ -265,4 +271,4 @@ def _invest_cash(book: _Book) -> None:
             return
         names = np.flatnonzero(fits)
         name = int(names[np.argmin(risk_gradient(problem, book.active)[names] + problem.cost_frac[names])])
-        book.buy(name, 1.0)
+        book.buy(name, min(_stride(book, name, book.cash - problem.cash_max), float((book.most_bought - book.bought)[name])))

@@ -7,7 +7,8 @@ Invariants, checked here for every proposal that leaves (and by property tests)
 4. Every quantity is whole shares, or the whole position of at least one share.
 5. In one identity group nothing is bought where this or an earlier account may sell at a loss; nothing is sold that may be a loss
    where an earlier account buys or a window is open, unless the lot that opened it goes whole.
-6. Cash after is cash before plus what the trades pay or cost, and not negative.
+6. Cash after is cash before plus what the trades pay or cost, and not negative; buys are paid from settled cash (less what is due
+   unsettled) and the sales' proceeds.
 7. Net short gain, net long gain and tax stay within their budgets.
 """
 
@@ -47,7 +48,7 @@ def _trade_faults(case: Case, lots: dict[str, HeldLot], trade: ProposedTrade) ->
         return
     if verdict is not None and not verdict.may_sell:
         yield f"{security_id} may not be sold"
-    position = sum((lot.quantity for lot in case.lots if lot.security_id == security_id), ZERO)
+    position = case.positions.get(security_id, ZERO)
     if trade.quantity < 1 or (trade.quantity != int(trade.quantity) and trade.quantity != position):
         yield f"{trade.quantity} {security_id} are neither whole shares nor the whole position"
     if sum((each.quantity for each in trade.lots), ZERO) != trade.quantity or len({each.lot_id for each in trade.lots}) != len(trade.lots):
@@ -96,6 +97,9 @@ def _cash_faults(case: Case, proposal: ProposalCreated) -> Iterator[str]:
         yield f"cash goes from {before} to {before + change}, not to {proposal.cash_after}"
     if proposal.cash_after < 0:
         yield f"cash would be {proposal.cash_after}"
+    spendable = case.account.cash_settled + min(case.account.cash_unsettled, ZERO) + change
+    if spendable < 0 and any(trade.side == "buy" for trade in proposal.trades):
+        yield f"buys overspend settled cash by {-spendable}"
 
 
 def _budget_faults(case: Case, proposal: ProposalCreated) -> Iterator[str]:
