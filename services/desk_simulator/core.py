@@ -50,6 +50,10 @@ class Proportions(Struct, frozen=True):
     resting: int = 0
     price_move_bps: int = 10
 
+    def shares(self) -> dict[Behaviour, int]:
+        """Orders in ten thousand by behaviour."""
+        return {behaviour: getattr(self, behaviour) for behaviour in Behaviour if behaviour is not Behaviour.WHOLE}
+
 
 class Lifted(Struct, frozen=True):
     """One execution before it is numbered."""
@@ -68,17 +72,8 @@ def draw(cl_ord_id: str, what: str, below: int) -> int:
 
 def behaviour_of(order: OrderPlaced, proportions: Proportions) -> Behaviour:
     """What becomes of the order; one share can't come in parts, so such an order fills whole."""
-    shares = (
-        (Behaviour.REJECTED, proportions.rejected),
-        (Behaviour.RESTING, proportions.resting),
-        (Behaviour.BUSTED, proportions.busted),
-        (Behaviour.CORRECTED, proportions.corrected),
-        (Behaviour.PARTS, proportions.parts),
-        (Behaviour.PART_THEN_EXPIRED, proportions.part_then_expired),
-        (Behaviour.LATE_AFTER_CANCEL, proportions.late_after_cancel),
-    )
     number, reached = draw(order.cl_ord_id, "behaviour", BPS), 0
-    for behaviour, share in shares:
+    for behaviour, share in proportions.shares().items():
         reached += share
         if number < reached:
             needs_parts = behaviour in (Behaviour.PARTS, Behaviour.PART_THEN_EXPIRED, Behaviour.LATE_AFTER_CANCEL)
