@@ -204,15 +204,15 @@ def _keep_budgets(book: _Book) -> None:
 
 
 def _smaller_sales(book: _Book, name: int, what: str, excess: float, gradient: Floats) -> list[tuple[float, int, float]]:
-    """(cost of a dollar of budget freed, name, shares) for selling fewer of this name: just enough, or one fewer, or none."""
+    """(cost of a dollar of budget freed, name, shares) for selling just enough fewer of this name, or none of it."""
     curve, sold = book.curves[name], book.sold[name]
     if sold == 0:
         return []
     cumulated = getattr(curve, what)
     last = curve.at(cumulated, sold) - curve.at(cumulated, max(sold - 1, 0.0))
-    enough = sold - np.ceil(excess / last) if last > 0 else sold
+    enough = sold - np.ceil(excess / last) if last > 0 else 0.0
     moves = []
-    for shares in {max(float(np.floor(enough)), 0.0), max(float(np.ceil(sold - 1)), 0.0), 0.0}:
+    for shares in {max(float(np.floor(enough)), 0.0), 0.0}:
         freed = curve.at(cumulated, sold) - curve.at(cumulated, shares)
         if freed > 0 and shares < sold and book.sale_stands(name, shares):
             weight = (sold - shares) * book.per_share(name)
