@@ -11,14 +11,14 @@ Invariants
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from libs.common.ids import content_id
-from libs.common.money import SHARE_STEP, ZERO, cents_half_even, split_largest_remainder
+from libs.common.money import SHARE_STEP, ZERO, cents_half_even, plain, split_largest_remainder
 from libs.common.schemas.order import Allocation, BookedLot, OrderLot, OrderPlaced, TradeBooked
 from libs.common.schemas.proposal import Side
 from services.orders.core.settlement import settle_date_of
@@ -87,6 +87,11 @@ def take_lots(lots: Sequence[OrderLot], used: Mapping[str, Decimal], quantity: D
     return taken
 
 
+def price_half_even(price: Decimal) -> Decimal:
+    """Dollars a share to six places, ties to even, without trailing zeros."""
+    return Decimal(plain(price.quantize(SHARE_STEP, rounding=ROUND_HALF_EVEN)))
+
+
 def fees_of(fee_per_share: Decimal, quantity: Decimal) -> Decimal:
     """Dollars of fees on a quantity, to the cent."""
     return cents_half_even(fee_per_share * quantity)
@@ -114,7 +119,7 @@ def draft_cash_in_lieu(
     order: OrderPlaced, exec_id: str, allocation: Allocation, average_price: Decimal, trade_date: date, lots: list[BookedLot]
 ) -> TradeDraft:
     """The fraction that leaves with a whole position, at the order's average price, free of fees."""
-    price = average_price.quantize(SHARE_STEP)
+    price = price_half_even(average_price)
     return draft(order, "cash_in_lieu", exec_id, allocation, allocation.fraction, price, ZERO, trade_date, lots)
 
 

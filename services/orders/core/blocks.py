@@ -9,16 +9,16 @@ Invariants
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from decimal import ROUND_HALF_EVEN
 
 from msgspec import Struct
 
 from libs.common.ids import content_id
-from libs.common.money import SHARE_STEP, ZERO, whole_shares_down
+from libs.common.money import ZERO, whole_shares_down
 from libs.common.schemas.account import Lot
 from libs.common.schemas.market import RunOpened
 from libs.common.schemas.order import Allocation, OrderLot, OrderPlaced
 from libs.common.schemas.proposal import LotInstruction, ProposalCreated, ProposedTrade, Side
+from services.orders.core.allocation import price_half_even
 
 
 class Approved(Struct, frozen=True):
@@ -37,7 +37,7 @@ def order_lot(instruction: LotInstruction, lot: Lot) -> OrderLot:
     """The lot instruction; a provisional lot is not the custodian's yet, so its purchase is named too."""
     price = None
     if lot.provisional and lot.cost_basis is not None:
-        price = (lot.cost_basis / lot.quantity).quantize(SHARE_STEP, rounding=ROUND_HALF_EVEN)
+        price = price_half_even(lot.cost_basis / lot.quantity)
     return OrderLot(lot.lot_id, instruction.quantity, lot.acquired if lot.provisional else None, price)
 
 

@@ -4,14 +4,14 @@ The state is a function of what was filled and of how the desk ended the order, 
 """
 
 from datetime import date, datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from typing import Literal
 
 from msgspec import Struct
 
-from libs.common.money import SHARE_STEP, ZERO
+from libs.common.money import ZERO
 from libs.common.schemas.order import ExecutionReported, OrderEnded, OrderPlaced, OrderState
-from services.orders.core.allocation import TradeDraft
+from services.orders.core.allocation import TradeDraft, price_half_even
 
 ENDED_STATES: frozenset[OrderState] = frozenset({"filled", "cancelled", "rejected", "expired"})
 EndType = Literal["cancelled", "rejected", "expired"]
@@ -74,7 +74,7 @@ def exact_average(record: OrderRecord) -> Decimal | None:
 def avg_px(record: OrderRecord) -> Decimal | None:
     """Dollars a share over all that is filled, to six places, ties to even."""
     average = exact_average(record)
-    return None if average is None else average.quantize(SHARE_STEP, rounding=ROUND_HALF_EVEN)
+    return None if average is None else price_half_even(average)
 
 
 def first_ending(record: OrderRecord) -> Ending | None:
