@@ -2,8 +2,8 @@
 
 The file is the starting point, booked trades move it (DESIGN decisions 3 to 5).  Of what then still differs:
 1. a lot that our own purchase turns out to be (its alias comes later than the lot) stops being a starting lot;
-2. a starting lot that neither a trade nor a wash sale has touched follows the custodian's corrections: its basis and date while the
-   quantity agrees, its quantity (or its vanishing) when the same business date is delivered again;
+2. a starting lot that neither a trade nor a wash sale has touched follows the custodian's corrections: its basis and date, once known,
+   while the quantity agrees, its quantity (or its vanishing) when the same business date is delivered again;
 3. a lot that appears is a further starting point, and counts as a purchase on its date; but not while another lot of the same security
    has shrunk, which may be the same shares under a new id;
 4. anything else stays as it is in the ledger and is listed as a disagreement, which keeps the account from being traded.
@@ -133,21 +133,18 @@ def _with_corrections(meeting: _Meeting) -> dict[str, StartingLot]:
             if now is not None:
                 starting[lot_id] = replace(starting_lot(now, payload), lot_id=lot_id)
         elif now is not None and held.get(name) == expected.get(name):
-            starting[lot_id] = replace(lot, cost=_cents(now.cost_basis), acquired=now.acquired)
+            cost = _cents(now.cost_basis)
+            starting[lot_id] = replace(lot, cost=lot.cost if cost is None else cost, acquired=now.acquired or lot.acquired)
         else:
             starting[lot_id] = lot
     return starting
 
 
 def _touched(ledger: HouseholdLedger, account: AccountFacts) -> set[str]:
-    """Lots of the account that a standing trade bought or sold."""
-    touched: set[str] = set()
-    for security_id in ledger.trades:
-        for trade in ledger.standing_trades(security_id):
-            if trade.account_id == account.account_id:
-                lots = [lot.lot_id for lot in trade.lots] if trade.side == "sell" else [PROVISIONAL + trade.trade_id]
-                touched.update(map(account.lot_named, lots))
-    return touched
+    """Lots of the account that a trade bought or sold, even if it was busted since: a book may then show less of them than was known."""
+    own = (trade for trades in ledger.trades.values() for trade in trades if trade.account_id == account.account_id)
+    lots = ([lot.lot_id for lot in trade.lots] if trade.side == "sell" else [PROVISIONAL + trade.trade_id] for trade in own)
+    return {account.lot_named(lot_id) for found in lots for lot_id in found}
 
 
 def _with_new_lots(meeting: _Meeting) -> dict[str, StartingLot]:

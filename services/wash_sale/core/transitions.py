@@ -100,7 +100,8 @@ def _advance(ledger: HouseholdLedger, account_id: str, securities: SecurityFacts
 
 def _book(ledger: HouseholdLedger, trade: TradeBooked, securities: SecurityFacts) -> HouseholdLedger | Refusal | None:
     """The ledger with the trade booked; None where it sells a lot that no account version has brought yet."""
-    if trade.kind == "bust" and not any(t.trade_id == trade.ref_trade_id for t in ledger.standing_trades(trade.security_id)):
+    standing = {each.trade_id for each in ledger.standing_trades(trade.security_id) if each.account_id == trade.account_id}
+    if trade.kind == "bust" and trade.ref_trade_id not in standing:
         return Refusal(RefusalCode.UNKNOWN_TRADE, trade.account_id, trade.trade_id)
     booked = ledger.with_trade(trade)
     book = group_book(booked, securities, securities.group(trade.security_id))

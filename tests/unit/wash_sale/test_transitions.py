@@ -188,6 +188,19 @@ def test_basis_that_becomes_known_later_is_taken_over() -> None:
     assert shown(ledger).lots.acquired == ["2023-11-29"]
 
 
+def test_basis_that_was_known_is_not_forgotten() -> None:
+    unknown = replace(OLD, cost_basis=None, acquired=None)
+    ledger = applied([account(lots=[OLD]), account(lots=[unknown], version=2, business_date=day(9))])
+    assert lots(ledger) == [("L1", "100", "5000")]
+    assert shown(ledger).lots.acquired == ["2023-11-29"]
+
+
+def test_a_lot_that_a_bust_brings_back_keeps_its_basis() -> None:
+    sale = sell("s", 1, day(1), "400", {"L1": "10"})
+    approximate = account(lots=[replace(OLD, cost_basis=D("4999.99"))], version=2, trade_seq=2, business_date=day(2))
+    assert lots(applied([account(lots=[OLD]), sale, bust("b", 2, sale), approximate])) == [("L1", "100", "5000")]
+
+
 def test_the_custodians_basis_of_a_washed_lot_is_not_taken_over() -> None:
     kept = lot("L2", "XYZ", "50", "2000", day(-5))
     ledger = applied(
