@@ -13,10 +13,11 @@ def _up(home: Path) -> str:
     if stack.docker_answers():
         stack.up_with_docker()
         return "the platform runs in Docker: `docker compose ps` lists it, `make down` stops it"
-    lines = [
-        f"  {p.name:<15} {f'http://127.0.0.1:{p.port}/docs' if p.port else '':<32} log {home / (p.name + '.log')}" for p in stack.up(home)
-    ]
-    return "\n".join(["no Docker engine: the platform runs as processes of this machine; `make down` stops it", *lines])
+    programs = stack.up(home)
+    shown = home.relative_to(Path.cwd()) if home.is_relative_to(Path.cwd()) else home
+    lines = [f"  {p.name:<15} {f'http://127.0.0.1:{p.port}/docs' if p.port else '':<30} log {shown / p.name}.log" for p in programs]
+    first = "no Docker engine: the platform runs as processes of this machine; `make down` stops it"
+    return "\n".join([first, *lines, f"  addresses of Kafka and PostgreSQL for your shell: . {shown}/environment"])
 
 
 def _down(home: Path) -> str:

@@ -1,7 +1,7 @@
 """`make up` and `make down`: the whole platform on this machine.
 
 Where a Docker engine answers, Docker Compose runs docker-compose.yml.  Otherwise: the local Kafka and PostgreSQL, and one process a
-service.  Under `home` (out/up) lie the servers' homes and, for each program, its log and its process id.
+service.  Under `home` (out/up) lie the servers' homes, for each program its log and its process id, and in `environment` the addresses.
 """
 
 import http.client
@@ -74,9 +74,18 @@ def up(home: Path = HOME) -> list[Program]:
     node = kafka.start(home / "kafka")
     server = postgres.start(home / "postgres")
     postgres.make_database(server, DATABASE)
-    programs = platform_programs(home, server.dsn_of(DATABASE), node.bootstrap)
+    addresses = {"PMA_POSTGRES_DSN": server.dsn_of(DATABASE), "PMA_KAFKA_BOOTSTRAP": node.bootstrap}
+    _note_addresses(home, addresses)
+    programs = platform_programs(home, addresses)
     run_programs(home, programs)
     return programs
+
+
+def _note_addresses(home: Path, addresses: Mapping[str, str]) -> None:
+    """For a person's shell: `. out/up/environment`.  It holds a password, so it is for this account alone."""
+    note = home / "environment"
+    note.touch(mode=0o600)
+    note.write_text("".join(f"export {name}='{value}'\n" for name, value in addresses.items()))
 
 
 def down(home: Path = HOME) -> list[str]:
@@ -87,15 +96,14 @@ def down(home: Path = HOME) -> list[str]:
     return stopped + (["postgres"] if postgres.stop(home / "postgres") else [])
 
 
-def platform_programs(home: Path, dsn: str, bootstrap: str, wanted_ports: Mapping[str, int] = PORTS) -> list[Program]:
+def platform_programs(home: Path, addresses: Mapping[str, str], wanted_ports: Mapping[str, int] = PORTS) -> list[Program]:
     """The five services and the desk simulator, on the ports of the last start, or on free ones where those are taken."""
     note = home / "ports.json"
     last: dict[str, int] = {**wanted_ports, **(json.loads(note.read_text()) if note.exists() else {})}
     ports = {name: port if running_pid(home, name) or process.is_free(port) else process.free_ports(1)[0] for name, port in last.items()}
     note.write_text(json.dumps(ports, indent=2) + "\n")
-    shared = {"PMA_POSTGRES_DSN": dsn, "PMA_KAFKA_BOOTSTRAP": bootstrap}
-    served = [Program(name, f"services.{name}", port, shared | {"PMA_PORT": str(port)}) for name, port in ports.items()]
-    return served + [Program(name, f"services.{name}", None, shared) for name in WITHOUT_HTTP]
+    served = [Program(name, f"services.{name}", port, {**addresses, "PMA_PORT": str(port)}) for name, port in ports.items()]
+    return served + [Program(name, f"services.{name}", None, dict(addresses)) for name in WITHOUT_HTTP]
 
 
 def run_programs(home: Path, programs: Sequence[Program]) -> None:

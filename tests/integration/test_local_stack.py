@@ -44,7 +44,7 @@ def test_a_taken_port_is_replaced_and_kept_for_the_next_start(tmp_path: Path) ->
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         wanted = {"ingest": process.free_ports(1)[0], "orders": other.getsockname()[1]}
-        first = {program.name: program.port for program in stack.platform_programs(tmp_path, "dsn", "bootstrap", wanted)}
-        again = {program.name: program.port for program in stack.platform_programs(tmp_path, "dsn", "bootstrap", wanted)}
+        first = {program.name: program.port for program in stack.platform_programs(tmp_path, {}, wanted)}
+        again = {program.name: program.port for program in stack.platform_programs(tmp_path, {}, wanted)}
     assert first == again
     assert (first["ingest"], first["orders"] != wanted["orders"], first["desk_simulator"]) == (wanted["ingest"], True, None)
