@@ -1,12 +1,14 @@
 """What to trade in one account, decided from arguments alone.
 
-    propose.py      the one entry
-    inputs.py       join of the payloads into one case, or a decline        windows.py  what the household's wash sales block
-    market.py       a snapshot as arrays, made once and shared              terms.py    short or long
-    problem.py      the quadratic programme: arrays, shapes, units          evaluate.py the plan's terms, without any solver
-    pdlp.py         the convex programme of one branch, by OR-Tools PDLP    branch.py   what a branch allows, and a solver's answer
-    exclusivity.py  buy or harvest, name by name                            rounding.py, shares.py  whole shares
-    explain.py      reasons, tax by term, unmet, binding                    verify.py   the decision against its invariants, in Decimal
+    propose.py      the one entry                                        policy.py, decline.py   house settings; why there is no proposal
+    inputs.py       join of the payloads into one case, or a decline     market.py    a snapshot as arrays, made once and shared
+    windows.py      what the household's wash sales block                terms.py, limits.py     short or long; cash band and budgets
+    problem.py, build.py  the account's quadratic programme: arrays, shapes, units, and how a case becomes them
+    branch.py       what a branch allows, and a solver's answer on it    evaluate.py  a plan's terms, without any solver
+    programme.py, pdlp.py  the convex programme of one branch, and OR-Tools PDLP on it
+    exclusivity.py  buy or harvest, group by group                       small_trades.py  what is too small to trade
+    shares.py, rounding.py  whole shares                                 trades.py    lots, tax and cost in exact decimals
+    explain.py      reasons, unmet wishes, binding limits                verify.py    the proposal against its invariants
 
 A convex solver is anything that keeps `branch.BranchSolver`; PDLP is the reference.
 """

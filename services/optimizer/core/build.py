@@ -30,23 +30,17 @@ class _Kind:
     loss: bool
     must_sell: bool
     way_out: bool
-    locked: bool
 
 
 def build_problem(case: Case) -> Problem:
     """Turn a case into arrays; the crossing of its money, shares and prices into float64."""
     rows = _rows(case)
-    number = {case.snapshot.security_id[i]: n for n, i in enumerate(rows)}
-    kinds = _kinds(case, number)
+    kinds = _kinds(case, {case.snapshot.security_id[i]: n for n, i in enumerate(rows)})
     ordered = sorted(kinds, key=lambda kind: (kind.name, kinds[kind][0]))
     invested = case.value_usd - case.withdrawal_usd
-    sizes = [float_from_decimal(_dollars(case, kinds[kind]) / invested) for kind in ordered]
-    name, size = _ints([kind.name for kind in ordered]), _floats(sizes)
-    verdicts = [case.verdicts.get(case.snapshot.security_id[i]) for i in rows]
-    scale = float_from_decimal(case.value_usd / invested)
-    rates, band, room = case.account.rates, cash_band(case), budget_room(case)
-    short, long = (float_from_decimal(rate) if case.taxable else 0.0 for rate in (rates.short_frac, rates.long_frac))
-    row = _ints(rows)
+    row, name = _ints(rows), _ints([kind.name for kind in ordered])
+    size = _floats([float_from_decimal(_dollars(case, kinds[kind]) / invested) for kind in ordered])
+    band, room = cash_band(case), budget_room(case)
     return Problem(
         row=row,
         price_usd=_floats([NO_LIMIT if (price := case.snapshot.price[i]) is None else float_from_decimal(price) for i in rows]),
@@ -56,20 +50,19 @@ def build_problem(case: Case) -> Problem:
         specific_var=frozen(case.snapshot.specific_var_ann[row]),
         cost_frac=frozen(case.snapshot.half_spread_frac[row]),
         group=_groups(case, rows),
-        may_buy=_bools([_may_buy(case, i, verdict) for i, verdict in zip(rows, verdicts, strict=True)]),
-        weight_min=_floats([_least_weight(verdict) * scale for verdict in verdicts]),
-        weight_max=_floats([_most_weight(verdict) * scale for verdict in verdicts]),
+        may_buy=_bools([_may_buy(case, i) for i in rows]),
+        weight_min=_floats([_least_weight(case, i, invested) for i in rows]),
+        weight_max=_floats([_most_weight(case, i, invested) for i in rows]),
         name=name,
         size=size,
         gain_frac=_floats([kind.gain_frac for kind in ordered]),
-        rate_frac=_floats([long if kind.is_long else short for kind in ordered]),
+        rate_frac=_floats([_rate(case, kind) for kind in ordered]),
         is_short=_bools([case.taxable and not kind.is_long for kind in ordered]),
         is_long=_bools([case.taxable and kind.is_long for kind in ordered]),
         may_sell=_bools([kind.may_sell for kind in ordered]),
         loss=_bools([kind.loss for kind in ordered]),
         must_sell=_bools([kind.must_sell for kind in ordered]),
         way_out=_bools([kind.way_out for kind in ordered]),
-        locked=_bools([kind.locked for kind in ordered]),
         lots=tuple(tuple(kinds[kind]) for kind in ordered),
         risk_aversion=float_from_decimal(case.account.risk_aversion),
         invested_usd=float_from_decimal(invested),
@@ -117,23 +110,37 @@ def _groups(case: Case, rows: list[int]) -> Ints:
     return _ints([number[group] for group in groups])
 
 
-def _may_buy(case: Case, i: int, verdict: Verdict | None) -> bool:
+def _verdict(case: Case, i: int) -> Verdict | None:
+    return case.verdicts.get(case.snapshot.security_id[i])
+
+
+def _may_buy(case: Case, i: int) -> bool:
     """Whether market, screen and windows let this security be bought."""
-    snapshot = case.snapshot
+    snapshot, verdict = case.snapshot, _verdict(case, i)
     priced = snapshot.price[i] is not None and snapshot.blocked[i] is None
     return (
         priced and (verdict is None or (verdict.may_buy and not verdict.must_sell)) and snapshot.identity_group[i] not in case.blocks.buys
     )
 
 
-def _least_weight(verdict: Verdict | None) -> float:
+def _least_weight(case: Case, i: int, invested: Decimal) -> float:
+    """The screen bounds a name's part of the account's value, the programme its part of what is invested."""
+    verdict = _verdict(case, i)
     if verdict is None or verdict.min_weight_frac is None or verdict.must_sell:
         return 0.0
-    return float_from_decimal(verdict.min_weight_frac)
+    return float_from_decimal(verdict.min_weight_frac * case.value_usd / invested)
 
 
-def _most_weight(verdict: Verdict | None) -> float:
-    return NO_LIMIT if verdict is None or verdict.max_weight_frac is None else float_from_decimal(verdict.max_weight_frac)
+def _most_weight(case: Case, i: int, invested: Decimal) -> float:
+    verdict = _verdict(case, i)
+    if verdict is None or verdict.max_weight_frac is None:
+        return NO_LIMIT
+    return float_from_decimal(verdict.max_weight_frac * case.value_usd / invested)
+
+
+def _rate(case: Case, kind: _Kind) -> float:
+    rates = case.account.rates
+    return float_from_decimal(rates.long_frac if kind.is_long else rates.short_frac) if case.taxable else 0.0
 
 
 def _kinds(case: Case, number: dict[str, int]) -> dict[_Kind, list[int]]:
@@ -182,7 +189,6 @@ def _kind(case: Case, lot: HeldLot, name: int, way_out: str | None) -> _Kind:
         loss=lot.loss,
         must_sell=may_sell and must_sell(case, lot.security_id),
         way_out=lot.lot_id == way_out,
-        locked=locked,
     )
 
 

@@ -127,8 +127,8 @@ def _stale(
         return Decline(DeclineCode.STALE_INPUTS, f"run {run.run_id} does not include the account")
     if snapshot.market_id != run.market_id or screen.market_id != run.market_id:
         return Decline(DeclineCode.STALE_INPUTS, f"screen or market is not on the run's market {run.market_id}")
-    if screen.run_id != run.run_id or ledger.run_id != run.run_id:
-        return Decline(DeclineCode.STALE_INPUTS, f"screen or ledger does not answer run {run.run_id}")
+    if ledger.as_of != run.as_of:
+        return Decline(DeclineCode.STALE_INPUTS, f"the ledger is as of {ledger.as_of}, the run as of {run.as_of}")
     versions = [("account", account.version), ("screen", screen.account_version)]
     numbers = [("account's trades", account.trade_seq)]
     if held is not None:

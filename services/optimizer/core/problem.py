@@ -25,8 +25,8 @@ class Problem:
     names:    `row` position in the snapshot; `price_usd`; `held`, `target` weights; `cost_frac` half spread; `group` identity group's
               number; `weight_min`, `weight_max` bounds
     tranches: `name` its name's number; `size` weight; `gain_frac` gain on a dollar sold; `rate_frac`; `is_short`, `is_long` its budget;
-              `loss` a sale could be a loss; `must_sell`; `way_out` the lot whose sale lifts a window; `locked` loss sales need that
-              way out; `lots` its lots' numbers in the case
+              `loss` a sale could be a loss; `must_sell`; `way_out` the lot whose whole sale the name's loss sales need; `lots` its
+              lots' numbers in the case
     account:  cash before and its band, spendable and total alike; `*_room` what budgets leave
     """
 
@@ -52,7 +52,6 @@ class Problem:
     loss: Bools
     must_sell: Bools
     way_out: Bools
-    locked: Bools
     lots: tuple[tuple[int, ...], ...]
 
     risk_aversion: float

@@ -28,9 +28,10 @@ from services.optimizer.core.explain import bindings, give_reasons, unmet_wishes
 from services.optimizer.core.inputs import Case, join
 from services.optimizer.core.limits import cash_band
 from services.optimizer.core.market import Snapshot, prepare
-from services.optimizer.core.pdlp import SOLVER_VERSION, PdlpSolver, dominance
+from services.optimizer.core.pdlp import SOLVER_VERSION, PdlpSolver
 from services.optimizer.core.policy import DEFAULT_POLICY, Policy
 from services.optimizer.core.problem import Problem
+from services.optimizer.core.programme import dominance
 from services.optimizer.core.rounding import Shares, round_to_shares
 from services.optimizer.core.small_trades import drop_small_trades
 from services.optimizer.core.trades import draft_trades, estimate_tax
@@ -79,19 +80,31 @@ def propose_on(
     policy: Policy = DEFAULT_POLICY,
 ) -> ProposalCreated | ProposalDeclined:
     """As `propose`, on a market that was prepared once for many accounts."""
-    pins = Pins(
+    pins = pins_of(account, screen, ledger, run, earlier)
+    case = snapshot if isinstance(snapshot, Decline) else join(account, screen, ledger, snapshot, run, earlier, policy)
+    if isinstance(case, Decline):
+        return declined(account.account_id, account.household_id, run.run_id, pins, case)
+    return _decide(case, pins, policy)
+
+
+def pins_of(
+    account: AccountChanged,
+    screen: ScreenUpdated,
+    ledger: LedgerUpdated,
+    run: RunOpened,
+    earlier: Sequence[ProposalCreated | ProposalDeclined],
+) -> Pins:
+    """The versions and ids of everything that a decision rests on."""
+    intents = {each.account_id: each.proposal_id for each in earlier if each.run_id == run.run_id}
+    return Pins(
         account_version=account.version,
         screen_version=screen.version,
         ledger_version=ledger.version,
         market_id=run.market_id,
         as_of=run.as_of,
-        intents={each.account_id: each.proposal_id for each in sorted(earlier, key=lambda e: e.account_id) if each.run_id == run.run_id},
+        intents=dict(sorted(intents.items())),
         solver_version=SOLVER_VERSION,
     )
-    case = snapshot if isinstance(snapshot, Decline) else join(account, screen, ledger, snapshot, run, earlier, policy)
-    if isinstance(case, Decline):
-        return declined(account.account_id, account.household_id, run.run_id, pins, case)
-    return _decide(case, pins, policy)
 
 
 def declined(

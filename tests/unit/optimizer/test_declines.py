@@ -42,6 +42,11 @@ def with_risk(**fields: object) -> World:
     return with_market(lambda m: structs.replace(m, risk=structs.replace(m.risk, **fields)))
 
 
+def with_ledger(**fields: object) -> World:
+    given = base()
+    return replace(given, ledger=structs.replace(given.ledger, **fields))
+
+
 def with_ledger_account(**fields: object) -> World:
     given = base()
     held = structs.replace(given.ledger.accounts[0], **fields)
@@ -63,7 +68,7 @@ REFUSED = [
     ("do not trade", lambda: with_account(base(), do_not_trade=True), DeclineCode.DO_NOT_TRADE),
     ("newer account", lambda: with_account(base(), version=4), DeclineCode.STALE_INPUTS),
     ("more trades", lambda: with_account(base(), trade_seq=3), DeclineCode.STALE_INPUTS),
-    ("screen of another run", lambda: with_screen(run_id="run-0"), DeclineCode.STALE_INPUTS),
+    ("ledger of another day", lambda: with_ledger(as_of=AS_OF - timedelta(days=1)), DeclineCode.STALE_INPUTS),
     ("screen of another market", lambda: with_screen(market_id="market-0"), DeclineCode.STALE_INPUTS),
     ("screen of an older account", lambda: with_screen(account_version=2), DeclineCode.STALE_INPUTS),
     ("ledger of an older account", lambda: with_ledger_account(account_version=2), DeclineCode.STALE_INPUTS),

@@ -15,9 +15,10 @@ from services.optimizer.core.evaluate import active_weights, cash_after, risk_gr
 from services.optimizer.core.exclusivity import SOLD_WHOLE, Chosen, branch_score, choose_sides, sale_price, sides_of
 from services.optimizer.core.inputs import join
 from services.optimizer.core.market import prepare
-from services.optimizer.core.pdlp import STATUS, PdlpSolver, dominance
+from services.optimizer.core.pdlp import STATUS, PdlpSolver
 from services.optimizer.core.policy import DEFAULT_POLICY
 from services.optimizer.core.problem import Problem
+from services.optimizer.core.programme import dominance
 from tests.unit.optimizer.samples import random_world
 
 SMALL = 1e-6  # weight: below it a lot counts as untouched
