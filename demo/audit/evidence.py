@@ -64,17 +64,18 @@ class Ledger:
     def __init__(self, state: LedgerUpdated) -> None:
         self.state = state
         self.accounts = {account.account_id: account for account in state.accounts}
-        self._layers: dict[str, dict[str, list[TaxLot]]] = {}
+        self._layers: dict[tuple[str, int], dict[str, list[TaxLot]]] = {}
 
-    def layers(self, account_id: str) -> dict[str, list[TaxLot]]:
-        """The layers of each lot of an account; none where the ledger does not hold the account."""
-        if account_id not in self._layers:
+    def layers(self, book: Book) -> dict[str, list[TaxLot]]:
+        """The layers of each lot of an account, under the book's ids: a provisional lot may be the custodian's by now."""
+        key = (book.state.account_id, book.state.version)
+        if key not in self._layers:
             layers: dict[str, list[TaxLot]] = defaultdict(list)
-            account = self.accounts.get(account_id)
+            account = self.accounts.get(book.state.account_id)
             for lot in account.lots.rows() if account is not None else ():
-                layers[lot.lot_id].append(lot)
-            self._layers[account_id] = dict(layers)
-        return self._layers[account_id]
+                layers[book.state.aliases.get(lot.lot_id, lot.lot_id)].append(lot)
+            self._layers[key] = dict(layers)
+        return self._layers[key]
 
 
 @dataclass

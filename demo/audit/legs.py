@@ -65,9 +65,8 @@ class Leg:
         return f"{self.account_id} {self.order.side} {self.quantity} {self.security_id}"
 
     def layers(self, lot_id: str) -> list[TaxLot]:
-        """The ledger's layers of a lot, by its own id or by the custodian's id of a provisional one."""
-        layers = self.ledger.layers(self.account_id)
-        return layers.get(lot_id) or layers.get(self.book.state.aliases.get(lot_id, ""), [])
+        """The ledger's layers of a lot of the book."""
+        return self.ledger.layers(self.book).get(lot_id, [])
 
     def may_be_loss(self) -> bool:
         """Whether a fill within the collar could realise a loss: a taxable sale with a layer of unknown or higher basis."""

@@ -16,6 +16,7 @@ from libs.common.schemas.custody import CustodyLot
 
 CUSTODIAN = "simulated-custody"
 SMALLEST_MIN_TRADE = Decimal(200)
+MIN_TRADE_PER_100K = 400
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def _master_row(account: SampleAccount) -> dict[str, object]:
         "risk_aversion": plan.risk_aversion,
         "cash_min_frac": Decimal("0.002"),
         "cash_max_frac": Decimal("0.02"),
-        "min_trade": max(SMALLEST_MIN_TRADE, Decimal(plan.holding.value_usd // 100_000 * 50)),
+        "min_trade": max(SMALLEST_MIN_TRADE, Decimal(plan.holding.value_usd // 100_000 * MIN_TRADE_PER_100K)),
         "cash_flows": plan.cash_flows,
         "wishes": plan.wishes,
         "tax_opening": plan.tax_opening,

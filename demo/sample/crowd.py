@@ -1,5 +1,6 @@
 """The other 220 accounts, in 148 households: drawn from the kinds of accounts that a manager's book is made of."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -19,12 +20,12 @@ RATES = (("0.408", "0.238"), ("0.35", "0.188"), ("0.24", "0.15"))
 
 # kind: (odds in a taxable account, odds in a retirement account)
 KINDS = {
-    "full": (0.11, 0.09),
-    "sample": (0.55, 0.69),
+    "full": (0.08, 0.07),
+    "sample": (0.63, 0.77),
     "dividend": (0.10, 0.10),
-    "fresh": (0.07, 0.07),
-    "cash_only": (0.03, 0.05),
-    "legacy": (0.07, 0.0),
+    "fresh": (0.04, 0.04),
+    "cash_only": (0.02, 0.02),
+    "legacy": (0.06, 0.0),
     "concentrated": (0.07, 0.0),
 }
 ESG_CATEGORIES = ("fossil_fuel", "tobacco", "weapons")
@@ -86,28 +87,33 @@ class Crowd:
 
     def _holding(self, kind: str, sold: frozenset[int]) -> Holding:
         rng, today = self._rng, self._picks.today_row
-        fractional = bool(rng.random() < 0.15)
-        cash_frac = float(rng.uniform(0.003, 0.015))
-        unsettled = int(rng.integers(5, 60)) * 100 if rng.random() < 0.06 else 0
         value = int(round(float(np.clip(rng.lognormal(np.log(650_000), 0.6), 200_000, 2_000_000)), -3))
+        seasoned = Holding(
+            "sample",
+            value,
+            cash_frac=float(rng.uniform(0.003, 0.015)),
+            fractional=bool(rng.random() < 0.15),
+            harvested=bool(rng.random() < 0.8),
+            avoid_columns=sold,
+            unsettled_usd=int(rng.integers(5, 60)) * 100 if rng.random() < 0.06 else 0,
+        )
         if kind == "full":
-            value = int(rng.integers(1_500, 5_000)) * 1000
-            return Holding("full", value, self._purchases(3), 500, cash_frac, fractional, avoid_columns=sold)
+            return replace(seasoned, style="full", value_usd=int(rng.integers(1_500, 5_000)) * 1000, purchases=self._purchases(3))
         if kind == "fresh":
             bought = ((today - int(rng.integers(2, 18)), 1.0),)
-            return Holding("fresh", value, bought, int(rng.integers(60, 160)), float(rng.uniform(0.2, 0.6)), fractional)
+            return replace(
+                seasoned, style="fresh", purchases=bought, names=int(rng.integers(60, 160)), cash_frac=float(rng.uniform(0.2, 0.6))
+            )
         if kind == "cash_only":
             return Holding("cash_only", value, cash_frac=1.0)
         if kind == "legacy":
-            return Holding("legacy", value, names=int(rng.integers(24, 60)), cash_frac=cash_frac, fractional=fractional)
-        names = (
-            int(rng.integers(60, 150)) if kind == "dividend" else int(rng.choice([100, 120, 150, 200, 250], p=[0.3, 0.3, 0.25, 0.1, 0.05]))
-        )
+            return replace(seasoned, style="legacy", names=int(rng.integers(24, 60)), harvested=False)
+        names = int(rng.integers(60, 150)) if kind == "dividend" else int(rng.choice([100, 150, 200, 250], p=[0.2, 0.3, 0.3, 0.2]))
         extra: tuple[ExtraBuy, ...] = ()
         if kind == "concentrated":
             extra = (ExtraBuy(int(rng.choice(self._picks.winners)), self._picks.winner_row, float(rng.uniform(0.31, 0.55))),)
         unknown = float(rng.uniform(0.05, 0.3)) if rng.random() < 0.05 else 0.0
-        return Holding("sample", value, self._purchases(2), names, cash_frac, fractional, extra, sold, unknown, unsettled)
+        return replace(seasoned, purchases=self._purchases(2), names=names, extra=extra, unknown_basis_frac=unknown)
 
     def _purchases(self, most: int) -> tuple[tuple[int, float], ...]:
         """The first purchase, and up to `most` less one later; one account in eight also bought within the last 30 days."""

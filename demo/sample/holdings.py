@@ -14,6 +14,10 @@ from demo.sample.prices import Floats, Ints
 
 SHARE = 1000  # thousandths in a share
 UNKNOWN = -1
+OUT_OF_WINDOW_ROWS = 23  # business days that are more than 30 calendar days
+
+_Columns = tuple[Ints, Ints, Ints, Ints]
+"""Column of the security, thousandths of shares today, cents of cost, row of the day bought: one entry a lot."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Buyer:
         self._cap = market.history.cap_usd.astype(np.float64)
         self._total_cap = self._cap.sum(axis=1)
         self._factor = split_factor(market)
+        self._adjusted_cents = market.history.price_cents / self._factor
         self._today = today_row
         self._models = {name: units.astype(np.float64) for name, units in market.models.items()}
         self._sector = np.unique([s.sector for s in market.universe], return_inverse=True)[1]
@@ -50,6 +55,8 @@ class Buyer:
         elif holding.style != "cash_only":
             chosen = target if holding.style == "full" else self._sample(target, holding.names, rng)
             parts += self._strategy(holding, chosen, rng)
+        if holding.harvested:
+            parts = [parts[0], *(self._bought_again(part, rng) for part in parts[1:])]
         column, quantity, cost, row = (np.concatenate(columns) for columns in zip(*parts, strict=True))
         unknown = rng.random(len(column)) < holding.unknown_basis_frac
         cost = np.where(unknown, UNKNOWN, cost)
@@ -66,23 +73,22 @@ class Buyer:
         return target
 
     def _sample(self, target: Floats, names: int, rng: np.random.Generator) -> Floats:
-        """`names` names: the heaviest two fifths, the others drawn by weight; each sector keeps its weight in the strategy."""
+        """`names` names, the heaviest two fifths and others drawn by weight; those of a sector share what is left out of it evenly."""
         names = min(names, int((target > 0).sum()))
-        order = np.argsort(-target, kind="stable")
-        sure = order[: names * 2 // 5]
         with np.errstate(divide="ignore"):
             keys = np.log(target) * 0.5 + rng.gumbel(size=len(target))
-        keys[sure] = np.inf
+        keys[np.argsort(-target, kind="stable")[: names * 2 // 5]] = np.inf
         chosen = np.zeros(len(target), dtype=bool)
         chosen[np.argsort(-keys, kind="stable")[:names]] = True
-        held = np.where(chosen, target, 0.0)
-        sectors = int(self._sector.max()) + 1
-        wanted = np.bincount(self._sector, target, sectors)
-        got = np.bincount(self._sector, held, sectors)
-        scaled: Floats = held * np.divide(wanted, got, out=np.zeros(sectors), where=got > 0)[self._sector]
-        return scaled
+        left_out, count = self._by_sector(np.where(chosen, 0.0, target)), self._by_sector(chosen.astype(np.float64))
+        share = np.divide(left_out, count, out=np.zeros_like(count), where=count > 0)
+        held: Floats = np.where(chosen, target + share[self._sector], 0.0)
+        return held
 
-    def _strategy(self, holding: Holding, chosen: Floats, rng: np.random.Generator) -> list[tuple[Ints, Ints, Ints, Ints]]:
+    def _by_sector(self, weight: Floats) -> Floats:
+        return np.bincount(self._sector, weight, int(self._sector.max()) + 1).astype(np.float64)
+
+    def _strategy(self, holding: Holding, chosen: Floats, rng: np.random.Generator) -> list[_Columns]:
         """The first purchase buys every chosen name, each later one a quarter or so of them, by the weights of its day."""
         invested = holding.value_usd * (1 - holding.cash_frac - sum(extra.value_frac for extra in holding.extra))
         parts = []
@@ -98,7 +104,7 @@ class Buyer:
             parts.append(self._bought(row, shares, holding.fractional, at_least_one))
         return parts
 
-    def _legacy(self, holding: Holding, rng: np.random.Generator) -> list[tuple[Ints, Ints, Ints, Ints]]:
+    def _legacy(self, holding: Holding, rng: np.random.Generator) -> list[_Columns]:
         """Names from the whole universe, half of them in no strategy, each bought once or twice on days of its own."""
         outside = np.flatnonzero(sum(self._models.values()) == 0)
         picked = np.concatenate(
@@ -117,7 +123,22 @@ class Buyer:
             parts.append(self._bought(row, shares, holding.fractional, False))
         return parts
 
-    def _extra(self, holding: Holding) -> tuple[Ints, Ints, Ints, Ints]:
+    def _bought_again(self, lots: _Columns, rng: np.random.Generator) -> _Columns:
+        """The same shares, those that stand well below cost as if bought on a later day at about today's price or less."""
+        column, quantity, cost, row = lots
+        now = self._price_cents[self._today - 1, column]
+        fallen = np.flatnonzero(quantity * now < 0.97 * SHARE * cost)
+        row, last = row.copy(), self._today - OUT_OF_WINDOW_ROWS
+        for lot in fallen.tolist():
+            first = int(row[lot]) + OUT_OF_WINDOW_ROWS
+            adjusted = self._adjusted_cents[first:last, column[lot]]
+            lower = first + np.flatnonzero(adjusted <= 1.02 * now[lot])
+            if len(lower):
+                row[lot] = lower[int(rng.integers(len(lower)))]
+        again = quantity // self._factor[row, column]
+        return column, quantity, _cost_cents(again, self._price_cents[row, column]), row
+
+    def _extra(self, holding: Holding) -> _Columns:
         columns = np.array([extra.column for extra in holding.extra], dtype=np.int64)
         rows = np.array([extra.row for extra in holding.extra], dtype=np.int64)
         worth_cents = np.array([extra.value_frac * holding.value_usd * 100 for extra in holding.extra], dtype=np.float64)
@@ -129,7 +150,7 @@ class Buyer:
         cost = _cost_cents(quantity, self._price_cents[rows, columns])
         return columns, quantity * factor, cost, rows
 
-    def _bought(self, row: int, shares: Floats, fractional: bool, at_least_one: bool) -> tuple[Ints, Ints, Ints, Ints]:
+    def _bought(self, row: int, shares: Floats, fractional: bool, at_least_one: bool) -> _Columns:
         """The lots that a purchase on `row` is today; a whole-share account keeps the rest of the money as it rounds down."""
         quantity = np.floor(shares * SHARE).astype(np.int64) if fractional else np.floor(shares).astype(np.int64) * SHARE
         if at_least_one:

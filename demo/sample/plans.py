@@ -44,7 +44,10 @@ class ExtraBuy:
 
 @dataclass(frozen=True)
 class Holding:
-    """How an account was invested: `names` is the number of names of a sample; `purchases` are (row, part of the money)."""
+    """How an account was invested: `names` is the number of names of a sample; `purchases` are (row, part of the money).
+
+    `harvested`: most lots that fell were sold at a loss since, and bought again later at a lower price.
+    """
 
     style: Style
     value_usd: int
@@ -52,6 +55,7 @@ class Holding:
     names: int = 0
     cash_frac: float = 0.006
     fractional: bool = False
+    harvested: bool = False
     extra: tuple[ExtraBuy, ...] = ()
     avoid_columns: frozenset[int] = frozenset()
     unknown_basis_frac: float = 0.0

@@ -37,7 +37,7 @@ def past_loss(market: SampleMarket, picks: Picks, account_id: str, column: int, 
     return PastSale(account_id, market.universe[column].security_id, Decimal(shares), day, gain)
 
 
-def _seasoned(picks: Picks, value_usd: int, names: int = 140) -> Holding:
+def _seasoned(picks: Picks, value_usd: int, names: int = 200) -> Holding:
     """A sample bought two years ago, added to once."""
     return Holding("sample", value_usd, ((picks.today_row - 500, 0.8), (picks.today_row - 220, 0.2)), names)
 
