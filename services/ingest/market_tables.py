@@ -75,7 +75,7 @@ def read_rows(path: Path, name: str, required: Sequence[str], optional: Sequence
                 rows.append(Row(name, reader.line_num, dict(zip(header, (value.strip() for value in values), strict=True))))
             return rows
         except UnicodeDecodeError as error:
-            raise BadInput(name, None, None, f"it is not UTF-8 ({error.reason})", "Save it as UTF-8") from error
+            raise _not_utf8(name, error) from error
         except csv.Error as error:
             raise BadInput(name, None, None, f"it is not a CSV file ({error})", "Check the quotes") from error
 
@@ -144,8 +144,7 @@ def _parquet(path: Path, name: str) -> Any:
 
 def _wide_csv(path: Path, name: str) -> Any:
     """A wide CSV as a table of text columns."""
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        header = next(csv.reader(file), [])
+    header = _header(path, name)
     _check_wide_header(name, header, header)
     uneven: list[Any] = []
 
@@ -165,6 +164,18 @@ def _wide_csv(path: Path, name: str) -> Any:
     if uneven:
         raise _uneven(name, uneven[0].number, uneven[0].expected_columns, uneven[0].actual_columns)
     return table
+
+
+def _header(path: Path, name: str) -> list[str]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        try:
+            return next(csv.reader(file), [])
+        except UnicodeDecodeError as error:
+            raise _not_utf8(name, error) from error
+
+
+def _not_utf8(name: str, error: UnicodeDecodeError) -> BadInput:
+    return BadInput(name, None, None, f"it is not UTF-8 ({error.reason})", "Save it as UTF-8")
 
 
 def _text_column(name: str, field: str, column: Any) -> list[str]:
