@@ -17,7 +17,8 @@ from demo.output import write_output
 from demo.platform import Platform, local_parts, one_blas_thread, running_platform
 from demo.refusals import refused_by_orders
 from demo.report import Stages, print_report
-from demo.sample import DEMO_DAYS, Sample, make_sample
+from demo.sample import Sample, make_sample
+from demo.sample.days import DEMO_DAYS
 from libs.common.clock import ManualClock
 from libs.common.observe import configure_logs
 

@@ -28,6 +28,7 @@ from libs.common.schemas.screen import ScreenUpdated
 OPEN_UTC = time(14, 35)
 STAGE_DEADLINE_S = 300.0
 LOOK_S = 0.05
+Decision = ProposalCreated | ProposalDeclined
 Progress = Callable[[str, int, int], None]
 """Called with the stage, how much is done, and how much there is."""
 
@@ -135,7 +136,7 @@ async def _decide(platform: Platform, run: RunOpened, progress: Progress) -> Non
     await stage("accounts optimised", len(included), lambda: sum(p.run_id == run.run_id for p in decided(platform)))
 
 
-def decided(platform: Platform) -> list[ProposalCreated | ProposalDeclined]:
+def decided(platform: Platform) -> list[Decision]:
     """Every proposal and decline so far."""
     return [*platform.observer.payloads(ProposalCreated), *platform.observer.payloads(ProposalDeclined)]
 

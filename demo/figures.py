@@ -6,7 +6,7 @@ from decimal import Decimal
 from statistics import median
 
 from demo.audit.layout import OrderRefused
-from demo.day import Story
+from demo.day import Decision, Story
 from demo.observer import Observer
 from libs.common.money import ZERO, cents_half_even
 from libs.common.schemas.account import AccountChanged, TaxRates
@@ -77,6 +77,7 @@ def summary_of(
     before, after = tracking_errors_bps(observer, runs)
     executions = list(observer.payloads(ExecutionReported))
     placed = list(observer.payloads(OrderPlaced))
+    decisions: list[Decision] = [*observer.payloads(ProposalCreated), *observer.payloads(ProposalDeclined)]
     return {
         "simulated": True,
         "accounts": len(accounts),
@@ -99,7 +100,7 @@ def summary_of(
         "declined": dict(Counter(d.code for d in observer.payloads(ProposalDeclined))),
         "refused": dict(Counter(r.code for r in refused)),
         "unmet": dict(
-            Counter(u.reason for p in [*observer.payloads(ProposalCreated), *observer.payloads(ProposalDeclined)] for u in p.unmet)
+            Counter(u.reason for p in decisions for u in p.unmet)
         ),
         "files": dict(Counter(str(ack["outcome"]) for ack in story.acknowledgements)),
         "approvals": {kind: len(accounts) for kind, accounts in story.approvals.items()},

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from demo.day import Story
+from demo.day import Decision, Story
 from demo.observer import Observer
 from demo.sample import STORIES
 from libs.common.schemas.account import AccountChanged
@@ -104,11 +104,9 @@ def unknown_basis_kept(observer: Observer, proposals: Sequence[ProposalCreated])
 
 def price_jump_refused(observer: Observer, proposals: Sequence[ProposalCreated]) -> bool:
     """The owner wanted the whole position sold; its price jumped without a corporate action, so it was refused, with the quantity."""
-    both = [
-        *_of("price_jump", proposals),
-        *(d for d in observer.payloads(ProposalDeclined) if d.account_id in STORIES["price_jump"].accounts),
-    ]
-    return any(u.reason == "price_jump" and u.quantity for p in both for u in p.unmet)
+    decisions: list[Decision] = [*proposals, *observer.payloads(ProposalDeclined)]
+    own = [d for d in decisions if d.account_id in STORIES["price_jump"].accounts]
+    return any(u.reason == "price_jump" and u.quantity for d in own for u in d.unmet)
 
 
 def corrected(story: Story) -> bool:

@@ -52,13 +52,12 @@ async def running_platform(
     dsn: str, bus: Bus, clock: ManualClock, market_dir: Path, bootstrap: str = "in-process"
 ) -> AsyncIterator[Platform]:
     """Everything up; on leaving, everything stopped."""
-    common = {"postgres_dsn": dsn, "kafka_bootstrap": bootstrap}
     built: list[tuple[Service, FastAPI]] = [
-        build_ingest(IngestSettings(**common, market_dir=market_dir), bus, clock),
-        build_restrictions(RestrictionsSettings(**common), bus, clock),
-        build_wash_sale(WashSaleSettings(**common), bus, clock),
-        build_optimizer(OptimizerSettings(**common), bus, clock),
-        build_orders(OrdersSettings(**common), bus, clock),
+        build_ingest(IngestSettings(postgres_dsn=dsn, kafka_bootstrap=bootstrap, market_dir=market_dir), bus, clock),
+        build_restrictions(RestrictionsSettings(postgres_dsn=dsn, kafka_bootstrap=bootstrap), bus, clock),
+        build_wash_sale(WashSaleSettings(postgres_dsn=dsn, kafka_bootstrap=bootstrap), bus, clock),
+        build_optimizer(OptimizerSettings(postgres_dsn=dsn, kafka_bootstrap=bootstrap), bus, clock),
+        build_orders(OrdersSettings(postgres_dsn=dsn, kafka_bootstrap=bootstrap), bus, clock),
     ]
     async with AsyncExitStack() as stack:
         await bus.start()

@@ -1,0 +1,71 @@
+"""What optimizer does with what it hears: keep the newest of each input, and let households go on whose inputs have met."""
+
+from libs.common import topics
+from libs.common.consumer import Subscription
+from libs.common.events import Event
+from libs.common.schemas.account import AccountChanged
+from libs.common.schemas.ledger import LedgerUpdated
+from libs.common.schemas.market import MarketPublished, RunOpened
+from libs.common.schemas.order import OrderEnded, OrderPlaced
+from libs.common.schemas.screen import ScreenUpdated
+from libs.common.unit import Unit
+from services.optimizer import store
+
+
+async def on_account_changed(unit: Unit, event: Event, account: AccountChanged) -> None:
+    """Keep the newest version."""
+    await store.share(unit.connection)
+    await store.save_account(unit.connection, account)
+    await store.mark_ready(unit.connection, account.household_id)
+
+
+async def on_screen_updated(unit: Unit, event: Event, screen: ScreenUpdated) -> None:
+    """Keep the newest version, and which run it answers."""
+    await store.share(unit.connection)
+    await store.save_screen(unit.connection, screen)
+    await store.mark_ready(unit.connection, screen.household_id)
+
+
+async def on_ledger_updated(unit: Unit, event: Event, ledger: LedgerUpdated) -> None:
+    """Keep the newest version, and which run it answers."""
+    await store.share(unit.connection)
+    await store.save_ledger(unit.connection, ledger)
+    await store.mark_ready(unit.connection, ledger.household_id)
+
+
+async def on_market_published(unit: Unit, event: Event, market: MarketPublished) -> None:
+    """Keep the snapshot."""
+    await store.alone(unit.connection)
+    await store.save_market(unit.connection, market)
+    await store.mark_ready(unit.connection, None)
+
+
+async def on_run_opened(unit: Unit, event: Event, run: RunOpened) -> None:
+    """Decide these accounts as soon as their inputs have met."""
+    await store.alone(unit.connection)
+    await store.save_run(unit.connection, run, unit.now)
+    await store.mark_ready(unit.connection, None)
+
+
+async def on_order_placed(unit: Unit, event: Event, order: OrderPlaced) -> None:
+    """The accounts of the block get no new proposal until it ends (decision 6)."""
+    await store.save_order(unit.connection, order)
+
+
+async def on_order_ended(unit: Unit, event: Event, order: OrderEnded) -> None:
+    """The accounts of the block are free again."""
+    await store.end_order(unit.connection, order.cl_ord_id)
+
+
+SUBSCRIPTION = Subscription(
+    topics=(topics.ACCOUNTS, topics.MARKET, topics.SCREENS, topics.LEDGERS, topics.ORDERS),
+    handlers={
+        AccountChanged: on_account_changed,
+        ScreenUpdated: on_screen_updated,
+        LedgerUpdated: on_ledger_updated,
+        MarketPublished: on_market_published,
+        RunOpened: on_run_opened,
+        OrderPlaced: on_order_placed,
+        OrderEnded: on_order_ended,
+    },
+)

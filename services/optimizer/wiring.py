@@ -1,0 +1,26 @@
+"""optimizer composed: for its own process, for the demo and for the tests."""
+
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from libs.common.app import create_app
+from libs.common.bus import Bus
+from libs.common.clock import Clock
+from libs.common.service import Service
+from services.optimizer.api import routes
+from services.optimizer.handlers import SUBSCRIPTION
+from services.optimizer.metrics import OptimizerMetrics
+from services.optimizer.pool import SolverPool
+from services.optimizer.settings import OptimizerSettings
+from services.optimizer.solving import Solving
+
+
+def build(settings: OptimizerSettings, bus: Bus, clock: Clock) -> tuple[Service, FastAPI]:
+    """The service and its app; nothing connects before the app's lifespan starts."""
+    service = Service("optimizer", settings.postgres_dsn, bus, clock, Path(__file__).parent / "migrations")
+    solving = Solving(service, SolverPool(settings.solver_processes), OptimizerMetrics(service.metrics))
+    service.subscribe(SUBSCRIPTION)
+    service.add_background(solving.run)
+    service.on_commit(solving.wake.set)
+    return service, create_app(service, settings, routes(service))
