@@ -78,15 +78,6 @@ def open_run(case: Case, day: date, version: int, file: str) -> RunOpened:
 def account_of(case: Case, account_id: str, day: date, version: int) -> AccountChanged:
     """The account as the custodian's book stands."""
     holdings = case.custodian.holdings(account_id)
-    lots = holdings.lots
-    columns = LotColumns(
-        [lot.lot_id for lot in lots],
-        [lot.security_id for lot in lots],
-        [plain(lot.quantity) for lot in lots],
-        [None if lot.cost_basis is None else plain(lot.cost_basis) for lot in lots],
-        [None if lot.acquired is None else lot.acquired.isoformat() for lot in lots],
-        [False] * len(lots),
-    )
     return AccountChanged(
         account_id=account_id,
         household_id=HOUSEHOLD[account_id],
@@ -113,9 +104,20 @@ def account_of(case: Case, account_id: str, day: date, version: int) -> AccountC
         wishes=[],
         tax_opening=None,
         past_sales=[],
-        lots=columns,
+        lots=_columns(holdings.lots),
         aliases={},
         breaks=[],
+    )
+
+
+def _columns(lots: list[CustodyLot]) -> LotColumns:
+    return LotColumns(
+        [lot.lot_id for lot in lots],
+        [lot.security_id for lot in lots],
+        [plain(lot.quantity) for lot in lots],
+        [None if lot.cost_basis is None else plain(lot.cost_basis) for lot in lots],
+        [None if lot.acquired is None else lot.acquired.isoformat() for lot in lots],
+        [False] * len(lots),
     )
 
 

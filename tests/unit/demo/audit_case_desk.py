@@ -76,18 +76,7 @@ def proposed_trade(side: Side, security_id: str, quantity: D, price: D, lots: li
 
 def _order(case: Case, run: RunOpened, security_id: str, side: Side, parts: list[tuple[str, ProposalCreated, ProposedTrade]]) -> None:
     order_id = content_id("order", run.run_id, security_id, side)
-    allocations = [
-        Allocation(
-            content_id("allocation", order_id, account_id),
-            account_id,
-            HOUSEHOLD[account_id],
-            proposal.proposal_id,
-            trade.quantity // 1,
-            trade.quantity % 1,
-            [OrderLot(lot.lot_id, lot.quantity, None, None) for lot in trade.lots],
-        )
-        for account_id, proposal, trade in parts
-    ]
+    allocations = [_allocation(order_id, *part) for part in parts]
     ordered = sum((a.alloc_qty for a in allocations), ZERO)
     order = OrderPlaced(
         order_id, run.run_id, security_id, side, ordered, "market", "day", "USD", parts[0][2].price, 100, run.as_of, NOW, allocations
@@ -115,6 +104,12 @@ def _order(case: Case, run: RunOpened, security_id: str, side: Side, parts: list
         if allocation.fraction and average is not None:
             _book_fraction(case, order, allocation, average.quantize(D("0.000001")))
     case.say("orders", OrderEnded(order_id, run.run_id, state, filled, average, None, [a.alloc_account for a in allocations]))
+
+
+def _allocation(order_id: str, account_id: str, proposal: ProposalCreated, trade: ProposedTrade) -> Allocation:
+    lots = [OrderLot(lot.lot_id, lot.quantity, None, None) for lot in trade.lots]
+    identity, household = content_id("allocation", order_id, account_id), HOUSEHOLD[account_id]
+    return Allocation(identity, account_id, household, proposal.proposal_id, trade.quantity // 1, trade.quantity % 1, lots)
 
 
 def _book(case: Case, order: OrderPlaced, execution: ExecutionReported, allocation: Allocation, part: D, used: D) -> None:
