@@ -17,12 +17,12 @@ from msgspec.structs import replace
 
 from libs.common.errors import CannotApply
 from libs.common.ids import bytes_id
-from libs.common.money import ZERO, cents_half_even
+from libs.common.money import ZERO, cents_half_even, plain
 from libs.common.schemas.account import AccountChanged, AccountState, Break, Lot
 from libs.common.schemas.market import CorporateAction
 from libs.common.schemas.order import TradeBooked
 from services.ingest.core.intake import AccountIntake
-from services.ingest.core.reconcile import BookTrade, book_trade, reconcile, split_ratio
+from services.ingest.core.reconcile import BookTrade, book_trade, reconcile, shares_today
 from services.ingest.core.snapshot import Snapshot, lot_columns
 
 KEEP_REFLECTED_DAYS = 14
@@ -32,8 +32,9 @@ FIRST_DAY = date(1, 1, 1)
 class AccountBook(Struct, frozen=True):
     """Everything ingest knows of one account.
 
-    `newest` is the snapshot the book stands on, `before` the newest one of an earlier business date.  `waiting` are trades whose
-    predecessors have not come yet.  `digest` is of the content last published under `version`.
+    `newest` is the snapshot the book stands on; `before` the newest one of an earlier business date or, while there is none, the
+    account's first.  `waiting` are trades whose predecessors have not come yet.  `digest` is of the content last published under
+    `version`.
     """
 
     intake: AccountIntake
@@ -50,10 +51,18 @@ class AccountBook(Struct, frozen=True):
 
 
 def apply_snapshot(book: AccountBook, snapshot: Snapshot, splits: Sequence[CorporateAction]) -> AccountBook:
-    """Stand the book on a newer snapshot; an older one, or the same again, leaves it as it is.  Lifts a quarantine."""
+    """Stand the book on a newer snapshot; an older one, or the same again, leaves it as it is.  Lifts a quarantine.
+
+    Raises CannotApply where the same date and sequence came before with other content.
+    """
     if book.newest is not None and snapshot.order <= book.newest.order:
+        if snapshot.order == book.newest.order and snapshot != book.newest:
+            raise CannotApply(
+                f"{snapshot.custodian} sent {snapshot.business_date}, sequence {snapshot.sequence} before with other holdings of "
+                f"{snapshot.account_id}: a correction has the next sequence"
+            )
         return book
-    corrects = book.newest is not None and snapshot.business_date == book.newest.business_date
+    corrects = book.newest is not None and snapshot.business_date == book.newest.business_date and book.before is not None
     before = book.before if corrects else book.newest
     trades = book.trades if corrects else tuple(replace(t, reflected_before=t.reflected) for t in book.trades)
     found = reconcile(before, snapshot, trades, book.aliases, splits)
@@ -90,12 +99,14 @@ def apply_trade(book: AccountBook, trade: TradeBooked) -> AccountBook:
 
 
 def _apply_next(book: AccountBook, trade: TradeBooked) -> AccountBook:
-    if trade.kind != "bust":
-        return replace(book, trades=(*book.trades, book_trade(trade)), trade_seq=trade.trade_seq)
-    if not any(t.trade.trade_id == trade.ref_trade_id for t in book.trades):
-        raise CannotApply(f"bust {trade.trade_id} of {trade.ref_trade_id}: that trade is not in the book of {trade.account_id}")
-    trades = tuple(replace(t, busted=True) if t.trade.trade_id == trade.ref_trade_id else t for t in book.trades)
-    return replace(book, trades=trades, trade_seq=trade.trade_seq)
+    if trade.kind == "bust":
+        known = [(t.trade.trade_id, t.trade.ref_trade_id) for t in book.trades]
+        if not any(trade_id == trade.ref_trade_id for trade_id, _ in known):
+            raise CannotApply(f"bust {trade.trade_id} of {trade.ref_trade_id}: that trade is not in the book of {trade.account_id}")
+        if any(taken_back == trade.ref_trade_id for _, taken_back in known):
+            raise CannotApply(f"bust {trade.trade_id} of {trade.ref_trade_id}: it was taken back before")
+    stands_on = book.newest.business_date if book.newest else None
+    return replace(book, trades=(*book.trades, book_trade(trade, stands_on)), trade_seq=trade.trade_seq)
 
 
 def lots_of(book: AccountBook, splits: Sequence[CorporateAction]) -> list[Lot]:
@@ -107,36 +118,45 @@ def lots_of(book: AccountBook, splits: Sequence[CorporateAction]) -> list[Lot]:
         return []
     lots = {lot.lot_id: lot for lot in book.newest.lots.rows()}
     for trade in book.trades:
-        ratio = split_ratio(splits, trade.trade.security_id, trade.trade.trade_date, book.newest.business_date)
         for part, touched in enumerate(trade.lots):
-            lacking = trade.lacking(part) * ratio
+            lacking = shares_today(trade.trade, trade.lacking(part), book.newest.business_date, splits)
             if not lacking:
                 continue
             lot_id = book.aliases.get(touched.lot_id, touched.lot_id)
-            if trade.trade.side == "sell":
-                lots[lot_id] = _less(lots.get(lot_id), lot_id, lacking, book)
-            else:
-                lots[lot_id] = _more(lots.get(lot_id), lot_id, trade, lacking)
-    return [lot for lot in lots.values() if lot.quantity != 0]
+            held = lots.get(lot_id) or _empty_lot(book, lot_id, trade)
+            lots[lot_id] = _after_trade(held, trade, trade.sign * lacking)
+    for lot in lots.values():
+        if lot.quantity < 0:
+            raise CannotApply(f"account {book.intake.account_id}, lot {lot.lot_id}: trades not yet reflected leave {lot.quantity} shares")
+    return [lot for lot in lots.values() if lot.quantity]
 
 
-def _less(lot: Lot | None, lot_id: str, shares: Decimal, book: AccountBook) -> Lot:
-    """A lot after a sale; basis leaves in proportion, to the cent."""
-    if lot is None or lot.quantity < shares:
-        held = ZERO if lot is None else lot.quantity
-        raise CannotApply(f"account {book.intake.account_id}, lot {lot_id}: {shares} sold and not reflected, {held} held")
-    kept = lot.quantity - shares
-    basis = None if lot.cost_basis is None else cents_half_even(lot.cost_basis * kept / lot.quantity)
-    return replace(lot, quantity=kept, cost_basis=basis)
+def _empty_lot(book: AccountBook, lot_id: str, trade: BookTrade) -> Lot:
+    """A lot that the snapshot does not hold: ours by a purchase, or one that a bust brings back, its basis unknown until the next file."""
+    if trade.trade.side == "buy":
+        return Lot(lot_id, trade.trade.security_id, ZERO, ZERO, trade.trade.trade_date, provisional=True)
+    known = {lot.lot_id: lot for lot in book.before.lots.rows()} if book.before is not None else {}
+    acquired = known[lot_id].acquired if lot_id in known else None
+    return Lot(lot_id, trade.trade.security_id, ZERO, None, acquired)
 
 
-def _more(lot: Lot | None, lot_id: str, trade: BookTrade, shares: Decimal) -> Lot:
-    """A lot after a purchase: a provisional one, or the custodian's that holds only a part of it so far."""
-    cost = cents_half_even(-trade.trade.amount * trade.lacking(0) / trade.trade.quantity)
-    if lot is None:
-        return Lot(lot_id, trade.trade.security_id, shares, cost, trade.trade.trade_date, provisional=True)
-    basis = None if lot.cost_basis is None else lot.cost_basis + cost
-    return replace(lot, quantity=lot.quantity + shares, cost_basis=basis)
+def _after_trade(lot: Lot, trade: BookTrade, change: Decimal) -> Lot:
+    """A lot after a trade, or a part of one, that changes it by so many shares.
+
+    A purchase (or its bust) brings its own cost; a sale takes basis in proportion, to the cent, and its bust gives it back.
+    """
+    basis = lot.cost_basis
+    if basis is not None and trade.trade.side == "buy":
+        basis -= _cash_lacking(trade)
+    elif basis is not None:
+        basis = cents_half_even(basis * (lot.quantity + change) / lot.quantity) if lot.quantity else None
+    return replace(lot, quantity=lot.quantity + change, cost_basis=basis)
+
+
+def _cash_lacking(trade: BookTrade) -> Decimal:
+    """Dollars of a trade that the snapshot lacks: its amount less the part, in proportion to shares, that the snapshot holds."""
+    reflected = sum(trade.reflected, ZERO)
+    return trade.trade.amount - cents_half_even(trade.trade.amount * reflected / trade.trade.quantity)
 
 
 def cash_of(book: AccountBook) -> tuple[Decimal, Decimal]:
@@ -145,9 +165,7 @@ def cash_of(book: AccountBook) -> tuple[Decimal, Decimal]:
         return ZERO, ZERO
     settled, unsettled = book.newest.cash_settled, book.newest.cash_unsettled
     for trade in book.trades:
-        quantity = trade.trade.quantity
-        lacking = sum((trade.lacking(part) for part in range(len(trade.lots))), ZERO)
-        amount = cents_half_even(trade.trade.amount * lacking / quantity)
+        amount = _cash_lacking(trade)
         if amount < 0:
             settled += amount
         else:
@@ -196,8 +214,8 @@ def _content(book: AccountBook, newest: Snapshot, splits: Sequence[CorporateActi
         cash_min_frac=intake.cash_min_frac,
         cash_max_frac=intake.cash_max_frac,
         min_trade=intake.min_trade,
-        cash_settled=settled,
-        cash_unsettled=unsettled,
+        cash_settled=Decimal(plain(settled)),
+        cash_unsettled=Decimal(plain(unsettled)),
         cash_flows=intake.cash_flows,
         wishes=intake.wishes,
         tax_opening=intake.tax_opening,
