@@ -1,7 +1,6 @@
 """What wash_sale does with accounts, trades, market snapshots and runs.  Gather, decide, apply."""
 
 from datetime import date
-from typing import Literal
 
 from msgspec.structs import replace
 
@@ -11,9 +10,10 @@ from libs.common.db import Connection, Pool
 from libs.common.errors import CannotApply
 from libs.common.events import Event, encode_payload
 from libs.common.ids import bytes_id
+from libs.common.observe import log
 from libs.common.schemas.account import AccountChanged, AccountMoved
 from libs.common.schemas.ledger import LedgerUpdated
-from libs.common.schemas.market import CorporateAction, MarketPublished, RunOpened
+from libs.common.schemas.market import MarketPublished, RunOpened
 from libs.common.schemas.order import TradeBooked
 from libs.common.unit import Unit
 from services.wash_sale import store
@@ -27,36 +27,44 @@ from services.wash_sale.store import Household
 
 SNAPSHOTS_KEPT = 4
 
-Cause = Literal["account", "trade", "run"]
-
 
 class SecurityTables:
-    """Identity groups and splits by market snapshot, made once for each snapshot and state of the split table."""
+    """Identity groups and splits by market snapshot, made anew when any snapshot has come since."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, date, tuple[CorporateAction, ...]], SecurityFacts] = {}
+        self._kept: dict[tuple[str, date, int], SecurityFacts] = {}
 
-    async def of(self, connection: Connection | Pool, market_id: str, as_of: date) -> SecurityFacts:
-        """The facts of a snapshot that has come, with the splits up to a date."""
-        splits = await store.load_splits(connection)
-        key = (market_id, as_of, splits)
+    async def newest(self, connection: Connection | Pool) -> SecurityFacts:
+        """The facts of the newest snapshot; before the first every security is a group by itself."""
+        newest = await store.newest_market(connection)
+        return NO_SECURITY_FACTS if newest is None else await self._of(connection, newest.market_id, newest.as_of, newest.arrival)
+
+    async def of_run(self, connection: Connection | Pool, asked: store.Asked) -> SecurityFacts:
+        """The facts of a run's snapshot, which has come, with the splits up to the run's date."""
+        newest = await store.newest_market(connection)
+        assert newest is not None, "the run's market has come"
+        return await self._of(connection, asked.market_id, asked.as_of, newest.arrival)
+
+    async def _of(self, connection: Connection | Pool, market_id: str, as_of: date, arrival: int) -> SecurityFacts:
+        key = (market_id, as_of, arrival)
         if key not in self._kept:
+            splits = await store.load_splits(connection)
             self._kept[key] = security_facts(await store.load_groups(connection, market_id), splits, as_of)
             while len(self._kept) > SNAPSHOTS_KEPT:
                 del self._kept[next(iter(self._kept))]
         return self._kept[key]
 
-    async def newest(self, connection: Connection | Pool) -> SecurityFacts:
-        """The facts of the newest snapshot; before the first every security is a group by itself."""
-        newest = await store.newest_market(connection)
-        return NO_SECURITY_FACTS if newest is None else await self.of(connection, *newest)
-
 
 class LedgerKeeper:
-    """The handlers, with what they keep between events."""
+    """The handlers, with what they keep between events.
+
+    Handlers change facts; `say_next` says the ledgers that follow: a burst of trades of a household becomes one word, and what is said of
+    a household leaves in one order.
+    """
 
     def __init__(self, metrics: LedgerMetrics) -> None:
         self.securities = SecurityTables()
+        self._households = store.Households()
         self._metrics = metrics
 
     def subscription(self) -> Subscription:
@@ -73,59 +81,39 @@ class LedgerKeeper:
         )
 
     async def on_account_changed(self, unit: Unit, event: Event, changed: AccountChanged) -> None:
-        """Compare the account with the ledger; say the ledger if it changed."""
+        """Compare the account with the ledger."""
         securities = await self.securities.newest(unit.connection)
-        household = await store.load_household(unit.connection, changed.household_id)
+        household = await self._households.load(unit.connection, changed.household_id)
 
         facts = self._allowed(apply_account(household.facts, changed, securities))
 
-        await self._save_and_say(unit, household, facts, securities, changed.business_date, "account")
+        await self._save(unit, household, facts, changed.business_date, changed.account_id)
 
     async def on_account_moved(self, unit: Unit, event: Event, moved: AccountMoved) -> None:
         """Let the account go; what it did stays in the household's windows and years."""
-        securities = await self.securities.newest(unit.connection)
-        household = await store.load_household(unit.connection, moved.from_household_id)
+        household = await self._households.load(unit.connection, moved.from_household_id)
 
         facts = leave(household.facts, moved.account_id)
 
-        await self._save_and_say(unit, household, facts, securities, household.as_of, "account")
+        await self._save(unit, household, facts, household.as_of, moved.account_id)
 
     async def on_trade_booked(self, unit: Unit, event: Event, trade: TradeBooked) -> None:
-        """Book the trade; say the ledger that follows."""
+        """Book the trade."""
         securities = await self.securities.newest(unit.connection)
-        household = await store.load_household(unit.connection, trade.household_id)
+        household = await self._households.load(unit.connection, trade.household_id)
 
         facts = self._allowed(apply_trade(household.facts, trade, securities))
 
-        await self._save_and_say(unit, household, facts, securities, trade.trade_date, "trade")
+        await self._save(unit, household, facts, trade.trade_date, trade.account_id)
 
     async def on_market_published(self, unit: Unit, event: Event, market: MarketPublished) -> None:
         """Keep identity groups and splits; ledgers follow with the next event or run."""
         await store.save_market(unit.connection, market)
 
     async def on_run_opened(self, unit: Unit, event: Event, run: RunOpened) -> None:
-        """Note which households the run asks for; `answer_next` answers them as they become ready."""
+        """Note which households the run asks for; `say_next` answers them as they become ready."""
         included = [account for account in run.accounts if account.excluded is None]
         await store.save_run(unit.connection, run, included, event.correlationid, unit.now)
-
-    async def answer_next(self, unit: Unit) -> bool:
-        """Answer one household that a run asks for and that is ready; False when none is."""
-        asked = await store.take_ready(unit.connection)
-        if asked is None:
-            return False
-        securities = await self.securities.of(unit.connection, asked.market_id, asked.as_of)
-        household = await store.load_household(unit.connection, asked.household_id)
-
-        content = ledger_content(household.facts, securities, asked.as_of)
-
-        if isinstance(content, Refusal):
-            self._metrics.refusals.labels(content.code.value).inc()
-            await store.refused(unit.connection, asked, content.text())
-            return True
-        unit.correlationid = asked.correlationid
-        await self._say(unit, household, household.facts, content, asked.run_id)
-        await store.answered(unit.connection, asked)
-        return True
 
     def _allowed(self, outcome: HouseholdLedger | Refusal) -> HouseholdLedger:
         if isinstance(outcome, Refusal):
@@ -133,40 +121,50 @@ class LedgerKeeper:
             raise CannotApply(outcome.text())
         return outcome
 
-    async def _save_and_say(
-        self, unit: Unit, household: Household, facts: HouseholdLedger, securities: SecurityFacts, day: date, cause: Cause
-    ) -> None:
-        """Save changed facts; say the ledger, as of the latest day known here, if its content changed."""
-        if facts is household.facts:
-            return
-        content = ledger_content(facts, securities, max(household.as_of, day))
+    async def _save(self, unit: Unit, household: Household, facts: HouseholdLedger, day: date, account_id: str) -> None:
+        if facts is not household.facts:
+            await self._households.save(unit.connection, facts, max(household.as_of, day), account_id)
+
+    async def say_next(self, unit: Unit) -> bool:
+        """Answer one household that a run asks for, or say one that changed; False when there is none."""
+        asked = await store.take_ready(unit.connection)
+        household_id = asked.household_id if asked else await store.next_unsaid(unit.connection)
+        if household_id is None:
+            return False
+        household = await self._households.load(unit.connection, household_id)
+        if asked is None and not household.unsaid:
+            return True
+        securities = await (self.securities.of_run(unit.connection, asked) if asked else self.securities.newest(unit.connection))
+
+        content = ledger_content(household.facts, securities, asked.as_of if asked else household.as_of)
+
         if isinstance(content, Refusal):
-            self._metrics.refusals.labels(content.code.value).inc()
-            raise CannotApply(content.text())
-        await self._say(unit, household, facts, content, None, cause)
+            await self._hold_back(unit, household_id, asked, content)
+        else:
+            await self._say(unit, household, content, asked)
+        return True
 
-    async def _say(
-        self,
-        unit: Unit,
-        household: Household,
-        facts: HouseholdLedger,
-        content: LedgerUpdated,
-        run_id: str | None,
-        cause: Cause = "run",
-    ) -> None:
-        """Say the content under its version, which rises only when it changed; a run is answered in any case.
+    async def _hold_back(self, unit: Unit, household_id: str, asked: store.Asked | None, refusal: Refusal) -> None:
+        """The facts contradict each other: no ledger is better than a wrong one.  A later fact may mend it."""
+        self._metrics.refusals.labels(refusal.code.value).inc()
+        log().error("ledger_held_back", household=household_id, reason=refusal.text())
+        await store.nothing_to_say(unit.connection, household_id, refusal.text())
+        if asked is not None:
+            await store.refused(unit.connection, asked, refusal.text())
 
-        As long as only early inputs have come, there is nothing to say.
-        """
-        digest = bytes_id(encode_payload(content)) if facts.accounts else household.digest
-        changed = digest != household.digest
-        version = household.version + changed
-        said = replace(content, version=version)
-        as_of = max(household.as_of, content.as_of)
-        await store.save_household(unit.connection, Household(facts, version, digest, as_of), said)
-        if run_id is not None:
-            unit.emit(replace(said, run_id=run_id), content.household_id, f"{version}:{run_id}", content.household_id)
-        elif changed:
-            unit.emit(said, content.household_id, f"{version}", content.household_id)
-        if changed or run_id is not None:
-            self._metrics.ledgers.labels(cause).inc()
+    async def _say(self, unit: Unit, household: Household, content: LedgerUpdated, asked: store.Asked | None) -> None:
+        """Say the content under its version, which rises only when it changed; a run is answered in any case."""
+        digest = bytes_id(encode_payload(content))
+        changed = digest != household.said_digest
+        if asked is None and not (changed and household.facts.accounts):
+            await store.nothing_to_say(unit.connection, content.household_id)
+            return
+        said = replace(content, version=household.version + changed)
+        await store.save_said(unit.connection, said, max(household.as_of, content.as_of), digest)
+        if asked is None:
+            unit.emit(said, said.household_id, f"{said.version}", said.household_id)
+        else:
+            unit.correlationid = asked.correlationid
+            unit.emit(replace(said, run_id=asked.run_id), said.household_id, f"{said.version}:{asked.run_id}", said.household_id)
+            await store.answered(unit.connection, asked)
+        self._metrics.ledgers.labels("run" if asked else "change").inc()

@@ -15,7 +15,7 @@ class LedgerMetrics:
         self._clock = clock
         self._oldest: datetime | None = None
         common = {"registry": metrics.registry, "namespace": "pma", "subsystem": "wash_sale"}
-        self.ledgers = Counter("ledgers_total", "Ledgers said, by what led to them", ["cause"], **common)  # type: ignore[arg-type]
+        self.ledgers = Counter("ledgers_total", "Ledgers said: after a change, or to answer a run", ["cause"], **common)  # type: ignore[arg-type]
         self.refusals = Counter("refusals_total", "Inputs refused, by code", ["code"], **common)  # type: ignore[arg-type]
         self._early = Gauge("early_inputs", "Trades and account versions that wait for others", **common)  # type: ignore[arg-type]
         self._waiting = Gauge("waiting_joins", "Households that a run waits for", **common)  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ import zstandard
 from msgspec import Struct
 
 from libs.common.db import Connection, Pool
+from libs.common.ids import bytes_id
 from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import CorporateAction, MarketPublished, RunAccount, RunOpened
 from services.wash_sale.core.household import HouseholdLedger
@@ -18,15 +19,17 @@ _said_decoder = msgspec.json.Decoder(LedgerUpdated)
 _groups_decoder = msgspec.json.Decoder(dict[str, str])
 
 FIRST_DAY = date(1, 1, 1)
+HOUSEHOLDS_KEPT = 500
 
 
 class Household(Struct, frozen=True):
-    """A household as stored: its facts, and the version, content digest and date of the ledger that was last said of it."""
+    """A household as stored: its facts, the latest day that came with them, and the version and content digest last said of it."""
 
     facts: HouseholdLedger
-    version: int = 0
-    digest: str = ""
     as_of: date = FIRST_DAY
+    version: int = 0
+    said_digest: str = ""
+    unsaid: bool = False
 
 
 def pack(value: Any) -> bytes:
@@ -39,35 +42,81 @@ def unpack(body: bytes) -> bytes:
     return zstandard.ZstdDecompressor().decompress(body)
 
 
-async def load_household(connection: Connection, household_id: str) -> Household:
-    """A household, locked until the transaction ends; an empty one if it is new."""
-    await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"wash_sale household {household_id}")
-    row = await connection.fetchrow("SELECT version, digest, as_of, facts FROM household WHERE household_id = $1", household_id)
-    if row is None:
-        return Household(HouseholdLedger(household_id))
-    return Household(_facts_decoder.decode(unpack(row["facts"])), row["version"], row["digest"], row["as_of"])
+class Households:
+    """Loads and saves households' facts, and keeps the last ones decoded: by the digest of the stored body, so never a stale one."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[str, HouseholdLedger]] = {}
+
+    async def load(self, connection: Connection, household_id: str) -> Household:
+        """A household, locked until the transaction ends; an empty one if it is new."""
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"wash_sale household {household_id}")
+        row = await connection.fetchrow(
+            "SELECT facts_digest, as_of, version, said_digest, unsaid FROM household WHERE household_id = $1", household_id
+        )
+        if row is None:
+            return Household(HouseholdLedger(household_id))
+        digest, kept = row["facts_digest"], self._kept.get(household_id)
+        if kept is None or kept[0] != digest:
+            body = await connection.fetchval("SELECT facts FROM household WHERE household_id = $1", household_id)
+            kept = self._keep(digest, _facts_decoder.decode(unpack(body)))
+        return Household(kept[1], row["as_of"], row["version"], row["said_digest"], row["unsaid"])
+
+    async def save(self, connection: Connection, facts: HouseholdLedger, as_of: date, touched: str) -> None:
+        """Write changed facts, to be said; `touched` is the account that changed."""
+        body = pack(facts)
+        digest = bytes_id(body)
+        early = sum(map(len, facts.waiting.values())) + sum(len(account.pending) for account in facts.accounts.values())
+        seen = [facts.accounts[touched]] if touched in facts.accounts else []
+        await connection.execute(
+            "WITH h AS (INSERT INTO household (household_id, facts, facts_digest, as_of, early_inputs, unsaid) "
+            "VALUES ($1, $2, $3, $4, $5, true) ON CONFLICT (household_id) DO UPDATE "
+            "SET facts = $2, facts_digest = $3, as_of = $4, early_inputs = $5, unsaid = true, refused = NULL) "
+            "INSERT INTO account_seen (household_id, account_id, account_version, trade_seq, departed) "
+            "SELECT $1, * FROM unnest($6::text[], $7::int[], $8::int[], $9::boolean[]) ON CONFLICT (household_id, account_id) "
+            "DO UPDATE SET account_version = EXCLUDED.account_version, trade_seq = EXCLUDED.trade_seq, departed = EXCLUDED.departed",
+            facts.household_id,
+            body,
+            digest,
+            as_of,
+            early,
+            [account.account_id for account in seen],
+            [account.version for account in seen],
+            [account.trade_seq for account in seen],
+            [account.departed for account in seen],
+        )
+        self._keep(digest, facts)
+
+    def _keep(self, digest: str, facts: HouseholdLedger) -> tuple[str, HouseholdLedger]:
+        self._kept.pop(facts.household_id, None)
+        kept = self._kept[facts.household_id] = (digest, facts)
+        while len(self._kept) > HOUSEHOLDS_KEPT:
+            del self._kept[next(iter(self._kept))]
+        return kept
 
 
-async def save_household(connection: Connection, household: Household, said: LedgerUpdated) -> None:
-    """Write the facts, the ledger last said, and the columns that joins and figures need."""
-    facts = household.facts
-    waiting = sum(map(len, facts.waiting.values())) + sum(len(account.pending) for account in facts.accounts.values())
+async def save_said(connection: Connection, said: LedgerUpdated, as_of: date, digest: str) -> None:
+    """Write the ledger last said, as of the latest day; nothing of the household is unsaid then."""
     await connection.execute(
-        "INSERT INTO household (household_id, version, digest, as_of, waiting, facts, said) VALUES ($1, $2, $3, $4, $5, $6, $7) "
-        "ON CONFLICT (household_id) DO UPDATE SET version = $2, digest = $3, as_of = $4, waiting = $5, facts = $6, said = $7",
-        facts.household_id,
-        household.version,
-        household.digest,
-        household.as_of,
-        waiting,
-        pack(facts),
+        "UPDATE household SET version = $2, said_digest = $3, as_of = $4, said = $5, unsaid = false, refused = NULL "
+        "WHERE household_id = $1",
+        said.household_id,
+        said.version,
+        digest,
+        as_of,
         pack(said),
     )
-    await connection.executemany(
-        "INSERT INTO account_seen (household_id, account_id, account_version, trade_seq, departed) VALUES ($1, $2, $3, $4, $5) "
-        "ON CONFLICT (household_id, account_id) DO UPDATE SET account_version = $3, trade_seq = $4, departed = $5",
-        [(facts.household_id, a.account_id, a.version, a.trade_seq, a.departed) for a in facts.accounts.values()],
-    )
+
+
+async def nothing_to_say(connection: Connection, household_id: str, refused: str | None = None) -> None:
+    """The change needs no word: the content is the same, only early inputs came, or (`refused`) the facts contradict each other."""
+    await connection.execute("UPDATE household SET unsaid = false, refused = $2 WHERE household_id = $1", household_id, refused)
+
+
+async def next_unsaid(connection: Connection) -> str | None:
+    """A household that changed since its ledger was last said; the caller locks it and looks again."""
+    found: str | None = await connection.fetchval("SELECT household_id FROM household WHERE unsaid ORDER BY household_id LIMIT 1")
+    return found
 
 
 async def load_facts(pool: Pool, household_id: str) -> HouseholdLedger | None:
@@ -77,7 +126,7 @@ async def load_facts(pool: Pool, household_id: str) -> HouseholdLedger | None:
 
 
 async def load_said_json(pool: Pool, household_id: str) -> bytes | None:
-    """The ledger last said of a household, as JSON; None if nothing came of it yet."""
+    """The ledger last said of a household, as JSON; None if none was."""
     body = await pool.fetchval("SELECT said FROM household WHERE household_id = $1", household_id)
     return None if body is None else unpack(body)
 
@@ -103,10 +152,20 @@ async def save_market(connection: Connection, market: MarketPublished) -> None:
     )
 
 
-async def newest_market(connection: Connection | Pool) -> tuple[str, date] | None:
-    """Id and date of the newest snapshot; None before the first."""
-    row = await connection.fetchrow("SELECT market_id, as_of FROM market ORDER BY as_of DESC, arrival DESC LIMIT 1")
-    return None if row is None else (row["market_id"], row["as_of"])
+class NewestMarket(Struct, frozen=True):
+    """The newest snapshot by its date; `arrival` changes with any snapshot that comes, so with any split too."""
+
+    market_id: str
+    as_of: date
+    arrival: int
+
+
+async def newest_market(connection: Connection | Pool) -> NewestMarket | None:
+    """None before the first snapshot."""
+    row = await connection.fetchrow(
+        "SELECT market_id, as_of, (SELECT max(arrival) FROM market) AS arrival FROM market ORDER BY as_of DESC, arrival DESC LIMIT 1"
+    )
+    return None if row is None else NewestMarket(**dict(row))
 
 
 async def load_groups(connection: Connection | Pool, market_id: str) -> dict[str, str]:
@@ -192,7 +251,7 @@ class Waits(Struct, frozen=True):
 async def count_waits(pool: Pool) -> Waits:
     """What waits, now."""
     row = await pool.fetchrow(
-        "SELECT count(*) AS households, min(since) AS oldest, (SELECT coalesce(sum(waiting), 0) FROM household) AS early_inputs "
+        "SELECT count(*) AS households, min(since) AS oldest, (SELECT coalesce(sum(early_inputs), 0) FROM household) AS early_inputs "
         "FROM run_household"
     )
     return Waits(row["households"], row["oldest"], int(row["early_inputs"]))

@@ -26,18 +26,18 @@ def build(settings: WashSaleSettings, bus: Bus, clock: Clock) -> tuple[Service, 
     committed = asyncio.Event()
     service.on_commit(committed.set)
 
-    async def answer_next() -> bool:
+    async def say_next() -> bool:
         async with service.unit("background", "wash_sale") as unit:
-            return await keeper.answer_next(unit)
+            return await keeper.say_next(unit)
 
-    async def answer_runs() -> None:
+    async def say_ledgers() -> None:
         while True:
             committed.clear()
-            while await answer_next():
+            while await say_next():
                 pass
             waits = await store.count_waits(service.pool)
             metrics.set_waiting(waits.households, waits.oldest, waits.early_inputs)
             await committed.wait()
 
-    service.add_background(answer_runs)
+    service.add_background(say_ledgers)
     return service, create_app(service, settings, routes(service, keeper))

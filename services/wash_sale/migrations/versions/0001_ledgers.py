@@ -9,9 +9,10 @@ down_revision = None
 
 TABLES = (
     """CREATE TABLE household (
-        household_id text PRIMARY KEY, version int NOT NULL, digest text NOT NULL, as_of date NOT NULL, waiting int NOT NULL,
-        facts bytea NOT NULL, said bytea NOT NULL)""",
+        household_id text PRIMARY KEY, facts bytea NOT NULL, facts_digest text NOT NULL, as_of date NOT NULL, early_inputs int NOT NULL,
+        unsaid boolean NOT NULL, refused text, version int NOT NULL DEFAULT 0, said_digest text NOT NULL DEFAULT '', said bytea)""",
     "ALTER TABLE household ALTER COLUMN facts SET STORAGE EXTERNAL, ALTER COLUMN said SET STORAGE EXTERNAL",
+    "CREATE INDEX household_unsaid ON household (household_id) WHERE unsaid",
     """CREATE TABLE account_seen (
         household_id text NOT NULL, account_id text NOT NULL, account_version int NOT NULL, trade_seq int NOT NULL,
         departed boolean NOT NULL, PRIMARY KEY (household_id, account_id))""",
