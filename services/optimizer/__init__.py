@@ -5,5 +5,6 @@ the run with a proposal or a decline.  Accounts of one household are decided in 
 
 In:  pma.accounts.v1; pma.market.v1; pma.screens.v1; pma.ledgers.v1; pma.orders.v1 (which accounts have open orders)
 Out: pma.proposals.v1 (proposal.created, proposal.declined)
-Tables (schema `optimizer`): account, screen, ledger, market, run, run_account, household_run, proposal, open_order; and the backbone's.
+Tables (schema `optimizer`): account, screen, ledger, answer, market, run, run_account, household_run, proposal, open_order, ended_order;
+and the backbone's (libs/common/outbox.py).
 """

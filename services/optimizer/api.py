@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 
 from libs.common.app import Problem
 from libs.common.service import Service
-from services.optimizer import store
+from services.optimizer import decision_store as store
 
 
 def routes(service: Service) -> APIRouter:

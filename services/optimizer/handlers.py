@@ -10,40 +10,43 @@ from libs.common.schemas.order import OrderEnded, OrderPlaced
 from libs.common.schemas.screen import ScreenUpdated
 from libs.common.unit import Unit
 from services.optimizer import store
+from services.optimizer.packing import body_of
 
 
 async def on_account_changed(unit: Unit, event: Event, account: AccountChanged) -> None:
     """Keep the newest version."""
     await store.share(unit.connection)
-    await store.save_account(unit.connection, account)
+    await store.save_account(unit.connection, account, body_of(event))
     await store.mark_ready(unit.connection, account.household_id)
 
 
 async def on_screen_updated(unit: Unit, event: Event, screen: ScreenUpdated) -> None:
-    """Keep the newest version, and which run it answers."""
+    """Keep the newest version, and note which run was answered, also by an older one."""
     await store.share(unit.connection)
-    await store.save_screen(unit.connection, screen)
+    await store.save_screen(unit.connection, screen, body_of(event))
+    await store.save_answer(unit.connection, screen.run_id, screen.account_id)
     await store.mark_ready(unit.connection, screen.household_id)
 
 
 async def on_ledger_updated(unit: Unit, event: Event, ledger: LedgerUpdated) -> None:
-    """Keep the newest version, and which run it answers."""
+    """Keep the newest version, and note which run was answered, also by an older one."""
     await store.share(unit.connection)
-    await store.save_ledger(unit.connection, ledger)
+    await store.save_ledger(unit.connection, ledger, body_of(event))
+    await store.save_answer(unit.connection, ledger.run_id, store.LEDGER_OF + ledger.household_id)
     await store.mark_ready(unit.connection, ledger.household_id)
 
 
 async def on_market_published(unit: Unit, event: Event, market: MarketPublished) -> None:
     """Keep the snapshot."""
     await store.alone(unit.connection)
-    await store.save_market(unit.connection, market)
+    await store.save_market(unit.connection, market, body_of(event))
     await store.mark_ready(unit.connection, None)
 
 
 async def on_run_opened(unit: Unit, event: Event, run: RunOpened) -> None:
     """Decide these accounts as soon as their inputs have met."""
     await store.alone(unit.connection)
-    await store.save_run(unit.connection, run, unit.now)
+    await store.save_run(unit.connection, run, body_of(event), event.correlationid, unit.now)
     await store.mark_ready(unit.connection, None)
 
 
@@ -54,7 +57,7 @@ async def on_order_placed(unit: Unit, event: Event, order: OrderPlaced) -> None:
 
 async def on_order_ended(unit: Unit, event: Event, order: OrderEnded) -> None:
     """The accounts of the block are free again."""
-    await store.end_order(unit.connection, order.cl_ord_id)
+    await store.end_order(unit.connection, order)
 
 
 SUBSCRIPTION = Subscription(

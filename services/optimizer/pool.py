@@ -1,13 +1,13 @@
-"""The processes that solve.  Raw bytes go in and come out; a worker keeps the market it last indexed.
+"""The processes that solve.  Raw bytes go in and come out; a worker keeps the market and the run that it decoded last.
 
-A worker gets the market as a file, once a market, not with every account.  BLAS runs on one thread in them (decision 15).
+A worker reads the market from a file, written once a market, instead of being sent it with every account.  BLAS runs on one thread in
+them (decision 15).
 """
 
 import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
@@ -24,19 +24,21 @@ from libs.common.schemas.screen import ScreenUpdated
 from services.optimizer.core.decline import Decline
 from services.optimizer.core.market import Snapshot, prepare
 from services.optimizer.core.propose import propose_on
-from services.optimizer.store import unpack
+from services.optimizer.packing import unpack
+
+Decision = ProposalCreated | ProposalDeclined
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Task(msgspec.Struct, frozen=True):
-    """One account to decide: packed payloads, the market's file, and the household's earlier decisions as tagged JSON."""
+    """One account to decide: packed payloads, the id of a market that the pool has, and the earlier decisions as tagged JSON."""
 
     account: bytes
     screen: bytes
     ledger: bytes
     run: bytes
-    market_file: str
+    market_id: str
     earlier: list[bytes]
 
 
@@ -47,59 +49,90 @@ class Outcome(msgspec.Struct, frozen=True):
     cpu_s: float
 
 
-def encode_decision(decision: ProposalCreated | ProposalDeclined) -> bytes:
+def encode_decision(decision: Decision) -> bytes:
     """A decision with its kind in front: b'c' or b'd'."""
     return (b"c" if isinstance(decision, ProposalCreated) else b"d") + msgspec.json.encode(decision)
 
 
-def decode_decision(raw: bytes) -> ProposalCreated | ProposalDeclined:
+def decode_decision(raw: bytes) -> Decision:
     """The inverse of `encode_decision`."""
     if raw[:1] == b"c":
         return msgspec.json.decode(raw[1:], type=ProposalCreated)
     return msgspec.json.decode(raw[1:], type=ProposalDeclined)
 
 
-class SolverPool:
-    """`processes` workers; a worker that dies takes only its own account's attempt with it."""
+class InlinePool:
+    """Solves in this process, one account at a time: for tests.  What `SolverPool` does, it does too."""
+
+    processes = 1
+
+    def __init__(self) -> None:
+        self._directory: tempfile.TemporaryDirectory[str] | None = None
+
+    async def start(self) -> None:
+        """Make ready to solve."""
+        self._directory = tempfile.TemporaryDirectory(prefix="pma-solver-")
+
+    def stop(self) -> None:
+        """Give up what is held; `start` may follow."""
+        if self._directory is not None:
+            self._directory.cleanup()
+            self._directory = None
+
+    def market_file(self, market_id: str) -> Path:
+        """Where a market is, once it was put."""
+        if self._directory is None:
+            raise RuntimeError("the pool was not started")
+        return Path(self._directory.name) / market_id
+
+    def put_market(self, market_id: str, packed: bytes) -> None:
+        """Let tasks name this market; a worker that reads it at the same time sees all of it or none."""
+        file = self.market_file(market_id)
+        unfinished = file.with_suffix(".part")
+        unfinished.write_bytes(packed)
+        unfinished.replace(file)
+
+    async def decide(self, task: Task) -> Outcome:
+        """Decide one account.  Raises whatever the core raises: a bug, met in this account."""
+        return decide_timed(task, self.market_file(task.market_id))
+
+
+class SolverPool(InlinePool):
+    """`processes` workers; when one dies, what was in work is tried once more in new ones."""
 
     def __init__(self, processes: int) -> None:
+        super().__init__()
         for name in ONE_THREAD:
             os.environ.setdefault(name, "1")
         self.processes = processes
         self._executor: ProcessPoolExecutor | None = None
-        self._directory: tempfile.TemporaryDirectory[str] | None = None
 
     async def start(self) -> None:
         """Start the workers and have each import what it needs, so that the first account does not pay for it."""
-        self._directory = tempfile.TemporaryDirectory(prefix="pma-solver-")
+        await super().start()
         self._executor = self._new_executor()
         loop = asyncio.get_running_loop()
-        await asyncio.gather(*(loop.run_in_executor(self._executor, _warm) for _ in range(self.processes)))
+        await asyncio.gather(*(loop.run_in_executor(self._executor, os.getpid) for _ in range(self.processes)))
 
     def stop(self) -> None:
         """End the workers; solves under way are abandoned."""
         if self._executor is not None:
             self._executor.shutdown(wait=True, cancel_futures=True)
             self._executor = None
-        if self._directory is not None:
-            self._directory.cleanup()
-            self._directory = None
+        super().stop()
 
     def _new_executor(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self.processes, mp_context=get_context("spawn"))
-
-    def market_file(self, market_id: str) -> Path:
-        """Where the workers find a market; the caller writes it if it is not there."""
-        assert self._directory is not None
-        return Path(self._directory.name) / f"{market_id}.zst"
+        return ProcessPoolExecutor(self.processes, mp_context=get_context("spawn"), initializer=_import_core)
 
     async def decide(self, task: Task) -> Outcome:
-        """Decide one account in a worker.  Raises BrokenProcessPool when the worker died twice in a row."""
+        """Decide one account in a worker.  Raises BrokenProcessPool when workers died twice in a row."""
         for attempt in (1, 2):
             executor = self._executor
-            assert executor is not None
+            if executor is None:
+                raise RuntimeError("the pool was not started")
             try:
-                raw = await asyncio.get_running_loop().run_in_executor(executor, _decide, msgspec.msgpack.encode(task))
+                sent = msgspec.msgpack.encode(task), str(self.market_file(task.market_id))
+                raw = await asyncio.get_running_loop().run_in_executor(executor, _decide_raw, *sent)
                 return msgspec.msgpack.decode(raw, type=Outcome)
             except BrokenProcessPool:
                 if self._executor is executor:
@@ -109,13 +142,13 @@ class SolverPool:
         raise AssertionError("unreachable")
 
 
-def _warm() -> int:
-    return os.getpid()
+def _import_core() -> None:
+    """Loading this function's module has imported the core and the solver."""
 
 
 @lru_cache(maxsize=2)
-def _snapshot(market_file: str) -> Snapshot | Decline:
-    return prepare(msgspec.json.decode(unpack(Path(market_file).read_bytes()), type=MarketPublished))
+def _snapshot(market_file: Path) -> Snapshot | Decline:
+    return prepare(msgspec.json.decode(unpack(market_file.read_bytes()), type=MarketPublished))
 
 
 @lru_cache(maxsize=2)
@@ -123,22 +156,20 @@ def _run(packed: bytes) -> RunOpened:
     return msgspec.json.decode(unpack(packed), type=RunOpened)
 
 
-def _decide(raw: bytes) -> bytes:
+def _decide_raw(raw: bytes, market_file: str) -> bytes:
     """In the worker."""
-    task = msgspec.msgpack.decode(raw, type=Task)
-    started = time.process_time()
-    decision = decide(task)
-    return msgspec.msgpack.encode(Outcome(encode_decision(decision), time.process_time() - started))
+    return msgspec.msgpack.encode(decide_timed(msgspec.msgpack.decode(raw, type=Task), Path(market_file)))
 
 
-def decide(task: Task) -> ProposalCreated | ProposalDeclined:
+def decide_timed(task: Task, market_file: Path) -> Outcome:
     """Decode and decide; the same bytes in give the same decision out."""
-    earlier: Sequence[ProposalCreated | ProposalDeclined] = [decode_decision(each) for each in task.earlier]
-    return propose_on(
+    started = time.process_time()
+    decision = propose_on(
         msgspec.json.decode(unpack(task.account), type=AccountChanged),
         msgspec.json.decode(unpack(task.screen), type=ScreenUpdated),
         msgspec.json.decode(unpack(task.ledger), type=LedgerUpdated),
-        _snapshot(task.market_file),
+        _snapshot(market_file),
         _run(task.run),
-        earlier,
+        [decode_decision(each) for each in task.earlier],
     )
+    return Outcome(encode_decision(decision), time.process_time() - started)

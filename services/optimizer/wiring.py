@@ -11,15 +11,20 @@ from libs.common.service import Service
 from services.optimizer.api import routes
 from services.optimizer.handlers import SUBSCRIPTION
 from services.optimizer.metrics import OptimizerMetrics
-from services.optimizer.pool import SolverPool
+from services.optimizer.pool import InlinePool, SolverPool
 from services.optimizer.settings import OptimizerSettings
 from services.optimizer.solving import Solving
 
 
 def build(settings: OptimizerSettings, bus: Bus, clock: Clock) -> tuple[Service, FastAPI]:
-    """The service and its app; nothing connects before the app's lifespan starts."""
+    """The service and its app, solving in worker processes; nothing connects before the app's lifespan starts."""
+    return compose(settings, bus, clock, SolverPool(settings.solver_processes))
+
+
+def compose(settings: OptimizerSettings, bus: Bus, clock: Clock, pool: InlinePool) -> tuple[Service, FastAPI]:
+    """As `build`, solving in the given pool."""
     service = Service("optimizer", settings.postgres_dsn, bus, clock, Path(__file__).parent / "migrations")
-    solving = Solving(service, SolverPool(settings.solver_processes), OptimizerMetrics(service.metrics))
+    solving = Solving(service, pool, OptimizerMetrics(service.metrics, clock))
     service.subscribe(SUBSCRIPTION)
     service.add_background(solving.run)
     service.on_commit(solving.wake.set)

@@ -9,14 +9,15 @@ down_revision = None
 
 TABLES = (
     """CREATE TABLE account (
-        account_id text PRIMARY KEY, household_id text NOT NULL, version int NOT NULL, trade_seq int NOT NULL, body bytea NOT NULL)""",
-    """CREATE TABLE screen (
-        account_id text PRIMARY KEY, version int NOT NULL, answered_run text, body bytea NOT NULL)""",
-    """CREATE TABLE ledger (
-        household_id text PRIMARY KEY, version int NOT NULL, answered_run text, body bytea NOT NULL)""",
-    "CREATE TABLE market (market_id text PRIMARY KEY, as_of date NOT NULL, body bytea NOT NULL)",
+        account_id text PRIMARY KEY, household_id text NOT NULL, taxable boolean NOT NULL, version int NOT NULL, trade_seq int NOT NULL,
+        body bytea NOT NULL)""",
+    "CREATE TABLE screen (account_id text PRIMARY KEY, version int NOT NULL, body bytea NOT NULL)",
+    "CREATE TABLE ledger (household_id text PRIMARY KEY, version int NOT NULL, body bytea NOT NULL)",
+    "CREATE TABLE answer (run_id text NOT NULL, subject text NOT NULL, PRIMARY KEY (run_id, subject))",
+    "CREATE TABLE market (market_id text PRIMARY KEY, as_of date NOT NULL, arrival bigserial NOT NULL, body bytea NOT NULL)",
     """CREATE TABLE run (
-        run_id text PRIMARY KEY, as_of date NOT NULL, market_id text NOT NULL, opened_at timestamptz NOT NULL, body bytea NOT NULL)""",
+        run_id text PRIMARY KEY, as_of date NOT NULL, market_id text NOT NULL, opened_at timestamptz NOT NULL, correlationid text NOT NULL,
+        body bytea NOT NULL)""",
     """CREATE TABLE run_account (
         run_id text NOT NULL, account_id text NOT NULL, household_id text NOT NULL, account_version int NOT NULL, trade_seq int NOT NULL,
         PRIMARY KEY (run_id, account_id))""",
@@ -32,7 +33,11 @@ TABLES = (
         cl_ord_id text NOT NULL, account_id text NOT NULL, household_id text NOT NULL, proposal_id text NOT NULL,
         PRIMARY KEY (cl_ord_id, account_id))""",
     "CREATE INDEX open_order_household ON open_order (household_id)",
-    "CREATE TABLE ended_order (cl_ord_id text PRIMARY KEY)",
+    "CREATE TABLE ended_order (cl_ord_id text PRIMARY KEY, run_id text NOT NULL)",
+    *(
+        f"ALTER TABLE {table} ALTER COLUMN body SET STORAGE EXTERNAL"
+        for table in ("account", "screen", "ledger", "market", "run", "proposal")
+    ),
 )
 
 
