@@ -38,7 +38,7 @@ from libs.common.outbox import (
     stamped,
 )
 from libs.common.topics import dead_letter_topic
-from libs.common.unit import Unit
+from libs.common.unit import Batch, Unit
 
 Handler = Callable[[Unit, Event, Any], Awaitable[None]]
 Handled = TypeVar("Handled", bound=Struct)
@@ -288,12 +288,14 @@ class EventConsumer:
         return emitted
 
     async def _apply_each(self, connection: Connection, arrivals: Sequence[_Arrival]) -> list[Event]:
-        emitted: list[Event] = []
+        """Give each event to its handler, then save what the handlers hold in hand; returns what they said, in order."""
+        batch, units = Batch(), []
         for arrival in arrivals:
-            unit = Unit(connection, self._service, self._clock.now(), self._service, cause=arrival.event)
+            unit = Unit(connection, self._service, self._clock.now(), self._service, cause=arrival.event, batch=batch)
+            units.append(unit)
             await self._subscription.handlers[type(arrival.payload)](unit, arrival.event, arrival.payload)
-            emitted += unit.emitted
-        return emitted
+        await batch.finish()
+        return [event for unit in units for event in unit.emitted]
 
     async def _park(self, connection: Connection, arrival: _Arrival, reason: str | None) -> None:
         event, record = arrival.event, arrival.received

@@ -85,6 +85,7 @@ class Service:
         async with transaction(self.pool) as connection:
             unit = Unit(connection, self.name, self.clock.now(), actor, correlationid=correlationid)
             yield unit
+            await unit.batch.finish()
             if unit.emitted:
                 await append_events(connection, f"{self.name}:{lane}", unit.emitted)
         if unit.emitted:

@@ -3,13 +3,38 @@
 gather: rows from `unit.connection`      decide: a pure core function      apply: save rows, `unit.emit(...)`
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from msgspec import Struct
 
 from libs.common.db import Connection
 from libs.common.events import Event, make_event
+
+
+@dataclass(frozen=True)
+class _Held:
+    value: Any
+    finish: Callable[["Unit", Any], Awaitable[None]]
+    unit: "Unit"
+
+
+@dataclass
+class Batch:
+    """What the units of one transaction hold in hand: state that many events change and that is saved once, at the end.
+
+    Fifty trades of an account in one batch are one load, one save and one word of its new state.
+    """
+
+    held: dict[str, _Held] = field(default_factory=dict)
+
+    async def finish(self) -> None:
+        """Save what is held, in the order in which it was first taken in hand; each in the unit that changed it last."""
+        for held in self.held.values():
+            await held.finish(held.unit, held.value)
+        self.held.clear()
 
 
 @dataclass
@@ -27,6 +52,16 @@ class Unit:
     cause: Event | None = None
     correlationid: str | None = None
     emitted: list[Event] = field(default_factory=list)
+    batch: Batch = field(default_factory=Batch)
+
+    def held(self, key: str) -> Any | None:
+        """What an earlier unit of the batch holds under this key; None where nothing is held."""
+        held = self.batch.held.get(key)
+        return None if held is None else held.value
+
+    def hold(self, key: str, value: Any, finish: Callable[["Unit", Any], Awaitable[None]]) -> None:
+        """Keep a changed value in hand; `finish` saves it at the end of the batch."""
+        self.batch.held[key] = _Held(value, finish, self)
 
     def emit(self, payload: Struct, subject: str, version: str | int, partitionkey: str) -> Event:
         """Say that something happened; it leaves with the commit, after whatever was said before it.

@@ -15,18 +15,18 @@ from services.ingest.core.snapshot import snapshot_of_message
 
 async def on_trade_booked(unit: Unit, event: Event, trade: TradeBooked) -> None:
     """Put the trade on top of the account's snapshot."""
-    book = await store.load_book(unit.connection, trade.account_id)
+    book = await _book(unit, trade.account_id)
     if book is None:
         raise CannotApply(f"trade {trade.trade_id}: account {trade.account_id} has no master record; send it to POST /v1/accounts")
 
     after = apply_trade(book, trade)
 
-    await save_and_publish(unit, after)
+    unit.hold(trade.account_id, after, save_and_publish)
 
 
 async def on_custody_holdings(unit: Unit, event: Event, message: CustodyHoldings) -> None:
     """Stand the account's book on the holdings of one message."""
-    book = await store.load_book(unit.connection, message.account_id)
+    book = await _book(unit, message.account_id)
     if book is None:
         raise CannotApply(f"account {message.account_id} has no master record; send it to POST /v1/accounts, then redrive")
     unknown = await store.unknown_securities(unit.connection, [lot.security_id for lot in message.lots])
@@ -36,7 +36,13 @@ async def on_custody_holdings(unit: Unit, event: Event, message: CustodyHoldings
 
     after = apply_snapshot(book, snapshot_of_message(message), splits)
 
-    await save_and_publish(unit, after)
+    unit.hold(message.account_id, after, save_and_publish)
+
+
+async def _book(unit: Unit, account_id: str) -> AccountBook | None:
+    """The account's book: in hand since an earlier event of the batch, or from its table."""
+    held: AccountBook | None = unit.held(account_id)
+    return held or await store.load_book(unit.connection, account_id)
 
 
 async def save_and_publish(unit: Unit, book: AccountBook) -> None:
