@@ -1,6 +1,6 @@
 """The tables of a run's answers (run_account, decision) and of reservations as typed calls."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -11,6 +11,7 @@ from msgspec import Struct
 from libs.common.db import Connection, Pool
 from libs.common.schemas.market import RunOpened
 from libs.common.schemas.proposal import ProposalCreated
+from services.orders.core.decision import Wait
 from services.orders.core.reservations import Reservation
 from services.orders.core.run_state import UNENDED, Progress
 from services.orders.store import pack, unpack
@@ -105,6 +106,17 @@ async def save_answer(
     )
 
 
+async def save_awaited_input(connection: Connection, waiting: Answer, wait: Wait) -> None:
+    """What a proposal waits for by now; since when it waits stays."""
+    await connection.execute(
+        "UPDATE run_account SET awaited = $3, message = $4 WHERE run_id = $1 AND account_id = $2",
+        waiting.run_id,
+        waiting.account_id,
+        wait.awaited,
+        wait.message,
+    )
+
+
 async def log_decision(connection: Connection, row: DecisionRow) -> None:
     """Keep a decision for good."""
     names = DecisionRow.__struct_fields__
@@ -135,14 +147,9 @@ async def waiting_in(connection: Connection, household_id: str) -> list[Answer]:
     return [_answer(row) for row in rows]
 
 
-async def households_waiting(connection: Connection, *, run_id: str | None = None, market_id: str | None = None) -> Sequence[str]:
-    """Households with proposals that wait in this run, or in a run on this market."""
-    rows = await connection.fetch(
-        "SELECT DISTINCT household_id FROM run_account LEFT JOIN run USING (run_id) WHERE progress = 'waiting' "
-        "AND (run_id = $1 OR market_id = $2) ORDER BY household_id",
-        run_id,
-        market_id,
-    )
+async def households_waiting(connection: Connection | Pool) -> list[str]:
+    """Households with proposals that wait for something newer."""
+    rows = await connection.fetch("SELECT DISTINCT household_id FROM run_account WHERE progress = 'waiting' ORDER BY household_id")
     return [row["household_id"] for row in rows]
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from libs.common.app import Problem, require_token
 from libs.common.schemas.order import OrderState
 from libs.common.service import Service
-from services.orders import people, reading
+from services.orders import people, reading, store
 from services.orders.closing import close_run
 from services.orders.core.approval import ApprovalDenied
 from services.orders.judging import Judging
@@ -112,7 +112,7 @@ def _add_reads(router: APIRouter, service: Service) -> None:
     @router.get("/v1/kill-switch")
     async def get_kill_switch() -> dict[str, bool]:
         """How the kill switch stands."""
-        return {"on": await service.pool.fetchval("SELECT is_on FROM kill_switch")}
+        return {"on": await store.kill_switch_is_on(service.pool)}
 
 
 def _add_decisions(router: APIRouter, service: Service, settings: OrdersSettings, judging: Judging) -> None:

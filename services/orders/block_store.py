@@ -36,8 +36,8 @@ async def save_placed(connection: Connection, orders: Sequence[OrderPlaced], at:
 
 
 async def load_record(connection: Connection, cl_ord_id: str) -> OrderRecord | None:
-    """A block with its row locked until the transaction ends."""
-    body = await connection.fetchval("SELECT record FROM block WHERE cl_ord_id = $1 FOR UPDATE", cl_ord_id)
+    """A block; the caller stands alone."""
+    body = await connection.fetchval("SELECT record FROM block WHERE cl_ord_id = $1", cl_ord_id)
     return None if body is None else _record_decoder.decode(unpack(body))
 
 
@@ -49,12 +49,6 @@ async def save_record(connection: Connection, record: OrderRecord, at: datetime)
     )
     if record.ended:
         await connection.execute("UPDATE block_account SET open = false WHERE cl_ord_id = $1 AND open", record.order.cl_ord_id)
-
-
-async def open_orders(connection: Connection, account_id: str) -> int:
-    """How many blocks the account has open at the desk."""
-    found: int = await connection.fetchval("SELECT count(*) FROM block_account WHERE account_id = $1 AND open", account_id)
-    return found
 
 
 async def first_sight(connection: Connection, exec_id: str) -> bool:
@@ -103,7 +97,7 @@ async def save_trades(connection: Connection, trades: Sequence[TradeBooked], at:
 
 
 async def set_kill_switch(connection: Connection, is_on: bool, actor: str, reason: str, at: datetime) -> bool:
-    """Turn the kill switch; False when it stood so already.  Waits for whoever is judging."""
+    """Turn the kill switch; False when it stood so already."""
     changed = await connection.fetchval("UPDATE kill_switch SET is_on = $1 WHERE is_on <> $1 RETURNING 1", is_on)
     if changed is None:
         return False
@@ -116,8 +110,7 @@ async def set_kill_switch(connection: Connection, is_on: bool, actor: str, reaso
 async def ask_to_cancel_open(connection: Connection, at: datetime) -> Collection[str]:
     """Mark every open block as asked to be cancelled, and name those not asked before."""
     rows = await connection.fetch(
-        "UPDATE block SET cancel_asked_at = $1 WHERE cl_ord_id IN (SELECT cl_ord_id FROM block WHERE NOT ended "
-        "AND cancel_asked_at IS NULL ORDER BY cl_ord_id FOR UPDATE) RETURNING cl_ord_id",
+        "UPDATE block SET cancel_asked_at = $1 WHERE NOT ended AND cancel_asked_at IS NULL RETURNING cl_ord_id",
         at,
     )
     return sorted(row["cl_ord_id"] for row in rows)

@@ -15,6 +15,7 @@ UNKNOWN_ORDER = "unknown_order"
 
 async def book_execution(unit: Unit, judging: Judging, execution: ExecutionReported) -> None:
     """Apply one execution, once; what can't be read as one of an order of ours is kept for a person."""
+    await store.alone(unit.connection)
     if not await block_store.first_sight(unit.connection, execution.exec_id):
         judging.metrics.executions.labels("duplicate").inc()
         return
@@ -28,23 +29,14 @@ async def book_execution(unit: Unit, judging: Judging, execution: ExecutionRepor
     step = apply_execution(record, execution, judging.policy.fee_per_share)
 
     await block_store.save_record(unit.connection, step.record, unit.now)
-    households = await lock_owners(unit, step.record)
-    await book_trades(unit, judging, step.trades, households)
+    await book_trades(unit, judging, step.trades)
     await end_order(unit, record, step.record)
     judging.metrics.executions.labels(step.outcome).inc()
 
 
-async def lock_owners(unit: Unit, record: OrderRecord) -> dict[str, str]:
-    """Lock the households of the order's accounts, so that nobody judges between a trade and its reservation's end."""
-    allocations = record.order.allocations
-    placed = {allocation.alloc_account: allocation.household_id for allocation in allocations}
-    households = placed | await store.households_of(unit.connection, list(placed))
-    await store.lock_households(unit.connection, households.values())
-    return households
-
-
-async def book_trades(unit: Unit, judging: Judging, drafts: list[TradeDraft], households: dict[str, str]) -> None:
+async def book_trades(unit: Unit, judging: Judging, drafts: list[TradeDraft]) -> None:
     """Number the trades account by account, keep them and say them; each under the household that its account is in now."""
+    households = await store.households_of(unit.connection, {draft.account_id for draft in drafts})
     moved = [replace(draft, household_id=households[draft.account_id]) for draft in drafts]
     trades = await block_store.number_trades(unit.connection, moved)
     await block_store.save_trades(unit.connection, trades, unit.now)

@@ -7,16 +7,16 @@ from msgspec.structs import replace
 
 from libs.common.schemas.market import RunOpened
 from libs.common.schemas.order import OrderPlaced
+from libs.common.schemas.proposal import ProposalCreated
 from libs.common.service import Service
 from libs.common.unit import Unit
 from services.orders import answer_store, block_store, store
 from services.orders.answer_store import Answer, DecisionRow
 from services.orders.core.blocks import Approved, build_blocks
-from services.orders.core.decision import Decision
-from services.orders.core.evidence import BlockKey
+from services.orders.core.evidence import BlockKey, Evidence, lots_in
+from services.orders.core.judge import judge
 from services.orders.core.run_state import LEAVING, UNENDED, may_close, progress_at_close
-from services.orders.judging import Judging, proposal_of, run_lock
-from services.orders.observing import observe_tables
+from services.orders.judging import Judging, proposal_of
 
 BY_ITSELF = "orders"
 
@@ -27,11 +27,23 @@ async def watch_runs(service: Service, judging: Judging, watch_s: float) -> None
         judging.wake.clear()
         for run_id in await answer_store.runs_to_close(service.pool, service.clock.now()):
             await close_run(service, judging, run_id, BY_ITSELF)
-        await observe_tables(service.pool, judging.metrics, service.clock.now())
         try:
             await asyncio.wait_for(judging.wake.wait(), watch_s)
         except TimeoutError:
             continue
+
+
+async def watch_waiting(service: Service, judging: Judging, retry_s: float) -> None:
+    """Judge again what waits, for ever.
+
+    What a proposal waits for wakes it by itself; only when another replica brings it in the same moment may both miss each other.
+    """
+    while True:
+        for household_id in await answer_store.households_waiting(service.pool):
+            async with service.unit("background", BY_ITSELF) as unit:
+                await judging.judge_waiting(unit, household_id)
+        judging.wake.set()
+        await asyncio.sleep(retry_s)
 
 
 async def close_run(service: Service, judging: Judging, run_id: str, actor: str, cut_off: bool = False) -> int | None:
@@ -40,8 +52,7 @@ async def close_run(service: Service, judging: Judging, run_id: str, actor: str,
     Returns how many orders left; None when the run is unknown, closed, or (without `cut_off`) may not close yet.
     """
     async with service.unit("background", actor, run_id) as unit:
-        await store.kill_switch_shared(unit.connection)
-        await store.lock_alone(unit.connection, run_lock(run_id))
+        await store.alone(unit.connection)
         run = await store.load_run(unit.connection, run_id)
         if run is None or await store.is_closed(unit.connection, run_id):
             return None
@@ -59,7 +70,6 @@ async def close_run(service: Service, judging: Judging, run_id: str, actor: str,
 async def expire_unended(unit: Unit, run_id: str) -> None:
     """What has no answer, waits for something newer or for a person gets no orders in this run."""
     for answer in await answer_store.answers_of_run(unit.connection, run_id, UNENDED):
-        await store.lock_households(unit.connection, [answer.household_id])
         await end_without_orders(unit, answer, "the run's cut-off came first")
 
 
@@ -88,16 +98,23 @@ async def judge_leaving(unit: Unit, judging: Judging, run_id: str) -> list[Appro
     blocks: set[BlockKey] = set()
     for answer in await answer_store.answers_of_run(unit.connection, run_id, LEAVING):
         proposal = proposal_of(answer)
-        await store.lock_households(unit.connection, [answer.household_id])
-        decision: Decision = await judging.judge(unit.connection, proposal, blocks=blocks)
+        evidence = await judging.gather(unit.connection, proposal, blocks=blocks)
+        decision = judge(proposal, evidence, judging.policy)
         progress = progress_at_close(answer.progress, decision)
         if progress not in LEAVING:
             await judging.write(unit, proposal, decision, progress)
             continue
-        sold = {trade.security_id for trade in proposal.trades if trade.side == "sell"}
-        approved.append(Approved(proposal, await store.load_lots(unit.connection, proposal.account_id, sold)))
+        approved.append(approved_of(proposal, evidence))
         blocks |= {(trade.security_id, trade.side) for trade in proposal.trades}
     return approved
+
+
+def approved_of(proposal: ProposalCreated, evidence: Evidence) -> Approved:
+    """The proposal with the lots that it sells from, as they were just judged."""
+    if evidence.account is None:
+        raise AssertionError("nothing is accepted without its account")
+    sold = {trade.security_id for trade in proposal.trades if trade.side == "sell"}
+    return Approved(proposal, {lot.lot_id: lot for lot in lots_in(evidence.account, sold)})
 
 
 async def place(unit: Unit, run: RunOpened, approved: Sequence[Approved]) -> list[OrderPlaced]:

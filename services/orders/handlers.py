@@ -1,7 +1,5 @@
 """What orders does with accounts, screens, ledgers, markets, runs, proposals and executions.  Gather, decide, apply."""
 
-from collections.abc import Sequence
-
 from libs.common import topics
 from libs.common.consumer import Subscription
 from libs.common.events import Event
@@ -16,7 +14,7 @@ from services.orders import answer_store, store
 from services.orders.answer_store import Answer
 from services.orders.booking import book_execution
 from services.orders.core.run_state import Progress
-from services.orders.judging import Judging, lock_around, market_lock, run_lock
+from services.orders.judging import Judging, lock_for
 
 
 class Handlers:
@@ -44,43 +42,37 @@ class Handlers:
     async def on_account_changed(self, unit: Unit, event: Event, account: AccountChanged) -> None:
         """Keep the newest version; what the account holds back follows it to another household."""
         before = await store.households_of(unit.connection, [account.account_id])
-        await lock_around(unit.connection, account.household_id, *before.values())
+        moved = before.get(account.account_id, account.household_id) != account.household_id
+        if moved:
+            await store.share(unit.connection)
+            await store.lock_households(unit.connection, [account.household_id, *before.values()])
         if await store.save_account(unit.connection, account):
-            if before.get(account.account_id, account.household_id) != account.household_id:
+            if moved:
                 await answer_store.move_reservations(unit.connection, account.account_id, account.household_id)
             await self.judging.judge_waiting(unit, account.household_id)
 
     async def on_screen_updated(self, unit: Unit, event: Event, screen: ScreenUpdated) -> None:
-        """Keep the newest version."""
-        await lock_around(unit.connection, screen.household_id)
+        """Keep the newest version; what waited for it is judged."""
         if await store.save_screen(unit.connection, screen):
             await self.judging.judge_waiting(unit, screen.household_id)
 
     async def on_ledger_updated(self, unit: Unit, event: Event, ledger: LedgerUpdated) -> None:
-        """Keep the newest version."""
-        await lock_around(unit.connection, ledger.household_id)
+        """Keep the newest version; what waited for it is judged."""
         if await store.save_ledger(unit.connection, ledger):
             await self.judging.judge_waiting(unit, ledger.household_id)
 
     async def on_market_published(self, unit: Unit, event: Event, market: MarketPublished) -> None:
         """Keep the snapshot; what waited for it is judged."""
-        await store.kill_switch_shared(unit.connection)
-        await store.lock_alone(unit.connection, market_lock(market.market_id))
         if await store.save_market(unit.connection, market):
-            await self._judge_households(unit, await answer_store.households_waiting(unit.connection, market_id=market.market_id))
+            for household_id in await answer_store.households_waiting(unit.connection):
+                await self.judging.judge_waiting(unit, household_id)
 
     async def on_run_opened(self, unit: Unit, event: Event, run: RunOpened) -> None:
         """Await an answer for each account; what came before the run is judged."""
-        await store.kill_switch_shared(unit.connection)
-        await store.lock_alone(unit.connection, run_lock(run.run_id))
         if await store.save_run(unit.connection, run):
             await answer_store.save_awaited(unit.connection, run)
-            await self._judge_households(unit, await answer_store.households_waiting(unit.connection, run_id=run.run_id))
-
-    async def _judge_households(self, unit: Unit, household_ids: Sequence[str]) -> None:
-        for household_id in household_ids:
-            await lock_around(unit.connection, household_id)
-            await self.judging.judge_waiting(unit, household_id)
+            for household_id in await answer_store.households_waiting(unit.connection):
+                await self.judging.judge_waiting(unit, household_id)
 
     async def on_proposal_created(self, unit: Unit, event: Event, proposal: ProposalCreated) -> None:
         """Judge it; it is accepted, refused, or waits."""
@@ -88,9 +80,7 @@ class Handlers:
 
     async def on_proposal_declined(self, unit: Unit, event: Event, declined: ProposalDeclined) -> None:
         """The account's answer is that it does not trade."""
-        await store.kill_switch_shared(unit.connection)
-        await store.lock_shared(unit.connection, run_lock(declined.run_id))
-        await store.lock_households(unit.connection, [declined.household_id])
+        await lock_for(unit.connection, declined.household_id)
         known = await answer_store.load_answer(unit.connection, declined.run_id, declined.account_id)
         if known is None or known.progress is Progress.AWAITED:
             answer = Answer(declined.run_id, declined.account_id, declined.household_id, Progress.DECLINED, declined.proposal_id)

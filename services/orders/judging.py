@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from libs.common.db import Connection
 from libs.common.schemas.proposal import ProposalCreated
 from libs.common.unit import Unit
-from services.orders import answer_store, block_store, store
+from services.orders import answer_store, store
 from services.orders.answer_store import Answer, DecisionRow
 from services.orders.core.decision import Accepted, Decision, Refused, Wait
 from services.orders.core.evidence import BlockKey, Evidence, HouseholdFacts, Policy, Quotes, RunFacts, run_facts
@@ -33,8 +33,7 @@ class Judging:
         self._runs: dict[str, RunFacts] = {}
         self._quotes: dict[str, Quotes] = {}
 
-    async def run(self, connection: Connection, run_id: str) -> RunFacts | None:
-        """A run with its accounts, and whether it has closed by now."""
+    async def _run(self, connection: Connection, run_id: str, closed: bool) -> RunFacts | None:
         if run_id not in self._runs:
             opened = await store.load_run(connection, run_id)
             if opened is None:
@@ -42,11 +41,9 @@ class Judging:
             self._runs[run_id] = run_facts(opened, closed=False)
             while len(self._runs) > KEPT:
                 del self._runs[next(iter(self._runs))]
-        return replace(self._runs[run_id], closed=await store.is_closed(connection, run_id))
+        return replace(self._runs[run_id], closed=closed)
 
-    async def newest_quotes(self, connection: Connection) -> Quotes | None:
-        """The newest market snapshot."""
-        market_id = await store.newest_market(connection)
+    async def _market(self, connection: Connection, market_id: str | None) -> Quotes | None:
         if market_id is None:
             return None
         if market_id not in self._quotes:
@@ -56,7 +53,7 @@ class Judging:
         return self._quotes[market_id]
 
     async def gather(
-        self, connection: Connection, proposal: ProposalCreated, prior_proposal_id: str | None, blocks: Collection[BlockKey] = ()
+        self, connection: Connection, proposal: ProposalCreated, prior_proposal_id: str | None = None, blocks: Collection[BlockKey] = ()
     ) -> Evidence:
         """All that is known around a proposal; the caller holds the locks."""
         members = await store.load_members(connection, proposal.household_id)
@@ -66,29 +63,28 @@ class Judging:
             answers=await answer_store.answers_in(connection, proposal.run_id, proposal.household_id),
             booked_seq={member.account_id: member.trade_seq for member in members},
         )
+        around = await store.load_surroundings(connection, proposal)
         return Evidence(
-            kill_switch=await store.kill_switch_shared(connection),
-            run=await self.run(connection, proposal.run_id),
-            account=await store.load_account(connection, proposal.account_id),
-            screen=await store.load_screen(connection, proposal.account_id),
-            ledger=await store.load_ledger(connection, proposal.household_id),
-            quotes=await self.newest_quotes(connection),
-            run_market_seen=await store.has_market(connection, proposal.pins.market_id),
+            kill_switch=around.kill_switch,
+            run=await self._run(connection, proposal.run_id, around.run_closed),
+            account=around.account,
+            screen=around.screen,
+            ledger=around.ledger,
+            quotes=await self._market(connection, around.newest_market_id),
+            run_market_seen=around.run_market_seen,
             household=household,
-            open_orders=await block_store.open_orders(connection, proposal.account_id),
+            open_orders=around.open_orders,
             blocks=blocks,
             prior_proposal_id=prior_proposal_id,
         )
 
-    async def judge(
-        self, connection: Connection, proposal: ProposalCreated, prior_proposal_id: str | None = None, blocks: Collection[BlockKey] = ()
-    ) -> Decision:
+    async def judge(self, connection: Connection, proposal: ProposalCreated, prior_proposal_id: str | None = None) -> Decision:
         """The core's answer on what is known now."""
-        return judge(proposal, await self.gather(connection, proposal, prior_proposal_id, blocks), self.policy)
+        return judge(proposal, await self.gather(connection, proposal, prior_proposal_id), self.policy)
 
     async def take(self, unit: Unit, proposal: ProposalCreated) -> None:
         """Judge a proposal that has just come; a repeated one changes nothing, a second one of its account is refused."""
-        await lock_for(unit.connection, proposal)
+        await lock_for(unit.connection, proposal.household_id)
         known = await answer_store.load_answer(unit.connection, proposal.run_id, proposal.account_id)
         if known is not None and known.proposal_id == proposal.proposal_id:
             return
@@ -102,17 +98,20 @@ class Judging:
         await self.judge_waiting(unit, proposal.household_id)
 
     async def judge_waiting(self, unit: Unit, household_id: str) -> None:
-        """Judge again what waits in a household whose row is locked, until nothing more gets its answer."""
-        answered = True
+        """Judge again what waits in a household, until nothing more gets its answer.  Takes its locks only if something waits."""
+        answered = bool(await answer_store.waiting_in(unit.connection, household_id))
+        if answered:
+            await lock_for(unit.connection, household_id)
         while answered:
             answered = False
             for waiting in await answer_store.waiting_in(unit.connection, household_id):
                 proposal = proposal_of(waiting)
-                await store.lock_shared(unit.connection, *shared_names(proposal))
                 decision = await self.judge(unit.connection, proposal)
-                if not isinstance(decision, Wait):
-                    await self.write(unit, proposal, decision, progress_after(decision))
-                    answered = True
+                if isinstance(decision, Wait):
+                    await answer_store.save_awaited_input(unit.connection, waiting, decision)
+                    continue
+                await self.write(unit, proposal, decision, progress_after(decision))
+                answered = True
 
     async def write(self, unit: Unit, proposal: ProposalCreated, decision: Decision, progress: Progress) -> None:
         """Write the answer, hold or release what it reserves, and keep the decision for good."""
@@ -150,37 +149,10 @@ def code_of(decision: Decision) -> str | None:
     return decision.code if isinstance(decision, Refused) else None
 
 
-def run_lock(run_id: str) -> str:
-    """The name that whoever opens or closes the run holds alone."""
-    return f"orders run {run_id}"
-
-
-def market_lock(market_id: str) -> str:
-    """The name that whoever brings the market holds alone."""
-    return f"orders market {market_id}"
-
-
-def shared_names(proposal: ProposalCreated) -> tuple[str, str]:
-    """What must not come or close while this proposal is judged."""
-    return run_lock(proposal.run_id), market_lock(proposal.pins.market_id)
-
-
-async def lock_for(connection: Connection, proposal: ProposalCreated) -> None:
-    """Every lock that judging a proposal needs, in the one order."""
-    await store.kill_switch_shared(connection)
-    await store.lock_shared(connection, *shared_names(proposal))
-    await store.lock_households(connection, [proposal.household_id])
-
-
-async def lock_around(connection: Connection, *household_ids: str) -> None:
-    """Every lock that judging what waits in these households needs, in the one order."""
-    await store.kill_switch_shared(connection)
-    names: set[str] = set()
-    for household_id in household_ids:
-        for waiting in await answer_store.waiting_in(connection, household_id):
-            names |= set(shared_names(proposal_of(waiting)))
-    await store.lock_shared(connection, *sorted(names))
-    await store.lock_households(connection, household_ids)
+async def lock_for(connection: Connection, household_id: str) -> None:
+    """What judging in a household needs held."""
+    await store.share(connection)
+    await store.lock_households(connection, [household_id])
 
 
 def proposal_of(answer: Answer) -> ProposalCreated:

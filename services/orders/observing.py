@@ -1,12 +1,22 @@
 """Gauges that are read from the tables: blocks by state, accounts of open runs by progress, waits, the kill switch."""
 
+import asyncio
 from datetime import datetime
 
 from libs.common.db import Pool
+from libs.common.service import Service
 from services.orders.core.run_state import Progress
 from services.orders.metrics import OrdersMetrics
 
+EVERY_S = 1.0
 STATES = ("new", "partially_filled", "filled", "cancelled", "rejected", "expired")
+
+
+async def watch_tables(service: Service, metrics: OrdersMetrics) -> None:
+    """Set the gauges every second, for ever."""
+    while True:
+        await observe_tables(service.pool, metrics, service.clock.now())
+        await asyncio.sleep(EVERY_S)
 
 
 async def observe_tables(pool: Pool, metrics: OrdersMetrics, now: datetime) -> None:

@@ -39,7 +39,7 @@ async def decide_approval(
         found = await answer_store.find_answer(unit.connection, proposal_id)
         if found is None or found.proposal is None:
             return None
-        await lock_for(unit.connection, found.proposal)
+        await lock_for(unit.connection, found.household_id)
         answer = await answer_store.find_answer(unit.connection, proposal_id)
         run = await store.load_run(unit.connection, found.run_id)
         if answer is None or run is None:
@@ -87,6 +87,7 @@ async def turn_kill_switch(service: Service, on: bool, actor: str, reason: str) 
     The requests leave on the lane of the orders themselves, so none overtakes its order.
     """
     async with service.unit("background", actor) as unit:
+        await store.alone(unit.connection)
         changed = await block_store.set_kill_switch(unit.connection, on, actor, reason, unit.now)
         asked = await block_store.ask_to_cancel_open(unit.connection, unit.now) if on else []
         for cl_ord_id in asked:

@@ -1,8 +1,8 @@
 """The tables of what proposals rest on (accounts, screens, ledgers, markets, runs) as typed calls, and the locks.
 
-Whoever judges takes, in this order: the kill switch (shared), the run and its market (shared), the household (alone).  Whoever
-brings or closes a run, or brings a market, holds it alone; whoever brings an account, screen or ledger holds its household.  So
-nothing that a proposal waits for can arrive between its judgement and its waiting, and nothing is accepted behind a close or a kill.
+Whoever judges a proposal shares one lock and holds the proposal's household.  Whoever books executions, closes a run or turns the
+kill switch stands alone: so nothing is accepted behind a close or a kill, and nobody judges between a trade and the end of its
+reservation.  The lock is held until the transaction ends.
 """
 
 from collections.abc import Collection, Iterable
@@ -13,11 +13,14 @@ import zstandard
 from msgspec import Struct
 
 from libs.common.db import Connection, Pool
-from libs.common.schemas.account import AccountChanged, AccountType, Lot
+from libs.common.schemas.account import AccountChanged, AccountType
 from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import MarketPublished, RunOpened, SecurityColumns
+from libs.common.schemas.proposal import ProposalCreated
 from libs.common.schemas.screen import ScreenUpdated
-from services.orders.core.evidence import Quotes, lots_in, quotes_of
+from services.orders.core.evidence import Quotes, quotes_of
+
+LOCK = "hashtext('orders')"
 
 _account_decoder = msgspec.json.Decoder(AccountChanged)
 _screen_decoder = msgspec.json.Decoder(ScreenUpdated)
@@ -36,27 +39,27 @@ def unpack(body: bytes) -> bytes:
     return zstandard.ZstdDecompressor().decompress(body)
 
 
-async def lock_shared(connection: Connection, *names: str) -> None:
-    """Let nobody hold these names alone until the transaction ends."""
-    for name in names:
-        await connection.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))", name)
+async def share(connection: Connection) -> None:
+    """Let nothing that stands alone in until this transaction ends."""
+    await connection.execute(f"SELECT pg_advisory_xact_lock_shared({LOCK})")
 
 
-async def lock_alone(connection: Connection, name: str) -> None:
-    """Let nobody else hold this name until the transaction ends."""
-    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name)
+async def alone(connection: Connection) -> None:
+    """Let nothing else in until this transaction ends."""
+    await connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
 
 
 async def lock_households(connection: Connection, household_ids: Iterable[str]) -> None:
     """Lock the households' rows until the transaction ends, in one order for all who do."""
-    ordered = sorted(set(household_ids))
-    await connection.execute("INSERT INTO household SELECT unnest($1::text[]) ON CONFLICT DO NOTHING", ordered)
-    await connection.execute("SELECT 1 FROM household WHERE household_id = ANY($1) ORDER BY household_id FOR UPDATE", ordered)
+    await connection.execute(
+        "INSERT INTO household SELECT unnest($1::text[]) ON CONFLICT (household_id) DO UPDATE SET household_id = EXCLUDED.household_id",
+        sorted(set(household_ids)),
+    )
 
 
-async def kill_switch_shared(connection: Connection) -> bool:
-    """Whether the kill switch is on; it stays so until the transaction ends."""
-    is_on: bool = await connection.fetchval("SELECT is_on FROM kill_switch FOR SHARE")
+async def kill_switch_is_on(connection: Connection | Pool) -> bool:
+    """How the kill switch stands."""
+    is_on: bool = await connection.fetchval("SELECT is_on FROM kill_switch")
     return is_on
 
 
@@ -102,28 +105,45 @@ async def save_ledger(connection: Connection, ledger: LedgerUpdated) -> bool:
     )
 
 
-async def load_account(connection: Connection, account_id: str) -> AccountChanged | None:
-    """The newest version of an account."""
-    body = await connection.fetchval("SELECT body FROM account WHERE account_id = $1", account_id)
-    return None if body is None else _account_decoder.decode(unpack(body))
+class Surroundings(Struct, frozen=True):
+    """What is kept around one proposal: newest account, screen and ledger, and how kill switch, run, markets and desk stand."""
+
+    kill_switch: bool
+    run_closed: bool
+    account: AccountChanged | None
+    screen: ScreenUpdated | None
+    ledger: LedgerUpdated | None
+    newest_market_id: str | None
+    run_market_seen: bool
+    open_orders: int
 
 
-async def load_screen(connection: Connection, account_id: str) -> ScreenUpdated | None:
-    """The newest screen of an account."""
-    body = await connection.fetchval("SELECT body FROM screen WHERE account_id = $1", account_id)
-    return None if body is None else _screen_decoder.decode(unpack(body))
-
-
-async def load_ledger(connection: Connection, household_id: str) -> LedgerUpdated | None:
-    """The newest ledger of a household."""
-    body = await connection.fetchval("SELECT body FROM ledger WHERE household_id = $1", household_id)
-    return None if body is None else _ledger_decoder.decode(unpack(body))
-
-
-async def load_lots(connection: Connection, account_id: str, securities: Collection[str]) -> dict[str, Lot]:
-    """An account's lots in some securities, by lot id."""
-    account = await load_account(connection, account_id)
-    return {} if account is None else {lot.lot_id: lot for lot in lots_in(account, securities)}
+async def load_surroundings(connection: Connection, proposal: ProposalCreated) -> Surroundings:
+    """All of it in one round trip."""
+    row = await connection.fetchrow(
+        "SELECT (SELECT is_on FROM kill_switch) AS kill_switch, "
+        "coalesce((SELECT closed_at IS NOT NULL FROM run WHERE run_id = $3), false) AS run_closed, "
+        "(SELECT body FROM account WHERE account_id = $1) AS account, "
+        "(SELECT body FROM screen WHERE account_id = $1) AS screen, "
+        "(SELECT body FROM ledger WHERE household_id = $2) AS ledger, "
+        "(SELECT market_id FROM market ORDER BY as_of DESC, arrival DESC LIMIT 1) AS newest_market_id, "
+        "EXISTS (SELECT 1 FROM market WHERE market_id = $4) AS run_market_seen, "
+        "(SELECT count(*) FROM block_account WHERE account_id = $1 AND open) AS open_orders",
+        proposal.account_id,
+        proposal.household_id,
+        proposal.run_id,
+        proposal.pins.market_id,
+    )
+    return Surroundings(
+        kill_switch=row["kill_switch"],
+        run_closed=row["run_closed"],
+        account=None if row["account"] is None else _account_decoder.decode(unpack(row["account"])),
+        screen=None if row["screen"] is None else _screen_decoder.decode(unpack(row["screen"])),
+        ledger=None if row["ledger"] is None else _ledger_decoder.decode(unpack(row["ledger"])),
+        newest_market_id=row["newest_market_id"],
+        run_market_seen=row["run_market_seen"],
+        open_orders=row["open_orders"],
+    )
 
 
 async def households_of(connection: Connection, account_ids: Collection[str]) -> dict[str, str]:
@@ -160,17 +180,6 @@ async def save_market(connection: Connection, market: MarketPublished) -> bool:
             pack(market.securities),
         )
     )
-
-
-async def newest_market(connection: Connection) -> str | None:
-    """The snapshot with the latest date; of one date, the last that came."""
-    found: str | None = await connection.fetchval("SELECT market_id FROM market ORDER BY as_of DESC, arrival DESC LIMIT 1")
-    return found
-
-
-async def has_market(connection: Connection, market_id: str) -> bool:
-    """Whether the snapshot has come."""
-    return bool(await connection.fetchval("SELECT 1 FROM market WHERE market_id = $1", market_id))
 
 
 async def load_quotes(connection: Connection, market_id: str) -> Quotes:

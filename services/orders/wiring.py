@@ -10,10 +10,11 @@ from libs.common.bus import Bus
 from libs.common.clock import Clock
 from libs.common.service import Service
 from services.orders.api import routes
-from services.orders.closing import watch_runs
+from services.orders.closing import watch_runs, watch_waiting
 from services.orders.handlers import Handlers
 from services.orders.judging import Judging
 from services.orders.metrics import OrdersMetrics
+from services.orders.observing import watch_tables
 from services.orders.settings import OrdersSettings
 
 
@@ -23,5 +24,7 @@ def build(settings: OrdersSettings, bus: Bus, clock: Clock) -> tuple[Service, Fa
     judging = Judging(settings.policy(), OrdersMetrics(service.metrics))
     service.subscribe(Handlers(judging).subscription())
     service.add_background(partial(watch_runs, service, judging, settings.watch_s))
+    service.add_background(partial(watch_waiting, service, judging, settings.retry_s))
+    service.add_background(partial(watch_tables, service, judging.metrics))
     service.on_commit(judging.wake.set)
     return service, create_app(service, settings, routes(service, settings, judging))

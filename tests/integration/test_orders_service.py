@@ -6,10 +6,12 @@ import random
 from collections.abc import AsyncIterator
 from decimal import Decimal
 
+import asyncpg
 import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
+from deploy.local import postgres
 from libs.common.schemas.order import OrderCancelled, OrderEnded, TradeBooked
 from services.desk_simulator.core import Proportions
 from services.desk_simulator.wiring import build as build_desk
@@ -19,6 +21,7 @@ from tests.integration.orders_stage import (
     Stage,
     account,
     declined,
+    empty,
     ledger,
     proposed,
     report,
@@ -34,10 +37,25 @@ SALE = sell("AAA", "100", a2="5")
 LOSS = sell("AAA", "100", a1="5")
 
 
+@pytest.fixture(scope="module")
+async def orders_database(postgres_server: postgres.Postgres) -> AsyncIterator[str]:
+    """One migrated database for this file; each test begins with it empty."""
+    admin = await asyncpg.connect(postgres_server.dsn)
+    try:
+        await admin.execute("CREATE DATABASE test_orders_service")
+        yield postgres_server.dsn_of("test_orders_service")
+        await admin.execute("DROP DATABASE test_orders_service WITH (FORCE)")
+    finally:
+        await admin.close()
+
+
 @pytest.fixture
-async def stage(fresh_database: str) -> AsyncIterator[Stage]:
-    async with running(fresh_database) as one:
-        yield one
+async def stage(orders_database: str) -> AsyncIterator[Stage]:
+    try:
+        async with running(orders_database) as one:
+            yield one
+    finally:
+        await empty(orders_database)
 
 
 async def test_from_proposals_to_orders_and_fills_to_trades(stage: Stage) -> None:
@@ -110,7 +128,8 @@ async def test_an_account_never_buys_what_another_of_its_household_may_sell_at_a
 async def test_what_moved_after_acceptance_is_refused_at_the_close(stage: Stage) -> None:
     await stage.say(*WORLD, run_of(), proposed("A0", SALE), proposed("B0", SALE))
     assert await stage.progress() == {"A0": "accepted", "A1": "awaited", "B0": "accepted"}
-    await stage.say(screen("B0", 2, verdicts=[verdict("AAA", may_sell=False)]), declined("A1"))
+    await stage.say(screen("B0", 2, verdicts=[verdict("AAA", may_sell=False)]))
+    await stage.say(declined("A1"))
     orders = await stage.orders(1)
     assert [a.alloc_account for a in orders["AAA", "sell"].allocations] == ["A0"]
     assert await stage.codes() == {"B0": "stale_pin"}
@@ -145,12 +164,13 @@ async def test_people_approve_reject_or_let_expire(stage: Stage) -> None:
     assert await stage.progress() == {"A0": "approved", "A1": "rejected", "B0": "expired"}
     assert await stage.reserved() == 1
     decisions = await stage.service.pool.fetch("SELECT account_id, progress, actor FROM decision ORDER BY decision_id")
-    assert [tuple(row) for row in decisions[3:]] == [("A0", "approved", "pat"), ("A1", "rejected", "pat"), ("B0", "expired", "orders")]
+    assert [tuple(row) for row in decisions[-3:]] == [("A0", "approved", "pat"), ("A1", "rejected", "pat"), ("B0", "expired", "orders")]
     assert (await stage.post("/v1/proposals/R1-B0/approve", status=409))["code"] == "run_closed"
 
 
 async def test_an_approval_is_refused_when_the_proposal_no_longer_stands(stage: Stage) -> None:
-    await stage.say(*WORLD, run_of(), proposed("B0", SALE, approval="manual"), account("B0", 2))
+    await stage.say(*WORLD, run_of(), proposed("B0", SALE, approval="manual"))
+    await stage.say(account("B0", 2))
     answer = await stage.post("/v1/proposals/R1-B0/approve")
     assert answer["progress"] == "refused"
     assert isinstance(answer["refused"], dict) and answer["refused"]["code"] == "stale_pin"
