@@ -34,9 +34,13 @@ class SalesAndWashes(Struct, frozen=True):
 
 
 class Waiting(Struct, frozen=True):
-    """What came early, by account: sequence numbers of trades, and versions that hold trades which have not come."""
+    """What came early, by account: sequence numbers of trades, and versions that hold trades which have not come.
+
+    `held_back`: why no ledger can be said as the facts stand (they contradict each other).
+    """
 
     household_id: str
+    held_back: str | None
     trades: dict[str, list[int]]
     account_versions: dict[str, list[int]]
 
@@ -88,7 +92,7 @@ def routes(service: Service, keeper: LedgerKeeper) -> APIRouter:
         versions = {
             name: [p.version for p in account.pending.values()] for name, account in sorted(facts.accounts.items()) if account.pending
         }
-        return json_answer(Waiting(household_id, trades, versions))
+        return json_answer(Waiting(household_id, await store.load_held_back(service.pool, household_id), trades, versions))
 
     return router
 

@@ -139,18 +139,16 @@ class LedgerKeeper:
         content = ledger_content(household.facts, securities, asked.as_of if asked else household.as_of)
 
         if isinstance(content, Refusal):
-            await self._hold_back(unit, household_id, asked, content)
+            await self._hold_back(unit, household_id, content)
         else:
             await self._say(unit, household, content, asked)
         return True
 
-    async def _hold_back(self, unit: Unit, household_id: str, asked: store.Asked | None, refusal: Refusal) -> None:
-        """The facts contradict each other: no ledger is better than a wrong one.  A later fact may mend it."""
+    async def _hold_back(self, unit: Unit, household_id: str, refusal: Refusal) -> None:
+        """The facts contradict each other: no ledger is better than a wrong one, until a later fact mends it."""
         self._metrics.refusals.labels(refusal.code.value).inc()
         log().error("ledger_held_back", household=household_id, reason=refusal.text())
         await store.nothing_to_say(unit.connection, household_id, refusal.text())
-        if asked is not None:
-            await store.refused(unit.connection, asked, refusal.text())
 
     async def _say(self, unit: Unit, household: Household, content: LedgerUpdated, asked: store.Asked | None) -> None:
         """Say the content under its version, which rises only when it changed; a run is answered in any case."""

@@ -125,6 +125,12 @@ async def load_facts(pool: Pool, household_id: str) -> HouseholdLedger | None:
     return None if body is None else _facts_decoder.decode(unpack(body))
 
 
+async def load_held_back(pool: Pool, household_id: str) -> str | None:
+    """Why no ledger can be said of a household as its facts stand; None where one can."""
+    reason: str | None = await pool.fetchval("SELECT refused FROM household WHERE household_id = $1", household_id)
+    return reason
+
+
 async def load_said_json(pool: Pool, household_id: str) -> bytes | None:
     """The ledger last said of a household, as JSON; None if none was."""
     body = await pool.fetchval("SELECT said FROM household WHERE household_id = $1", household_id)
@@ -215,11 +221,13 @@ class Asked(Struct, frozen=True):
 async def take_ready(connection: Connection) -> Asked | None:
     """The next household that can be answered, locked until the transaction ends; another worker takes another one.
 
-    It can when the run's market has come and each account that the run includes is known at its version and trade, or beyond, or has left.
+    It can when the run's market has come and each account that the run includes is known at its version and trade, or beyond, or has
+    left; not while the household's facts contradict each other.
     """
     row = await connection.fetchrow(
         "SELECT w.run_id, w.household_id, r.market_id, r.as_of, r.correlationid FROM run_household w JOIN run r USING (run_id) "
-        "WHERE w.refused IS NULL AND EXISTS (SELECT 1 FROM market m WHERE m.market_id = r.market_id) AND NOT EXISTS ("
+        "WHERE EXISTS (SELECT 1 FROM market m WHERE m.market_id = r.market_id) "
+        "AND NOT EXISTS (SELECT 1 FROM household h WHERE h.household_id = w.household_id AND h.refused IS NOT NULL) AND NOT EXISTS ("
         "SELECT 1 FROM run_account a LEFT JOIN account_seen s USING (household_id, account_id) "
         "WHERE a.run_id = w.run_id AND a.household_id = w.household_id AND NOT coalesce("
         "s.departed OR (s.account_version >= a.account_version AND s.trade_seq >= a.trade_seq), false)) "
@@ -233,25 +241,19 @@ async def answered(connection: Connection, asked: Asked) -> None:
     await connection.execute("DELETE FROM run_household WHERE run_id = $1 AND household_id = $2", asked.run_id, asked.household_id)
 
 
-async def refused(connection: Connection, asked: Asked, reason: str) -> None:
-    """The household can't be answered as its facts stand; it keeps waiting, with the reason."""
-    await connection.execute(
-        "UPDATE run_household SET refused = $3 WHERE run_id = $1 AND household_id = $2", asked.run_id, asked.household_id, reason
-    )
-
-
 class Waits(Struct, frozen=True):
-    """Households that runs wait for, since when the first does, and inputs that came early."""
+    """Households that runs wait for, since when the first does, early inputs, and households whose facts contradict each other."""
 
     households: int
     oldest: datetime | None
     early_inputs: int
+    held_back: int
 
 
 async def count_waits(pool: Pool) -> Waits:
     """What waits, now."""
     row = await pool.fetchrow(
-        "SELECT count(*) AS households, min(since) AS oldest, (SELECT coalesce(sum(early_inputs), 0) FROM household) AS early_inputs "
-        "FROM run_household"
+        "SELECT count(*) AS households, min(since) AS oldest, (SELECT coalesce(sum(early_inputs), 0) FROM household) AS early_inputs, "
+        "(SELECT count(*) FROM household WHERE refused IS NOT NULL) AS held_back FROM run_household"
     )
-    return Waits(row["households"], row["oldest"], int(row["early_inputs"]))
+    return Waits(row["households"], row["oldest"], int(row["early_inputs"]), row["held_back"])

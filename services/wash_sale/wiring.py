@@ -36,7 +36,7 @@ def build(settings: WashSaleSettings, bus: Bus, clock: Clock) -> tuple[Service, 
             while await say_next():
                 pass
             waits = await store.count_waits(service.pool)
-            metrics.set_waiting(waits.households, waits.oldest, waits.early_inputs)
+            metrics.set_waiting(waits.households, waits.oldest, waits.early_inputs, waits.held_back)
             await committed.wait()
 
     service.add_background(say_ledgers)

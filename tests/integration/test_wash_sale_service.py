@@ -160,7 +160,12 @@ async def test_a_run_waits_for_its_market_its_accounts_and_their_trades(stage: S
     await stage.say(account(version=2, trade_seq=1))
     assert await eventually(lambda: stage.metric("waiting_joins")) == 2
     assert await stage.metric("early_inputs") == 1
-    assert await stage.get("H1/waiting") == {"household_id": "H1", "trades": {}, "account_versions": {"A1": [2]}}
+    assert await stage.get("H1/waiting") == {
+        "household_id": "H1",
+        "held_back": None,
+        "trades": {},
+        "account_versions": {"A1": [2]},
+    }
 
     await stage.say(market())
     await eventually(lambda: [one for one in stage.ledgers("H2") if one.run_id == "R1"], what="H2 answered")
@@ -204,6 +209,22 @@ async def test_what_can_not_be_applied_parks_the_household_and_no_other(stage: S
     assert [(one["key"], one["messages"]) for one in parked] == [("H1", 2)]
     assert "oversold_lot" in parked[0]["reason"] and "101 asked, 100 possible" in parked[0]["reason"]
     assert len(stage.ledgers()) == 1
+
+
+async def test_facts_that_contradict_each_other_hold_the_ledger_back_and_mend_later(stage: Stage) -> None:
+    """A reverse split comes to be known after a sale of its day was booked in old shares: the lot would go below zero."""
+    start, sale = account(lots=[OLD]), sell("s", 1, day(2), "900", {"L1": "90"}, security_id="XA")
+    await stage.say(
+        market(), start, sale, market("M2", day(4), split("XA", day(2), "0.5")), run(RunAccount("A1", "H1", 1, 1), market_id="M2")
+    )
+
+    async def held_back() -> str:
+        return str((await stage.get("H1/waiting"))["held_back"])
+
+    assert "oversold_lot" in await eventually(held_back)
+    assert await eventually(lambda: stage.metric("held_back_households")) == 1
+    await stage.say(replace(sale, trade_id="b", trade_seq=2, kind="bust", ref_trade_id="s"))
+    assert (await stage.ledger(3, "R1")).accounts[0].lots.quantity == ["50"]
 
 
 async def test_a_move_leaves_the_window_behind_and_starts_anew(stage: Stage) -> None:

@@ -24,7 +24,7 @@ TABLES = (
         run_id text PRIMARY KEY, market_id text NOT NULL, as_of date NOT NULL, correlationid text NOT NULL,
         opened_at timestamptz NOT NULL)""",
     """CREATE TABLE run_household (
-        run_id text NOT NULL REFERENCES run, household_id text NOT NULL, since timestamptz NOT NULL, refused text,
+        run_id text NOT NULL REFERENCES run, household_id text NOT NULL, since timestamptz NOT NULL,
         PRIMARY KEY (run_id, household_id))""",
     """CREATE TABLE run_account (
         run_id text NOT NULL, household_id text NOT NULL, account_id text NOT NULL, account_version int NOT NULL, trade_seq int NOT NULL,
