@@ -9,8 +9,8 @@ from libs.common.schemas.custody import CustodyHoldings
 from libs.common.schemas.order import TradeBooked
 from libs.common.unit import Unit
 from services.ingest import store
-from services.ingest.core.book import AccountBook, apply_snapshot, apply_trade, publishable
-from services.ingest.core.snapshot import snapshot_of_message
+from services.ingest.core.book import AccountBook, apply_snapshot, apply_trade, publishable, quarantine
+from services.ingest.core.custody_message import problem_of, snapshot_of_message
 
 
 async def on_trade_booked(unit: Unit, event: Event, trade: TradeBooked) -> None:
@@ -25,16 +25,20 @@ async def on_trade_booked(unit: Unit, event: Event, trade: TradeBooked) -> None:
 
 
 async def on_custody_holdings(unit: Unit, event: Event, message: CustodyHoldings) -> None:
-    """Stand the account's book on the holdings of one message."""
+    """Stand the account's book on the holdings of one message; holdings that can't be trusted quarantine it, as a bad line does."""
     book = await _book(unit, message.account_id)
     if book is None:
         raise CannotApply(f"account {message.account_id} has no master record; send it to POST /v1/accounts, then redrive")
     unknown = await store.unknown_securities(unit.connection, [lot.security_id for lot in message.lots])
-    if unknown:
-        raise CannotApply(f"account {message.account_id}: security {', '.join(unknown)} is not in the security master")
     splits = await store.load_splits(unit.connection)
 
-    after = apply_snapshot(book, snapshot_of_message(message), splits)
+    problem = problem_of(message, event.time.date())
+    if problem is not None:
+        after = quarantine(book, f"message {event.id}, {problem}")
+    elif unknown:
+        raise CannotApply(f"account {message.account_id}: security {', '.join(unknown)} is not in the security master")
+    else:
+        after = apply_snapshot(book, snapshot_of_message(message), splits)
 
     unit.hold(message.account_id, after, save_and_publish)
 

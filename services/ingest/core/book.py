@@ -53,14 +53,14 @@ class AccountBook(Struct, frozen=True):
 def apply_snapshot(book: AccountBook, snapshot: Snapshot, splits: Sequence[CorporateAction]) -> AccountBook:
     """Stand the book on a newer snapshot; an older one, or the same again, leaves it as it is.  Lifts a quarantine.
 
-    Raises CannotApply where the same date and sequence came before with other content.
+    What can't be trusted quarantines instead: another custodian's, or other holdings under a date and sequence that came before.
     """
+    if snapshot.custodian != book.intake.custodian:
+        return quarantine(book, f"{snapshot.custodian} sent holdings, the account master says {book.intake.custodian}")
     if book.newest is not None and snapshot.order <= book.newest.order:
         if snapshot.order == book.newest.order and snapshot != book.newest:
-            raise CannotApply(
-                f"{snapshot.custodian} sent {snapshot.business_date}, sequence {snapshot.sequence} before with other holdings of "
-                f"{snapshot.account_id}: a correction has the next sequence"
-            )
+            place = f"{snapshot.business_date}, sequence {snapshot.sequence}"
+            return quarantine(book, f"{place} came before with other holdings: a correction has the next sequence")
         return book
     corrects = book.newest is not None and snapshot.business_date == book.newest.business_date and book.before is not None
     before = book.before if corrects else book.newest

@@ -7,13 +7,19 @@
 
 A bad line quarantines its account and the rest is taken.  What can't be pinned on an account (header, an unreadable account id, an
 unknown record type, the trailer's counts and sums) refuses the whole file.
+
+Invariants
+1. Every account line gives one account, whole or quarantined, or the file is refused.
+2. Counts and sums agree with the trailer, or the file is refused; sums are left out where a line's number can't be read.
+3. A bad line of one account changes nothing of another.
+4. Lines are read one at a time; what is kept is one account and the ids of those before it.
 """
 
 import csv
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NoReturn, cast
 
@@ -31,6 +37,7 @@ HEADER_FIELDS = 10
 ACCOUNT_FIELDS = 4
 LOT_FIELDS = 7
 TRAILER_FIELDS = 5
+AHEAD_OF_ITS_MAKING = timedelta(days=4)  # Friday night's file for the Monday after a long weekend
 
 
 class RefusedLine(Struct, frozen=True):
@@ -109,7 +116,7 @@ class HoldingsReader:
             self._refuse(None, "the file is empty", "A file without accounts still has its H and T lines")
         if len(row) != HEADER_FIELDS or row[:3] != ["H", "pma-holdings", "1"]:
             self._refuse("record type", f"{','.join(row)[:80]!r} is no header", "Begin with H,pma-holdings,1,... of ten fields")
-        _, _, _, custodian, day, sequence, part, parts, basis, _ = row
+        _, _, _, custodian, day, sequence, part, parts, basis, created_at = row
         if not OPAQUE_ID.fullmatch(custodian):
             self._refuse("custodian", f"{custodian!r} is no id", "Use printable ASCII without spaces")
         business_date = _date(day)
@@ -123,7 +130,18 @@ class HoldingsReader:
             self._refuse("part", f"part {part} of {parts}", "Parts count from 1 to parts")
         if basis not in ("trade_date", "settlement_date"):
             self._refuse("basis", f"{basis!r} is unknown", "Say trade_date or settlement_date")
+        self._check_created_at(created_at, business_date)
         return FileHeader(custodian, business_date, int(sequence), int(part), int(parts), cast(Basis, basis))
+
+    def _check_created_at(self, text: str, business_date: date) -> None:
+        if not text:
+            return
+        try:
+            made = datetime.fromisoformat(text).date()
+        except ValueError:
+            self._refuse("created_at", f"{text!r} is no time", "Write it as 2025-12-15T11:30:00Z, or leave it empty")
+        if business_date - made > AHEAD_OF_ITS_MAKING:
+            self._refuse("business_date", f"{business_date} is days after the file was made ({text})", "Check both dates")
 
     def accounts(self) -> Iterator[AccountHoldings]:
         """The accounts one by one, each after its last line; the trailer's counts and sums are checked at the end."""

@@ -1,15 +1,12 @@
 """The canonical holdings file as JSON: the same content as the CSV, for those who send one document (docs/file-formats.md)."""
 
 from datetime import date
-from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from libs.common.errors import BadInput
-from libs.common.money import PLAIN_DECIMAL, plain
-from services.ingest.core.snapshot import Basis
 
 
 class JsonLot(Struct, forbid_unknown_fields=True):
@@ -51,6 +48,7 @@ class JsonHoldings(Struct, forbid_unknown_fields=True):
     totals: JsonTotals
     part: int = 1
     parts: int = 1
+    created_at: str = ""
 
 
 def csv_lines(name: str, document: bytes) -> list[str]:
@@ -63,7 +61,7 @@ def csv_lines(name: str, document: bytes) -> list[str]:
     except msgspec.MsgspecError as error:
         raise BadInput(name, None, None, str(error), "See docs/file-formats.md for the members") from error
     head: list[Any] = ["H", "pma-holdings", 1, holdings.custodian, holdings.business_date, holdings.sequence, holdings.part, holdings.parts]
-    rows: list[list[Any]] = [[*head, cast(Basis, holdings.basis), ""]]
+    rows: list[list[Any]] = [[*head, holdings.basis, holdings.created_at]]
     for account in holdings.accounts:
         rows.append(["A", account.account_id, account.cash_settled, account.cash_unsettled])
         rows += [
@@ -71,12 +69,8 @@ def csv_lines(name: str, document: bytes) -> list[str]:
             for lot in account.lots
         ]
     totals = holdings.totals
-    rows.append(["T", totals.accounts, totals.lots, _same(totals.quantity), _same(totals.cash_settled)])
+    rows.append(["T", totals.accounts, totals.lots, totals.quantity, totals.cash_settled])
     return [",".join(_quoted(str(value)) for value in row) for row in rows]
-
-
-def _same(text: str) -> str:
-    return plain(Decimal(text)) if PLAIN_DECIMAL.fullmatch(text) else text
 
 
 def _quoted(value: str) -> str:

@@ -1,6 +1,7 @@
 """The account master: what is agreed with the owner, apart from what the custodian holds."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Literal
@@ -11,6 +12,8 @@ from libs.common.schemas.account import AccountType, Budgets, CashFlow, PastSale
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
+ACCOUNT_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
+ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class AccountIntake(Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,31 +53,62 @@ class IntakeProblem(Struct, frozen=True):
 
 def problems_of(intake: AccountIntake, today: date) -> list[IntakeProblem]:
     """What is wrong with a master record; empty when it can be taken.  Types are checked before, by decoding."""
-    found: list[IntakeProblem] = []
+    not_numbers = [
+        IntakeProblem(name, f"{value} is no number", "Write it as 1234.56") for name, value in _numbers(intake) if not value.is_finite()
+    ]
+    return not_numbers or [*_of_ids(intake), *_of_numbers(intake), *_wish_problems(intake.wishes), *_of_history(intake, today)]
 
-    def refuse_unless(good: bool, field: str, problem: str, remedy: str) -> None:
-        if not good:
-            found.append(IntakeProblem(field, problem, remedy))
 
-    for name in ("account_id", "household_id", "taxpayer_id", "custodian", "strategy_id"):
-        refuse_unless(bool(getattr(intake, name)), name, "is empty", "Give an opaque id of letters, digits, '-' and '_'")
+def _numbers(intake: AccountIntake) -> Iterator[tuple[str, Decimal]]:
+    """Every number of a record, with the member that holds it."""
+    for name in ("risk_aversion", "cash_min_frac", "cash_max_frac", "min_trade"):
+        yield name, getattr(intake, name)
+    yield from (("rates.short_frac", intake.rates.short_frac), ("rates.long_frac", intake.rates.long_frac))
+    lists: dict[str, Sequence[Struct]] = {"cash_flows": intake.cash_flows, "wishes": intake.wishes, "past_sales": intake.past_sales}
+    nested: list[tuple[str, Struct | None]] = [("budgets", intake.budgets), ("tax_opening", intake.tax_opening)]
+    nested += [(f"{name}[{index}]", item) for name, items in lists.items() for index, item in enumerate(items)]
+    for place, struct in nested:
+        for name in struct.__struct_fields__ if struct is not None else ():
+            value = getattr(struct, name)
+            if isinstance(value, Decimal):
+                yield f"{place}.{name}", value
+
+
+def _of_ids(intake: AccountIntake) -> Iterator[IntakeProblem]:
+    if not ACCOUNT_ID.fullmatch(intake.account_id):
+        yield IntakeProblem("account_id", f"{intake.account_id!r} is no id", "Use 1 to 40 letters, digits, '-' or '_'")
+    for name in ("household_id", "taxpayer_id", "custodian", "strategy_id"):
+        value = getattr(intake, name)
+        if not ID.fullmatch(value):
+            yield IntakeProblem(name, f"{value!r} is no id", "Use 1 to 64 letters, digits, '-', '_' or '.'")
+
+
+def _of_numbers(intake: AccountIntake) -> Iterator[IntakeProblem]:
     for name, rate in (("short_frac", intake.rates.short_frac), ("long_frac", intake.rates.long_frac)):
-        refuse_unless(ZERO <= rate < ONE, f"rates.{name}", f"{rate} is not a fraction from 0 to 1", "0.408 is 40.8 of a hundred")
-    refuse_unless(intake.risk_aversion > 0, "risk_aversion", "is not positive", "20 trades 1 % of tracking error for 20 bp")
-    refuse_unless(
-        ZERO <= intake.cash_min_frac <= intake.cash_max_frac <= ONE,
-        "cash_min_frac",
-        f"{intake.cash_min_frac} to {intake.cash_max_frac} is no band within 0 to 1",
-        "Give the lower bound first, as fractions of account value",
-    )
-    refuse_unless(intake.min_trade >= 0, "min_trade", "is negative", "Give dollars, 0 for none")
+        if not ZERO <= rate < ONE:
+            yield IntakeProblem(f"rates.{name}", f"{rate} is not a fraction from 0 to 1", "0.408 is 40.8 of a hundred")
+    if intake.risk_aversion <= 0:
+        yield IntakeProblem("risk_aversion", "is not positive", "20 trades a tracking error of 0.01 for 20 bps")
+    if not ZERO <= intake.cash_min_frac <= intake.cash_max_frac <= ONE:
+        band = f"{intake.cash_min_frac} to {intake.cash_max_frac} is no band within 0 to 1"
+        yield IntakeProblem("cash_min_frac", band, "Give the lower bound first, as fractions of account value")
+    if intake.min_trade < 0:
+        yield IntakeProblem("min_trade", "is negative", "Give dollars, 0 for none")
     for name in ("tax", "short_gain", "long_gain"):
         budget = getattr(intake.budgets, name)
-        refuse_unless(budget is None or budget >= 0, f"budgets.{name}", "is negative", "Give dollars a year, or null for no limit")
-    found += _wish_problems(intake.wishes)
+        if budget is not None and budget < 0:
+            yield IntakeProblem(f"budgets.{name}", "is negative", "Give dollars a year, or null for no limit")
+
+
+def _of_history(intake: AccountIntake, today: date) -> Iterator[IntakeProblem]:
     for index, sale in enumerate(intake.past_sales):
-        refuse_unless(sale.trade_date <= today, f"past_sales[{index}].trade_date", "is in the future", "Give sales that were made")
-    return found
+        if sale.trade_date > today:
+            yield IntakeProblem(f"past_sales[{index}].trade_date", "is in the future", "Give sales that were made")
+        if sale.quantity <= 0:
+            yield IntakeProblem(f"past_sales[{index}].quantity", "is not positive", "Give the shares that were sold")
+    for name in ("short_gain", "short_loss", "long_gain", "long_loss", "carried_short_loss", "carried_long_loss"):
+        if intake.tax_opening is not None and getattr(intake.tax_opening, name) < 0:
+            yield IntakeProblem(f"tax_opening.{name}", "is negative", "Gains and losses are both positive numbers here")
 
 
 def _wish_problems(wishes: Sequence[Wish]) -> list[IntakeProblem]:

@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from libs.common.money import plain
 from libs.common.schemas.account import Lot, LotColumns
-from libs.common.schemas.custody import CustodyHoldings
 
 Basis = Literal["trade_date", "settlement_date"]
 
@@ -49,19 +48,4 @@ def lot_columns(lots: Iterator[Lot]) -> LotColumns:
         cost_basis=[None if lot.cost_basis is None else plain(lot.cost_basis) for lot in ordered],
         acquired=[None if lot.acquired is None else lot.acquired.isoformat() for lot in ordered],
         provisional=[lot.provisional for lot in ordered],
-    )
-
-
-def snapshot_of_message(message: CustodyHoldings) -> Snapshot:
-    """The snapshot that a custody.holdings message carries."""
-    lots = (Lot(lot.lot_id, lot.security_id, lot.quantity, lot.cost_basis, lot.acquired) for lot in message.lots)
-    return Snapshot(
-        message.custodian,
-        message.account_id,
-        message.business_date,
-        message.sequence,
-        message.basis,
-        message.cash_settled,
-        message.cash_unsettled,
-        lot_columns(lots),
     )

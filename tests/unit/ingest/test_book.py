@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from libs.common.errors import CannotApply
 from libs.common.schemas.account import AccountChanged
@@ -243,8 +244,18 @@ def test_invariant_4_an_older_file_or_the_same_again_changes_nothing() -> None:
     book = book_after(OPENING, SALE, SALE_WHOLE)
     assert apply_snapshot(book, OPENING, []) is book
     assert apply_snapshot(book, corrected(SALE_WHOLE, sequence=1), []) is book
-    with pytest.raises(CannotApply, match="sequence 1 before with other holdings"):
-        apply_snapshot(book, NOTHING_YET, [])
+
+
+def test_what_can_not_be_trusted_quarantines_and_keeps_the_last_good_book() -> None:
+    book = book_after(OPENING, SALE, SALE_WHOLE)
+    two_contents = apply_snapshot(book, NOTHING_YET, [])
+    assert two_contents.quarantine == "2025-12-16, sequence 1 came before with other holdings: a correction has the next sequence"
+    other_custodian = apply_snapshot(book, replace(snapshot(day(2)), custodian="south"), [])
+    assert other_custodian.quarantine == "south sent holdings, the account master says north"
+    for quarantined in (two_contents, other_custodian):
+        assert shares(quarantined) == SOLD
+        lifted = apply_snapshot(quarantined, snapshot(day(2), lot("X", "70", "700")), [])
+        assert (lifted.quarantine, lifted.newest) == (None, snapshot(day(2), lot("X", "70", "700")))
 
 
 def test_what_does_not_fit_the_custodians_lots_is_refused_and_never_negative() -> None:
