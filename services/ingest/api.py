@@ -23,6 +23,14 @@ class AsOf(BaseModel):
     files_of: date | None = None
 
 
+class ReleaseAnswer(BaseModel):
+    """A held delivery was let go: accounts taken, those that changed, and those that wait for their master record."""
+
+    applied_accounts: int
+    changed_accounts: int
+    accounts_without_master: list[str]
+
+
 class MarketAnswer(BaseModel):
     """A published snapshot; `fresh` is False when the same content was published before."""
 
@@ -74,7 +82,7 @@ def routes(service: Service, settings: IngestSettings, metrics: IngestMetrics) -
         is_json = request.headers.get("content-type", "").startswith("application/json")
         async with deliveries.spooled(request.stream()) as (spool, content_hash):
             lines = csv_lines(name, spool.read()) if is_json else deliveries.text_lines(name, spool)
-            said = await deliveries.take_file(service, metrics, name, content_hash, lines, settings.fewest_accounts_frac)
+            said = await deliveries.take_file(service, metrics, name, content_hash, lines, actor, settings.fewest_accounts_frac)
         return json_answer(said)
 
     @router.get("/v1/deliveries")
@@ -86,12 +94,14 @@ def routes(service: Service, settings: IngestSettings, metrics: IngestMetrics) -
         return [dict(row) for row in rows]
 
     @router.post("/v1/deliveries/{delivery_id}/release")
-    async def release(delivery_id: str, actor: Actor) -> dict[str, int]:
+    async def release(delivery_id: str, actor: Actor) -> ReleaseAnswer:
         """Let a held delivery go on."""
-        outcome = await deliveries.release(service, delivery_id)
-        if outcome is None:
+        applied = await deliveries.release(service, delivery_id, actor)
+        if applied is None:
             raise Problem(409, "Not held", f"delivery {delivery_id} is not held")
-        return {"applied_accounts": outcome[0], "changed_accounts": outcome[1]}
+        return ReleaseAnswer(
+            applied_accounts=applied.accounts, changed_accounts=applied.changed, accounts_without_master=applied.without_master
+        )
 
     @router.post("/v1/market-snapshots")
     async def post_market(wanted: AsOf, actor: Actor) -> MarketAnswer:

@@ -39,7 +39,9 @@ async def open_daily_run(
         first_file = await delivery_store.first_received(unit.connection, files_of)
         run = open_run(as_of, files_of, market_id, accounts, unit.now, settings.cutoff_new_york, settings.price_collar_bps, first_file)
         fresh = await store.save_run(unit.connection, run)
-        if fresh:
+        if not fresh:
+            run = await store.load_run(unit.connection, run.run_id)
+        else:
             unit.correlationid = run.run_id
             unit.emit(run, run.run_id, 1, run.run_id)
     if fresh:

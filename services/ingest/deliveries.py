@@ -8,6 +8,7 @@ import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import IO
 
 from msgspec.structs import replace
@@ -15,64 +16,99 @@ from msgspec.structs import replace
 from libs.common.db import Connection, transaction
 from libs.common.errors import BadInput, CannotApply
 from libs.common.ids import content_id
-from libs.common.observe import log
 from libs.common.service import Service
 from libs.common.unit import Unit
 from services.ingest import delivery_store, store
-from services.ingest.core.book import apply_snapshot, quarantine
+from services.ingest.core.book import AccountBook, apply_snapshot, quarantine
 from services.ingest.core.delivery import DeliveryState, FileOutcome, judge_complete
-from services.ingest.core.holdings_csv import AccountHoldings, HoldingsReader
-from services.ingest.delivery_store import Acknowledgement
+from services.ingest.core.holdings_csv import HoldingsReader
+from services.ingest.delivery_store import Acknowledgement, StagedAccount
 from services.ingest.handlers import save_and_publish
 from services.ingest.metrics import IngestMetrics
 
 APPLY_BATCH = 50
 SPOOL_IN_MEMORY_BYTES = 8 * 1024 * 1024
+LONGEST_LINE_BYTES = 4096
 LATE_OR_HELD = {DeliveryState.HELD: FileOutcome.HELD, DeliveryState.LATE: FileOutcome.LATE}
 
 
+@dataclass(frozen=True)
+class Applied:
+    """What applying a delivery did: accounts taken, those whose published content changed, and those that have no master record yet."""
+
+    accounts: int
+    changed: int
+    without_master: list[str]
+
+
 async def take_file(
-    service: Service, metrics: IngestMetrics, name: str, content_hash: str, lines: Iterable[str], fewest_accounts_frac: float
+    service: Service,
+    metrics: IngestMetrics,
+    name: str,
+    content_hash: str,
+    lines: Iterable[str],
+    actor: str,
+    fewest_accounts_frac: float,
 ) -> Acknowledgement:
     """Take one file; the acknowledgement says what became of it.  Raises BadInput for a file that is refused whole."""
-    async with transaction(service.pool) as connection:
-        said_before = await delivery_store.acknowledgement_of(connection, content_hash)
-        if said_before is not None:
-            metrics.files.labels(FileOutcome.DUPLICATE).inc()
-            detail = f"the same content came before as {said_before.file}"
-            return Acknowledgement(
-                name, content_hash, said_before.delivery_id, FileOutcome.DUPLICATE, detail, said_before.accounts, said_before.lots, 0, []
-            )
-        acknowledgement, state = await _stage(connection, service, name, content_hash, lines, fewest_accounts_frac)
-    metrics.files.labels(acknowledgement.outcome).inc()
-    metrics.lines_refused.inc(len(acknowledgement.refused_lines))
-    if state is DeliveryState.APPLYING and acknowledgement.delivery_id is not None:
-        applied, changed = await apply_delivery(service, acknowledgement.delivery_id)
-        return replace(acknowledgement, applied_accounts=applied, changed_accounts=changed)
-    return acknowledgement
+    try:
+        async with transaction(service.pool) as connection:
+            await delivery_store.one_at_a_time(connection, content_hash)
+            said, state = await _repeated(connection, name, content_hash)
+            if said is None:
+                said, state = await _stage(connection, service, name, content_hash, lines, actor, fewest_accounts_frac)
+    except BadInput:
+        metrics.files.labels(FileOutcome.REJECTED).inc()
+        raise
+    metrics.files.labels(said.outcome).inc()
+    metrics.lines_refused.inc(len(said.refused_lines))
+    if state is DeliveryState.APPLYING:
+        applied = await apply_delivery(service, said.delivery_id)
+        return replace(
+            said, applied_accounts=applied.accounts, changed_accounts=applied.changed, accounts_without_master=applied.without_master
+        )
+    return said
+
+
+async def _repeated(connection: Connection, name: str, content_hash: str) -> tuple[Acknowledgement | None, DeliveryState]:
+    """What to say of bytes that came before, and where their delivery stands: what was cut short while applying goes on."""
+    before = await delivery_store.acknowledgement_of(connection, content_hash)
+    if before is None:
+        return None, DeliveryState.RECEIVING
+    detail = f"the same content came before as {before.file}"
+    said = Acknowledgement(
+        name, content_hash, before.delivery_id, FileOutcome.DUPLICATE, detail, before.accounts, before.lots, before.quarantined, []
+    )
+    return said, await delivery_store.state_of(connection, before.delivery_id)
 
 
 async def _stage(
-    connection: Connection, service: Service, name: str, content_hash: str, lines: Iterable[str], fewest_accounts_frac: float
+    connection: Connection,
+    service: Service,
+    name: str,
+    content_hash: str,
+    lines: Iterable[str],
+    actor: str,
+    fewest_accounts_frac: float,
 ) -> tuple[Acknowledgement, DeliveryState]:
     """Read and stage the file, and decide on its delivery once all parts are in."""
     now = service.clock.now()
     reader = HoldingsReader(name, lines)
     header = reader.header
     delivery_id = content_id("delivery", header.custodian, header.business_date.isoformat(), header.sequence)
-    await delivery_store.open_delivery(connection, delivery_id, header, now)
+    opened = await delivery_store.open_delivery(connection, delivery_id, header, now)
+    place = f"of {header.business_date}, sequence {header.sequence}"
+    if opened != (header.parts, header.basis):
+        raise BadInput(name, 1, "parts", f"the first part {place} said {opened[0]} parts, {opened[1]}", "Give each part the same header")
     if await delivery_store.part_taken(connection, delivery_id, header.part):
-        raise BadInput(
-            name,
-            1,
-            "sequence",
-            f"part {header.part} of {header.business_date}, sequence {header.sequence} came before with other content",
-            "Send a correction with the next sequence",
-        )
+        problem = f"part {header.part} {place} came before with other content"
+        raise BadInput(name, 1, "sequence", problem, "Send a correction with the next sequence")
     quarantined = 0
     for account in reader.accounts():
         quarantined += account.quarantine is not None
-        await delivery_store.stage(connection, delivery_id, account)
+        if not await delivery_store.stage(connection, delivery_id, account):
+            problem = f"{account.account_id} came before in another part {place}"
+            raise BadInput(name, None, "account_id", problem, "Keep all lines of an account together, in one part")
     outcome, state, detail = FileOutcome.ACCEPTED, DeliveryState.RECEIVING, None
     parts, accounts = await delivery_store.parts_in(connection, delivery_id)
     if parts + 1 == header.parts:
@@ -83,53 +119,54 @@ async def _stage(
     said = Acknowledgement(
         name, content_hash, delivery_id, outcome, detail, reader.account_lines, reader.lot_lines, quarantined, reader.refused
     )
-    await delivery_store.save_part(connection, header.part, said, now)
+    await delivery_store.save_part(connection, header.part, said, actor, now)
     return said, state
 
 
-async def apply_delivery(service: Service, delivery_id: str) -> tuple[int, int]:
-    """Put every staged account into its book, in small transactions; returns how many accounts were taken and how many changed."""
-    applied = changed = 0
+async def apply_delivery(service: Service, delivery_id: str) -> Applied:
+    """Put every staged account into its book, in small transactions."""
+    accounts = changed = 0
+    without_master: list[str] = []
     after = ""
     while True:
         async with service.unit("http", "ingest", delivery_id) as unit:
             batch = await delivery_store.take_staged(unit.connection, delivery_id, after, APPLY_BATCH)
-            for holdings in batch:
-                applied += await _apply_account(unit, holdings)
+            for staged in batch:
+                book = await store.load_book(unit.connection, staged.holdings.account_id)
+                if book is None:
+                    without_master.append(staged.holdings.account_id)
+                else:
+                    await stand_on(unit, book, staged)
+                    accounts += 1
             changed += len(unit.emitted)
             if not batch:
-                await delivery_store.set_state(unit.connection, delivery_id, DeliveryState.APPLIED, None)
-                return applied, changed
-            after = batch[-1].account_id
+                await delivery_store.set_state(unit.connection, delivery_id, DeliveryState.APPLIED)
+                return Applied(accounts, changed, without_master)
+            after = batch[-1].holdings.account_id
 
 
-async def _apply_account(unit: Unit, holdings: AccountHoldings) -> bool:
-    """Apply one account; what its book can't take quarantines it.  False where there is no master record for it."""
-    book = await store.load_book(unit.connection, holdings.account_id)
-    if book is None:
-        log().warning("no_master_record", delivery=unit.correlationid)
-        return False
-    if holdings.snapshot is None:
-        await save_and_publish(unit, quarantine(book, holdings.quarantine or "bad line"))
-        return True
-    unknown = await store.unknown_securities(unit.connection, sorted(set(holdings.snapshot.lots.security_id)))
-    splits = await store.load_splits(unit.connection)
+async def stand_on(unit: Unit, book: AccountBook, staged: StagedAccount) -> None:
+    """Stand a book on one account of a delivery; what it can't take quarantines it."""
+    snapshot = staged.holdings.snapshot
+    if book.newest is not None and staged.order < book.newest.order:
+        return
+    if snapshot is None:
+        await save_and_publish(unit, quarantine(book, staged.holdings.quarantine or "bad line"))
+        return
+    unknown = await store.unknown_securities(unit.connection, sorted(set(snapshot.lots.security_id)))
     if unknown:
         await save_and_publish(unit, quarantine(book, f"security {', '.join(unknown)} is not in the security master"))
-        return True
+        return
     try:
-        await save_and_publish(unit, apply_snapshot(book, holdings.snapshot, splits))
+        await save_and_publish(unit, apply_snapshot(book, snapshot, await store.load_splits(unit.connection)))
     except CannotApply as reason:
         await save_and_publish(unit, quarantine(book, str(reason)))
-    return True
 
 
-async def release(service: Service, delivery_id: str) -> tuple[int, int] | None:
+async def release(service: Service, delivery_id: str, actor: str) -> Applied | None:
     """A person lets a held delivery go on; None where it is not held."""
-    async with service.unit("http", "ingest", delivery_id) as unit:
-        released = await unit.connection.fetchval(
-            "UPDATE delivery SET state = 'applying', reason = NULL WHERE delivery_id = $1 AND state = 'held' RETURNING 1", delivery_id
-        )
+    async with service.unit("http", actor, delivery_id) as unit:
+        released = await delivery_store.release(unit.connection, delivery_id, actor)
     return await apply_delivery(service, delivery_id) if released else None
 
 
@@ -153,8 +190,10 @@ async def spooled(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[IO[bytes]
 
 
 def text_lines(name: str, spool: IO[bytes]) -> Iterator[str]:
-    """The lines of a UTF-8 file, one at a time.  Raises BadInput naming the line that is not UTF-8."""
-    for number, raw in enumerate(spool, start=1):
+    """The lines of a UTF-8 file, one at a time.  Raises BadInput naming the line that is too long or not UTF-8."""
+    for number, raw in enumerate(iter(lambda: spool.readline(LONGEST_LINE_BYTES + 1), b""), start=1):
+        if len(raw) > LONGEST_LINE_BYTES:
+            raise BadInput(name, number, None, f"longer than {LONGEST_LINE_BYTES} bytes", "Send one lot a line, lines ended by LF")
         try:
             yield raw.decode("utf-8")
         except UnicodeDecodeError as error:

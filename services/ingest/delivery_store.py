@@ -1,7 +1,9 @@
 """The tables of deliveries as typed calls."""
 
+from dataclasses import dataclass
 from datetime import date, datetime
 
+import asyncpg
 import msgspec
 
 from libs.common.db import Connection
@@ -16,7 +18,7 @@ class Acknowledgement(msgspec.Struct, frozen=True):
 
     file: str
     content_hash: str
-    delivery_id: str | None
+    delivery_id: str
     outcome: FileOutcome
     detail: str | None
     accounts: int
@@ -25,10 +27,24 @@ class Acknowledgement(msgspec.Struct, frozen=True):
     refused_lines: list[RefusedLine]
     applied_accounts: int = 0
     changed_accounts: int = 0
+    accounts_without_master: list[str] = []
+
+
+@dataclass(frozen=True)
+class StagedAccount:
+    """One account of a delivery, with the delivery's place among the custodian's."""
+
+    holdings: AccountHoldings
+    order: tuple[date, int]
 
 
 _acknowledgements = msgspec.json.Decoder(Acknowledgement)
 _snapshots = msgspec.json.Decoder(Snapshot)
+
+
+async def one_at_a_time(connection: Connection, content_hash: str) -> None:
+    """Wait until no other transaction takes the same bytes."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"file {content_hash}")
 
 
 async def acknowledgement_of(connection: Connection, content_hash: str) -> Acknowledgement | None:
@@ -42,8 +58,8 @@ async def part_taken(connection: Connection, delivery_id: str, part: int) -> boo
     return bool(await connection.fetchval("SELECT 1 FROM file_part WHERE delivery_id = $1 AND part = $2", delivery_id, part))
 
 
-async def open_delivery(connection: Connection, delivery_id: str, header: FileHeader, at: datetime) -> None:
-    """Make the delivery unless an earlier part did; its row stays locked until the transaction ends."""
+async def open_delivery(connection: Connection, delivery_id: str, header: FileHeader, at: datetime) -> tuple[int, str]:
+    """Make the delivery unless an earlier part did; its row stays locked until the transaction ends.  Returns its parts and basis."""
     await connection.execute(
         "INSERT INTO delivery (delivery_id, custodian, business_date, sequence, parts, basis, state, received_at) "
         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
@@ -56,27 +72,31 @@ async def open_delivery(connection: Connection, delivery_id: str, header: FileHe
         DeliveryState.RECEIVING,
         at,
     )
-    await connection.execute("SELECT 1 FROM delivery WHERE delivery_id = $1 FOR UPDATE", delivery_id)
+    row = await connection.fetchrow("SELECT parts, basis FROM delivery WHERE delivery_id = $1 FOR UPDATE", delivery_id)
+    return row["parts"], row["basis"]
 
 
-async def stage(connection: Connection, delivery_id: str, holdings: AccountHoldings) -> None:
-    """Keep one account of a delivery until it is applied."""
-    await connection.execute(
-        "INSERT INTO staged_account (delivery_id, account_id, snapshot, quarantine) VALUES ($1, $2, $3, $4)",
+async def stage(connection: Connection, delivery_id: str, holdings: AccountHoldings) -> bool:
+    """Keep one account of a delivery; False where another part of the delivery had it."""
+    kept = await connection.fetchval(
+        "INSERT INTO staged_account (delivery_id, account_id, snapshot, quarantine) VALUES ($1, $2, $3, $4) "
+        "ON CONFLICT DO NOTHING RETURNING 1",
         delivery_id,
         holdings.account_id,
         None if holdings.snapshot is None else pack(holdings.snapshot),
         holdings.quarantine,
     )
+    return kept is not None
 
 
-async def save_part(connection: Connection, part: int, acknowledgement: Acknowledgement, at: datetime) -> None:
-    """Remember a file by its content, with what was said of it."""
+async def save_part(connection: Connection, part: int, acknowledgement: Acknowledgement, actor: str, at: datetime) -> None:
+    """Remember a file by its content, with who sent it and what was said of it."""
     await connection.execute(
-        "INSERT INTO file_part (content_hash, delivery_id, part, received_at, acknowledgement) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO file_part (content_hash, delivery_id, part, actor, received_at, acknowledgement) VALUES ($1, $2, $3, $4, $5, $6)",
         acknowledgement.content_hash,
         acknowledgement.delivery_id,
         part,
+        actor,
         at,
         pack(acknowledgement),
     )
@@ -102,26 +122,55 @@ async def earlier_delivery(connection: Connection, custodian: str) -> Earlier | 
     return None if row is None else Earlier(row["business_date"], row["accounts"])
 
 
-async def set_state(connection: Connection, delivery_id: str, state: DeliveryState, reason: str | None) -> None:
-    """Move a delivery on."""
-    await connection.execute("UPDATE delivery SET state = $2, reason = $3 WHERE delivery_id = $1", delivery_id, state, reason)
+async def set_state(connection: Connection, delivery_id: str, state: DeliveryState, reason: str | None = None) -> None:
+    """Move a delivery on; a reason that was given before stays."""
+    await connection.execute(
+        "UPDATE delivery SET state = $2, reason = coalesce($3, reason) WHERE delivery_id = $1", delivery_id, state, reason
+    )
 
 
-async def take_staged(connection: Connection, delivery_id: str, after: str, limit: int) -> list[AccountHoldings]:
+async def state_of(connection: Connection, delivery_id: str) -> DeliveryState:
+    """Where a delivery stands."""
+    return DeliveryState(await connection.fetchval("SELECT state FROM delivery WHERE delivery_id = $1", delivery_id))
+
+
+async def release(connection: Connection, delivery_id: str, actor: str) -> bool:
+    """Let a held delivery be applied, and note who did; False where it is not held."""
+    released = await connection.fetchval(
+        "UPDATE delivery SET state = 'applying', reason = reason || '; released by ' || $2 WHERE delivery_id = $1 AND state = 'held' "
+        "RETURNING 1",
+        delivery_id,
+        actor,
+    )
+    return released is not None
+
+
+async def take_staged(connection: Connection, delivery_id: str, after: str, limit: int) -> list[StagedAccount]:
     """The next accounts of a delivery in the order of their ids."""
     rows = await connection.fetch(
-        "SELECT account_id, snapshot, quarantine FROM staged_account WHERE delivery_id = $1 AND account_id > $2 "
-        "ORDER BY account_id LIMIT $3",
+        "SELECT account_id, snapshot, quarantine, business_date, sequence FROM staged_account JOIN delivery USING (delivery_id) "
+        "WHERE delivery_id = $1 AND account_id > $2 ORDER BY account_id LIMIT $3",
         delivery_id,
         after,
         limit,
     )
-    return [
-        AccountHoldings(
-            row["account_id"], None if row["snapshot"] is None else _snapshots.decode(unpack(row["snapshot"])), row["quarantine"]
-        )
-        for row in rows
-    ]
+    return [_staged(row) for row in rows]
+
+
+async def newest_staged(connection: Connection, account_id: str, custodian: str) -> StagedAccount | None:
+    """What the custodian's newest applied delivery said of an account, for one whose master record comes after its holdings."""
+    row = await connection.fetchrow(
+        "SELECT account_id, snapshot, quarantine, business_date, sequence FROM staged_account JOIN delivery USING (delivery_id) "
+        "WHERE account_id = $1 AND custodian = $2 AND state = 'applied' ORDER BY business_date DESC, sequence DESC LIMIT 1",
+        account_id,
+        custodian,
+    )
+    return None if row is None else _staged(row)
+
+
+def _staged(row: asyncpg.Record) -> StagedAccount:
+    snapshot = None if row["snapshot"] is None else _snapshots.decode(unpack(row["snapshot"]))
+    return StagedAccount(AccountHoldings(row["account_id"], snapshot, row["quarantine"]), (row["business_date"], row["sequence"]))
 
 
 async def first_received(connection: Connection, business_date: date) -> datetime | None:

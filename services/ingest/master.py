@@ -8,9 +8,10 @@ from libs.common.clock import trade_date_of
 from libs.common.errors import BadInput
 from libs.common.service import Service
 from libs.common.unit import Unit
-from services.ingest import store
+from services.ingest import delivery_store, store
 from services.ingest.core.book import AccountBook
 from services.ingest.core.intake import AccountIntake, IntakeProblem, problems_of
+from services.ingest.deliveries import stand_on
 from services.ingest.handlers import move_household, save_and_publish
 
 MASTER = "account master"
@@ -37,7 +38,7 @@ class MasterAnswer(Struct, frozen=True):
 
 
 async def take_master(service: Service, document: bytes, actor: str) -> MasterAnswer:
-    """Save each good record; an account that holds something is published anew if its record changed it."""
+    """Save each good record; an account that holds something, or whose holdings came before its record, is published if that changed it."""
     try:
         records = msgspec.json.decode(document, type=_Document).accounts
     except msgspec.MsgspecError as error:
@@ -70,4 +71,9 @@ async def _save(unit: Unit, intake: AccountIntake, actor: str) -> None:
     if book is not None and book.version and book.intake.household_id != intake.household_id:
         await move_household(unit, book, intake.household_id)
         book = replace(book, version=book.version + 1)
-    await save_and_publish(unit, AccountBook(intake) if book is None else replace(book, intake=intake))
+    book = AccountBook(intake) if book is None else replace(book, intake=intake)
+    staged = None if book.newest else await delivery_store.newest_staged(unit.connection, intake.account_id, intake.custodian)
+    if staged is None:
+        await save_and_publish(unit, book)
+    else:
+        await stand_on(unit, book, staged)

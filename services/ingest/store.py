@@ -131,3 +131,9 @@ async def save_run(connection: Connection, run: RunOpened) -> bool:
         pack(run),
     )
     return fresh is not None
+
+
+async def load_run(connection: Connection, run_id: str) -> RunOpened:
+    """A run as it was opened."""
+    body = await connection.fetchval("SELECT body FROM run WHERE run_id = $1", run_id)
+    return msgspec.json.decode(unpack(body), type=RunOpened)

@@ -20,11 +20,12 @@ TABLES = (
         basis text NOT NULL, state text NOT NULL, reason text, received_at timestamptz NOT NULL,
         UNIQUE (custodian, business_date, sequence))""",
     """CREATE TABLE file_part (
-        content_hash text PRIMARY KEY, delivery_id text REFERENCES delivery, part int NOT NULL, received_at timestamptz NOT NULL,
-        acknowledgement bytea NOT NULL, UNIQUE (delivery_id, part))""",
+        content_hash text PRIMARY KEY, delivery_id text NOT NULL REFERENCES delivery, part int NOT NULL, actor text NOT NULL,
+        received_at timestamptz NOT NULL, acknowledgement bytea NOT NULL, UNIQUE (delivery_id, part))""",
     """CREATE TABLE staged_account (
         delivery_id text NOT NULL REFERENCES delivery, account_id text NOT NULL, snapshot bytea, quarantine text,
         PRIMARY KEY (delivery_id, account_id))""",
+    "CREATE INDEX staged_account_by_account ON staged_account (account_id)",
     """CREATE TABLE market (
         market_id text PRIMARY KEY, as_of date NOT NULL, published_at timestamptz NOT NULL)""",
     "CREATE TABLE security (security_id text PRIMARY KEY)",
