@@ -18,12 +18,9 @@ from demo.sample.days import DemoDay
 from demo.sample.files import day_files, day_messages
 from demo.sample.market import write_market
 from libs.common.events import make_event, to_record
-from libs.common.schemas.account import AccountChanged
-from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import RunOpened
-from libs.common.schemas.order import ExecutionReported, OrderEnded, OrderPlaced, TradeBooked
+from libs.common.schemas.order import TradeBooked
 from libs.common.schemas.proposal import ProposalCreated, ProposalDeclined
-from libs.common.schemas.screen import ScreenUpdated
 
 OPEN_UTC = time(14, 35)
 STAGE_DEADLINE_S = 300.0
@@ -129,16 +126,10 @@ async def _decide(platform: Platform, run: RunOpened, progress: Progress) -> Non
 
         await observer.until(grown, STAGE_DEADLINE_S, name)
 
-    await stage("restrictions screened", len(included), lambda: sum(s.run_id == run.run_id for s in observer.payloads(ScreenUpdated)))
-    await stage(
-        "tax ledgers", len(households), lambda: len({s.household_id for s in observer.payloads(LedgerUpdated) if s.run_id == run.run_id})
-    )
-    await stage("accounts optimised", len(included), lambda: sum(p.run_id == run.run_id for p in decided(platform)))
-
-
-def decided(platform: Platform) -> list[Decision]:
-    """Every proposal and decline so far."""
-    return [*platform.observer.payloads(ProposalCreated), *platform.observer.payloads(ProposalDeclined)]
+    tracker = observer.tracker
+    await stage("restrictions screened", len(included), lambda: tracker.screened[run.run_id])
+    await stage("tax ledgers", len(households), lambda: len(tracker.households[run.run_id]))
+    await stage("accounts optimised", len(included), lambda: tracker.decided[run.run_id])
 
 
 async def _approve(platform: Platform, run: RunOpened, day: DemoDay, story: Story) -> None:
@@ -195,37 +186,17 @@ async def _trade(platform: Platform, run: RunOpened, progress: Progress) -> None
     placed = int(state["orders"])
 
     def ended() -> bool:
-        done = sum(order.run_id == run.run_id for order in observer.payloads(OrderEnded))
+        done = len(observer.tracker.ended[run.run_id])
         progress("orders filled", done, placed)
-        seen = sum(order.run_id == run.run_id for order in observer.payloads(OrderPlaced))
-        return done >= placed and seen >= placed
+        return done >= placed and observer.tracker.placed[run.run_id] >= placed
+
+    def booked() -> bool:
+        done, traded = observer.tracker.booked()
+        progress("fills back in the book", done, traded)
+        return done == traded
 
     await observer.until(ended, STAGE_DEADLINE_S, "all orders to end")
-    await observer.until(lambda: _booked(platform, progress), STAGE_DEADLINE_S, "the trades in book and ledger")
-
-
-def _booked(platform: Platform, progress: Progress) -> bool:
-    """Every traded account's book and ledger hold its last trade."""
-    observer = platform.observer
-    last: dict[str, int] = {}
-    for trade in observer.payloads(TradeBooked):
-        last[trade.account_id] = max(last.get(trade.account_id, 0), trade.trade_seq)
-    book: dict[str, int] = {}
-    for account in observer.payloads(AccountChanged):
-        book[account.account_id] = max(book.get(account.account_id, 0), account.trade_seq)
-    ledger: dict[str, int] = {}
-    for household in observer.payloads(LedgerUpdated):
-        for row in household.accounts:
-            ledger[row.account_id] = max(ledger.get(row.account_id, 0), row.trade_seq)
-    done = sum(book.get(a, 0) >= seq and ledger.get(a, 0) >= seq for a, seq in last.items())
-    progress("fills back in the book", done, len(last))
-    return done == len(last) and _fills_booked(platform)
-
-
-def _fills_booked(platform: Platform) -> bool:
-    """Every executed share of the desk is in a booked trade (cash in lieu and busts aside)."""
-    executed = {e.exec_id for e in platform.observer.payloads(ExecutionReported) if e.exec_type in ("partial_fill", "fill")}
-    return executed <= {trade.exec_id for trade in platform.observer.payloads(TradeBooked)}
+    await observer.until(booked, STAGE_DEADLINE_S, "the trades in book and ledger")
 
 
 async def answer(request: Awaitable[httpx.Response]) -> Any:

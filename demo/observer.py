@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from demo.tracker import Tracker
 from libs.common.bus import Bus, TopicPartition
 from libs.common.errors import Undecodable
 from libs.common.events import EVENT_TYPES, from_record, payload_of
@@ -35,6 +36,7 @@ class Observer:
         self._of_kind: dict[type[Struct], list[Said]] = {}
         self._grown = asyncio.Condition()
         self.dead_letters = 0
+        self.tracker = Tracker()
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -67,6 +69,7 @@ class Observer:
         if (event.source, event.id) in self._ids:
             return
         self._ids.add((event.source, event.id))
+        self.tracker.note(payload)
         self._of_kind.setdefault(type(payload), []).append(Said(event.type, event.time, payload))
 
     def said(self, kind: type[Kind]) -> list[Said]:
