@@ -99,9 +99,7 @@ def summary_of(
         "not_decided": dict(Counter(a.excluded for run in runs for a in run.accounts if a.excluded)),
         "declined": dict(Counter(d.code for d in observer.payloads(ProposalDeclined))),
         "refused": dict(Counter(r.code for r in refused)),
-        "unmet": dict(
-            Counter(u.reason for p in decisions for u in p.unmet)
-        ),
+        "unmet": dict(Counter(u.reason for p in decisions for u in p.unmet)),
         "files": dict(Counter(str(ack["outcome"]) for ack in story.acknowledgements)),
         "approvals": {kind: len(accounts) for kind, accounts in story.approvals.items()},
         "must_occur": dict(must_occur),

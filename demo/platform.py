@@ -9,13 +9,6 @@ from pathlib import Path
 
 import httpx
 from fastapi import FastAPI
-from services.desk_simulator.wiring import build as build_desk
-from services.optimizer.settings import OptimizerSettings
-from services.optimizer.wiring import build as build_optimizer
-from services.orders.settings import OrdersSettings
-from services.orders.wiring import build as build_orders
-from services.wash_sale.settings import WashSaleSettings
-from services.wash_sale.wiring import build as build_wash_sale
 
 from demo.observer import Observer
 from deploy.local import kafka, postgres
@@ -24,10 +17,17 @@ from libs.common.bus.kafka import KafkaBus
 from libs.common.bus.memory import MemoryBus
 from libs.common.clock import ManualClock
 from libs.common.service import Service
+from services.desk_simulator.wiring import build as build_desk
 from services.ingest.settings import IngestSettings
 from services.ingest.wiring import build as build_ingest
+from services.optimizer.settings import OptimizerSettings
+from services.optimizer.wiring import build as build_optimizer
+from services.orders.settings import OrdersSettings
+from services.orders.wiring import build as build_orders
 from services.restrictions.settings import RestrictionsSettings
 from services.restrictions.wiring import build as build_restrictions
+from services.wash_sale.settings import WashSaleSettings
+from services.wash_sale.wiring import build as build_wash_sale
 
 REQUEST_TIMEOUT_S = 120.0
 
