@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from libs.common import topics
@@ -55,6 +56,13 @@ class SecurityTables:
         return self._kept[key]
 
 
+class _InHand(Struct, frozen=True):
+    """A household that events of the batch have changed, and the accounts that they touched."""
+
+    household: Household
+    touched: frozenset[str]
+
+
 class LedgerKeeper:
     """The handlers, with what they keep between events.
 
@@ -83,28 +91,28 @@ class LedgerKeeper:
     async def on_account_changed(self, unit: Unit, event: Event, changed: AccountChanged) -> None:
         """Compare the account with the ledger."""
         securities = await self.securities.newest(unit.connection)
-        household = await self._households.load(unit.connection, changed.household_id)
+        household = await self._in_hand(unit, changed.household_id)
 
         facts = self._allowed(apply_account(household.facts, changed, securities))
 
-        await self._save(unit, household, facts, changed.business_date, changed.account_id)
+        self._hold(unit, household, facts, changed.business_date, changed.account_id)
 
     async def on_account_moved(self, unit: Unit, event: Event, moved: AccountMoved) -> None:
         """Let the account go; what it did stays in the household's windows and years."""
-        household = await self._households.load(unit.connection, moved.from_household_id)
+        household = await self._in_hand(unit, moved.from_household_id)
 
         facts = leave(household.facts, moved.account_id)
 
-        await self._save(unit, household, facts, household.as_of, moved.account_id)
+        self._hold(unit, household, facts, household.as_of, moved.account_id)
 
     async def on_trade_booked(self, unit: Unit, event: Event, trade: TradeBooked) -> None:
         """Book the trade."""
         securities = await self.securities.newest(unit.connection)
-        household = await self._households.load(unit.connection, trade.household_id)
+        household = await self._in_hand(unit, trade.household_id)
 
         facts = self._allowed(apply_trade(household.facts, trade, securities))
 
-        await self._save(unit, household, facts, trade.trade_date, trade.account_id)
+        self._hold(unit, household, facts, trade.trade_date, trade.account_id)
 
     async def on_market_published(self, unit: Unit, event: Event, market: MarketPublished) -> None:
         """Keep identity groups and splits; ledgers follow with the next event or run."""
@@ -121,9 +129,22 @@ class LedgerKeeper:
             raise CannotApply(outcome.text())
         return outcome
 
-    async def _save(self, unit: Unit, household: Household, facts: HouseholdLedger, day: date, account_id: str) -> None:
-        if facts is not household.facts:
-            await self._households.save(unit.connection, facts, max(household.as_of, day), account_id)
+    async def _in_hand(self, unit: Unit, household_id: str) -> Household:
+        """The household as an earlier event of the batch left it, or from its table."""
+        held: _InHand | None = unit.held(household_id)
+        return held.household if held else await self._households.load(unit.connection, household_id)
+
+    def _hold(self, unit: Unit, household: Household, facts: HouseholdLedger, day: date, account_id: str) -> None:
+        """Keep changed facts in hand; they are saved once, at the end of the batch."""
+        if facts is household.facts:
+            return
+        held: _InHand | None = unit.held(facts.household_id)
+        touched = (held.touched if held else frozenset()) | {account_id}
+        changed = replace(household, facts=facts, as_of=max(household.as_of, day))
+        unit.hold(facts.household_id, _InHand(changed, touched), self._save)
+
+    async def _save(self, unit: Unit, held: "_InHand") -> None:
+        await self._households.save(unit.connection, held.household.facts, held.household.as_of, held.touched)
 
     async def say_next(self, unit: Unit) -> bool:
         """Answer one household that a run asks for, or say one that changed; False when there is none."""

@@ -1,6 +1,6 @@
 """The tables of wash_sale as typed calls; SQL lives here and nowhere else in the service."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -62,12 +62,12 @@ class Households:
             kept = self._keep(digest, _facts_decoder.decode(unpack(body)))
         return Household(kept[1], row["as_of"], row["version"], row["said_digest"], row["unsaid"])
 
-    async def save(self, connection: Connection, facts: HouseholdLedger, as_of: date, touched: str) -> None:
-        """Write changed facts, to be said; `touched` is the account that changed."""
+    async def save(self, connection: Connection, facts: HouseholdLedger, as_of: date, touched: Collection[str]) -> None:
+        """Write changed facts, to be said; `touched` are the accounts that changed."""
         body = pack(facts)
         digest = bytes_id(body)
         early = sum(map(len, facts.waiting.values())) + sum(len(account.pending) for account in facts.accounts.values())
-        seen = [facts.accounts[touched]] if touched in facts.accounts else []
+        seen = [facts.accounts[account_id] for account_id in sorted(touched) if account_id in facts.accounts]
         await connection.execute(
             "WITH h AS (INSERT INTO household (household_id, facts, facts_digest, as_of, early_inputs, unsaid) "
             "VALUES ($1, $2, $3, $4, $5, true) ON CONFLICT (household_id) DO UPDATE "
