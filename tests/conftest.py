@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 
 from deploy.local import kafka, postgres
-from tests import no_skips
+from tests import no_skips, sharding
 from tests.no_skips import skip_or_fail
 
 ROOT = Path(__file__).parents[1]
@@ -19,6 +19,7 @@ _database_numbers = itertools.count(1)
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(no_skips)
+    config.pluginmanager.register(sharding)
     # No test fails for being slow; in CI the same examples every time, so that a red run means the change, not the draw.
     hypothesis.settings.register_profile("ours", deadline=None, derandomize=no_skips.skips_fail(), print_blob=True)
     hypothesis.settings.load_profile("ours")
