@@ -214,9 +214,11 @@ async def test_what_can_not_be_applied_parks_the_household_and_no_other(stage: S
 async def test_facts_that_contradict_each_other_hold_the_ledger_back_and_mend_later(stage: Stage) -> None:
     """A reverse split comes to be known after a sale of its day was booked in old shares: the lot would go below zero."""
     start, sale = account(lots=[OLD]), sell("s", 1, day(2), "900", {"L1": "90"}, security_id="XA")
-    await stage.say(
-        market(), start, sale, market("M2", day(4), split("XA", day(2), "0.5")), run(RunAccount("A1", "H1", 1, 1), market_id="M2")
-    )
+    await stage.say(market(), start)
+    await stage.ledger(1)
+    await stage.say(sale)
+    await stage.ledger(2)
+    await stage.say(market("M2", day(4), split("XA", day(2), "0.5")), run(RunAccount("A1", "H1", 1, 1), market_id="M2"))
 
     async def held_back() -> str:
         return str((await stage.get("H1/waiting"))["held_back"])
