@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,41 +20,61 @@ from numpy.typing import NDArray
 from benchmarks.risk_shared_panel import SharedPanel, at_members
 from services.ingest.core.risk import RiskSettings, fit_risk_model
 from services.ingest.core.risk.panel import Floats, RiskPanel
+from services.ingest.core.risk.settings import TRADING_DAYS
 
-DRAWS = 30
 SETS = ("random100", "random250", "sector", "one_name_30", "drop20", "beta", "momentum", "equal", "opt100", "opt_drop20")
 
 
+class Covariance(Protocol):
+    """A daily covariance matrix Sigma of the members' returns."""
+
+    def times(self, weights: Floats) -> Floats:
+        """Sigma times (securities,) weights."""
+
+    def solve(self, kept: NDArray[np.int64], right: Floats) -> Floats:
+        """Sigma of the `kept` securities into (kept, columns) right-hand sides."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Covariance:
-    """Daily Sigma = exposures exposures' + diag(specific_var)."""
+class FactorCovariance:
+    """Sigma = exposures exposures' + diag(specific_var)."""
 
     exposures: Floats
     specific_var: Floats
 
-    def variance(self, active: Floats) -> float:
-        """Daily variance of active weights."""
-        return float(((active @ self.exposures) ** 2).sum() + active**2 @ self.specific_var)
+    def times(self, weights: Floats) -> Floats:
+        product: Floats = self.exposures @ (self.exposures.T @ weights) + self.specific_var * weights
+        return product
 
     def solve(self, kept: NDArray[np.int64], right: Floats) -> Floats:
-        """Sigma of the `kept` names into `right`: in factor form (Woodbury) where factors are few, else densely."""
         b, d = self.exposures[kept], self.specific_var[kept]
-        if b.shape[1] > len(kept) // 2:
-            return np.linalg.solve(b @ b.T + np.diag(d), right)
         scaled = b / d[:, None]
         inner = np.linalg.solve(np.eye(b.shape[1]) + b.T @ scaled, scaled.T @ right)
-        left: Floats = right / d[:, None] - scaled @ inner
-        return left
+        solved: Floats = right / d[:, None] - scaled @ inner
+        return solved
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DenseCovariance:
+    """Sigma as it is."""
+
+    sigma: Floats
+
+    def times(self, weights: Floats) -> Floats:
+        product: Floats = self.sigma @ weights
+        return product
+
+    def solve(self, kept: NDArray[np.int64], right: Floats) -> Floats:
+        return np.asarray(np.linalg.solve(self.sigma[np.ix_(kept, kept)], right), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
 class SetScore:
-    """One set's measures; `te_ann` is the mean realised tracking error."""
+    """One set's measures (see the top of this file); `te_ann` is the realised tracking error a year, a fraction."""
 
     bias: float
     qlike: float
     te_ann: float
-    months: int
 
 
 Estimator = Callable[[RiskPanel, date], Covariance]
@@ -62,14 +83,19 @@ Estimator = Callable[[RiskPanel, date], Covariance]
 def recommended(panel: RiskPanel, as_of: date) -> Covariance:
     """The project's model."""
     model = fit_risk_model(panel, as_of, RiskSettings())
-    return Covariance(np.array(model.exposures) / np.sqrt(252), np.array(model.specific_var_ann) / 252)
+    return FactorCovariance(np.array(model.exposures) / np.sqrt(TRADING_DAYS), np.array(model.specific_var_ann) / TRADING_DAYS)
 
 
 def ledoit_wolf(panel: RiskPanel, as_of: date) -> Covariance:
-    """Shrinkage toward constant correlation, equal weights over 504 days (Ledoit and Wolf 2004); missing returns are 0."""
-    returns = np.nan_to_num(panel.until(as_of).returns[-504:])
+    """Shrinkage toward constant correlation, equal weights over 504 days (Ledoit and Wolf 2004).
+
+    Missing returns are 0, and a shorter history is scaled up to the variance of its own days.
+    """
+    returns = panel.until(as_of).returns[-504:]
+    known = np.maximum(np.isfinite(returns).sum(axis=0), 21)
     days, count = returns.shape
-    centred = returns - returns.mean(axis=0)
+    centred = np.where(np.isfinite(returns), returns - np.nanmean(np.vstack([returns, np.zeros(count)]), axis=0), 0.0)
+    centred *= np.sqrt(days / known)
     sample = centred.T @ centred / days
     var = np.maximum(np.diag(sample), 1e-8)
     sd = np.sqrt(var)
@@ -83,25 +109,30 @@ def ledoit_wolf(panel: RiskPanel, as_of: date) -> Covariance:
     rho = np.diag(pi_matrix).sum() + mean_corr * ((1.0 / sd)[:, None] * sd[None, :] * theta).sum()
     gamma = ((target - sample) ** 2).sum()
     shrink = float(np.clip((pi_matrix.sum() - rho) / gamma / days, 0.0, 1.0))
-    values, vectors = np.linalg.eigh(shrink * target + (1.0 - shrink) * sample)
-    return Covariance(vectors * np.sqrt(np.maximum(values, 0.0)), np.full(count, 1e-12))
+    return DenseCovariance(shrink * target + (1.0 - shrink) * sample)
 
 
-def backtest(shared: SharedPanel, estimators: dict[str, Estimator], month_ends: Iterable[int]) -> dict[str, dict[str, SetScore]]:
-    """Score each estimator on each set over the months that follow `month_ends` (row numbers)."""
+def backtest(
+    shared: SharedPanel, estimators: dict[str, Estimator], month_ends: Iterable[tuple[int, int]], draws: int
+) -> dict[str, dict[str, SetScore]]:
+    """Score each estimator on each set over months, given as (row of the fit, last row of the month that follows).
+
+    `draws`: portfolios a month in each set that is drawn at random; the draws depend on the row alone, so models share them.
+    """
     tallies: dict[str, dict[str, list[tuple[float, float, float]]]] = {name: defaultdict(list) for name in estimators}
     for row, next_row in month_ends:
         panel, index_weights = at_members(shared, row)
         future = np.nan_to_num(panel.returns[row + 1 : next_row + 1])
         as_of = panel.dates[row].item()
-        common = fixed_portfolios(panel, row, index_weights, np.random.default_rng(row))
+        common = fixed_portfolios(panel, row, index_weights, draws)
         for name, estimator in estimators.items():
             covariance = estimator(panel, as_of)
-            optimised = optimised_portfolios(panel, row, index_weights, covariance, np.random.default_rng(row))
+            optimised = optimised_portfolios(panel, row, index_weights, covariance, draws)
             for set_name, weights in [*common, *optimised]:
                 active = weights - index_weights
                 daily = future @ active
-                tallies[name][set_name].append((covariance.variance(active) * len(future), float(daily @ daily), float(daily.sum())))
+                forecast = float(active @ covariance.times(active)) * len(future)
+                tallies[name][set_name].append((forecast, float(daily @ daily), float(daily.sum())))
     return {name: {s: _score(sets[s]) for s in SETS} for name, sets in tallies.items()}
 
 
@@ -109,25 +140,34 @@ def _score(rows: list[tuple[float, float, float]]) -> SetScore:
     forecast, realised, total = np.array(rows).T
     ratio = realised / forecast
     return SetScore(
-        float((total / np.sqrt(forecast)).std()), float((ratio - np.log(ratio) - 1).mean()), float(np.sqrt(12 * realised.mean())), len(rows)
+        bias=float((total / np.sqrt(forecast)).std()),
+        qlike=float((ratio - np.log(ratio) - 1.0).mean()),
+        te_ann=float(np.sqrt(12.0 * realised.mean())),
     )
 
 
-def fixed_portfolios(panel: RiskPanel, row: int, index: Floats, rng: np.random.Generator) -> list[tuple[str, Floats]]:
+def mean_score(sets: dict[str, SetScore]) -> SetScore:
+    """The plain mean over sets."""
+    bias, qlike, te_ann = np.mean([(score.bias, score.qlike, score.te_ann) for score in sets.values()], axis=0).tolist()
+    return SetScore(bias, qlike, te_ann)
+
+
+def fixed_portfolios(panel: RiskPanel, row: int, index: Floats, draws: int) -> list[tuple[str, Floats]]:
     """The eight sets that need no model: (set, weights over the members)."""
+    rng = np.random.default_rng(row)
     count = len(index)
     found: list[tuple[str, Floats]] = []
     for names in (100, 250):
-        for _ in range(DRAWS):
+        for _ in range(draws):
             found.append((f"random{names}", _renormalised(index, rng.choice(count, names, replace=False))))
     for sector in sorted(set(panel.sector)):
         inside = np.array([s == sector for s in panel.sector])
         tilt = np.where(inside, index / index[inside].sum(), -index / index[~inside].sum())
         found.append(("sector", index + 0.1 * tilt))
-    for name in rng.choice(count, DRAWS, replace=False):
+    for name in rng.choice(count, draws, replace=False):
         found.append(("one_name_30", 0.7 * index + 0.3 * np.eye(count)[name]))
     losers = losers_at(panel, row)
-    for _ in range(DRAWS):
+    for _ in range(draws):
         found.append(("drop20", _renormalised(index, np.setdiff1d(np.arange(count), rng.choice(losers, 20, replace=False)))))
     beta, momentum = _beta_and_momentum(panel, row)
     found += [(name, _tilted(index, value)) for name, value in (("beta", beta), ("momentum", momentum))]
@@ -135,13 +175,12 @@ def fixed_portfolios(panel: RiskPanel, row: int, index: Floats, rng: np.random.G
     return found
 
 
-def optimised_portfolios(
-    panel: RiskPanel, row: int, index: Floats, covariance: Covariance, rng: np.random.Generator
-) -> list[tuple[str, Floats]]:
+def optimised_portfolios(panel: RiskPanel, row: int, index: Floats, covariance: Covariance, draws: int) -> list[tuple[str, Floats]]:
     """Long-only portfolios of least forecast tracking error: of 100 random names, and without 20 random losers."""
+    rng = np.random.default_rng(row)
     count, losers = len(index), losers_at(panel, row)
     found: list[tuple[str, Floats]] = []
-    for _ in range(DRAWS):
+    for _ in range(draws):
         found.append(("opt100", least_tracking_error(covariance, index, rng.choice(count, 100, replace=False))))
         kept = np.setdiff1d(np.arange(count), rng.choice(losers, 20, replace=False))
         found.append(("opt_drop20", least_tracking_error(covariance, index, kept)))
@@ -150,7 +189,7 @@ def optimised_portfolios(
 
 def least_tracking_error(covariance: Covariance, index: Floats, allowed: NDArray[np.int64]) -> Floats:
     """Long-only weights on `allowed`, summing to 1, of least variance against `index`; names that go negative are left out in turn."""
-    wanted = covariance.exposures @ (covariance.exposures.T @ index) + covariance.specific_var * index
+    wanted = covariance.times(index)
     kept = np.sort(allowed)
     while True:
         solved = covariance.solve(kept, np.column_stack([wanted[kept], np.ones(len(kept))]))
@@ -172,13 +211,15 @@ def losers_at(panel: RiskPanel, row: int) -> NDArray[np.int64]:
 def _renormalised(index: Floats, kept: NDArray[np.int64]) -> Floats:
     weights = np.zeros(len(index))
     weights[kept] = index[kept]
-    return weights / weights.sum()
+    scaled: Floats = weights / weights.sum()
+    return scaled
 
 
 def _tilted(index: Floats, value: Floats) -> Floats:
     z = np.clip((value - value.mean()) / value.std(), -3, 3)
     weights = index * np.maximum(1.0 + 0.3 * z, 0.0)
-    return weights / weights.sum()
+    scaled: Floats = weights / weights.sum()
+    return scaled
 
 
 def _beta_and_momentum(panel: RiskPanel, row: int) -> tuple[Floats, Floats]:

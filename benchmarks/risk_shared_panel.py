@@ -103,21 +103,22 @@ def _capitalisation(
     data: Path, tickers: tuple[str, ...], dates: NDArray[np.datetime64], closes: Floats, member: NDArray[np.bool_]
 ) -> Floats:
     """(days, securities) dollars: set at each year's start, then moved with the price within the year."""
-    held = _last_known(closes)
-    by_shares = held * np.array([_share_counts(data).get(t, np.nan) for t in tickers])
+    held, shares = _last_known(closes), _share_counts(data)
+    by_shares = held * np.array([shares.get(t, np.nan) for t in tickers])
     volume = {row["ticker"]: row for row in _rows(data / "adv_usd_by_year.csv.gz")}
     years = dates.astype("datetime64[Y]").astype(int) + 1970
     cap_usd = np.empty_like(closes)
     for year in range(int(years[0]), int(years[-1]) + 1):
         rows = np.flatnonzero(years == year)
         known = [volume.get(t, {}).get(str(max(year - 1, int(years[0])))) or volume.get(t, {}).get(str(year)) for t in tickers]
-        adv_usd = np.array([float(text) if text else np.nan for text in known])
+        adv_usd = np.array([float(text or "nan") or np.nan for text in known])
         turnover = np.log(by_shares[rows[0]] / adv_usd)
         typical = np.nanmedian(turnover[member[rows].any(axis=0)])
         start = adv_usd * np.exp(typical + np.nan_to_num(np.clip(turnover - typical, -1.0, 1.0)))
         cap_usd[rows] = start * np.nan_to_num(held[rows] / held[rows[0]], nan=1.0)
+    cap_usd[~(cap_usd > 0)] = np.nan
     least = np.nanmin(np.where(member, cap_usd, np.nan), axis=1)
-    return np.where(np.isfinite(cap_usd) & (cap_usd > 0), cap_usd, least[:, None])
+    return np.where(np.isfinite(cap_usd), cap_usd, least[:, None])
 
 
 def _last_known(closes: Floats) -> Floats:
