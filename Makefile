@@ -73,7 +73,7 @@ up: $(STAMP) ## Kafka, PostgreSQL and one process a service (Docker Compose wher
 down: $(STAMP) ## stop what `make up` started
 	@$(PY) -m deploy.local down
 
-bench: $(STAMP) ## each benchmark prints one JSON line a case
-	@found=""; for script in benchmarks/bench_*.py; do \
-	  if [ -e "$$script" ]; then found=1; $(PY) $$script || exit 1; fi; \
-	done; if [ -z "$$found" ]; then echo "make bench: no benchmarks yet" >&2; exit 1; fi
+bench: $(STAMP) ## each benchmark (benchmarks/, those that are programs) prints one JSON line a case
+	@for each in $$(grep -l '__name__ == "__main__"' benchmarks/*.py); do \
+	  $(PY) -m $$(echo "$${each%.py}" | tr / .) || exit 1; \
+	done
