@@ -225,7 +225,7 @@ class EventConsumer:
         for record in records:
             headers = dict(record.headers)
             lane, seq = headers.get(LANE_HEADER), headers.get(SEQUENCE_HEADER)
-            if lane is None or seq is None:
+            if lane is None or seq is None or not seq.isdigit():
                 kept.append(record)
                 continue
             name, number = lane.decode(errors="replace"), int(seq)

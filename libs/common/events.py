@@ -170,7 +170,7 @@ def to_record(event: Event, extra: Sequence[Header] = ()) -> Record:
 
 def from_record(key: bytes | None, value: bytes, headers: Sequence[Header]) -> Event:
     """Read a message in CloudEvents binary mode.  Raises Undecodable, naming what is missing or unknown."""
-    found = {name: raw.decode(errors="replace") for name, raw in headers}
+    found = {name: (raw or b"").decode(errors="replace") for name, raw in headers}  # Kafka allows a header without a value
     missing = [name for name in ("ce_id", "ce_source", "ce_type", "ce_subject", "ce_time") if not found.get(name)]
     if missing:
         raise Undecodable(f"header {', '.join(missing)} missing: publish CloudEvents 1.0 in binary mode")
