@@ -11,8 +11,10 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
+from threading import Thread
 
 import msgspec
 
@@ -122,7 +124,7 @@ class SolverPool(InlinePool):
         super().stop()
 
     def _new_executor(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self.processes, mp_context=get_context("spawn"), initializer=_import_core)
+        return ProcessPoolExecutor(self.processes, mp_context=get_context("spawn"), initializer=_begin_worker)
 
     async def decide(self, task: Task) -> Outcome:
         """Decide one account in a worker.  Raises BrokenProcessPool when workers died twice in a row."""
@@ -142,8 +144,16 @@ class SolverPool(InlinePool):
         raise AssertionError("unreachable")
 
 
-def _import_core() -> None:
-    """Loading this function's module has imported the core and the solver."""
+def _begin_worker() -> None:
+    """In a new worker, which has imported the core by loading this module: end with the service, however that ends."""
+    parent = parent_process()
+    if parent is not None:
+        Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_after(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)
 
 
 @lru_cache(maxsize=2)
