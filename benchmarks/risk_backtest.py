@@ -10,7 +10,7 @@ qlike  mean of RV / s2 - ln(RV / s2) - 1, RV the sum of squared daily active ret
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import date
 from typing import Protocol
 
@@ -70,10 +70,14 @@ class DenseCovariance:
 
 @dataclass(frozen=True, slots=True)
 class SetScore:
-    """One set's measures (see the top of this file); `te_ann` is the realised tracking error a year, a fraction."""
+    """One set's measures (see the top of this file).
+
+    te_ratio: realised over forecast tracking error, from the mean of RV / s2.  te_ann: realised tracking error a year, a fraction.
+    """
 
     bias: float
     qlike: float
+    te_ratio: float
     te_ann: float
 
 
@@ -142,14 +146,14 @@ def _score(rows: list[tuple[float, float, float]]) -> SetScore:
     return SetScore(
         bias=float((total / np.sqrt(forecast)).std()),
         qlike=float((ratio - np.log(ratio) - 1.0).mean()),
+        te_ratio=float(np.sqrt(ratio.mean())),
         te_ann=float(np.sqrt(12.0 * realised.mean())),
     )
 
 
 def mean_score(sets: dict[str, SetScore]) -> SetScore:
     """The plain mean over sets."""
-    bias, qlike, te_ann = np.mean([(score.bias, score.qlike, score.te_ann) for score in sets.values()], axis=0).tolist()
-    return SetScore(bias, qlike, te_ann)
+    return SetScore(*np.mean([astuple(score) for score in sets.values()], axis=0).tolist())
 
 
 def fixed_portfolios(panel: RiskPanel, row: int, index: Floats, draws: int) -> list[tuple[str, Floats]]:
