@@ -10,6 +10,8 @@ OUT   := out/demo
 SYNC   = $(PY) -m uv pip sync --quiet --python $(PY) --require-hashes requirements.lock
 
 export PYTHONPATH := .
+export OPENBLAS_NUM_THREADS := 1
+export OMP_NUM_THREADS := 1
 
 .PHONY: help setup lock check test demo audit up down bench
 

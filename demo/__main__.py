@@ -14,7 +14,7 @@ from demo.day import DemoFailed, Story, answer, play_day
 from demo.figures import summary_of
 from demo.must_occur import what_occurred
 from demo.output import write_output
-from demo.platform import Platform, local_parts, one_blas_thread, running_platform
+from demo.platform import Platform, local_parts, running_platform
 from demo.refusals import refused_by_orders
 from demo.report import Stages, print_report
 from demo.sample import Sample, make_sample
@@ -32,7 +32,6 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="where the result is written")
     parser.add_argument("--log-level", default="error", help="of the services' logs on standard error")
     options = parser.parse_args()
-    one_blas_thread()
     configure_logs(options.log_level)
     console = Console()
     try:

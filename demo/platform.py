@@ -1,7 +1,6 @@
 """The whole platform in one process: PostgreSQL from the wheel, a bus, five services and the desk, each reached as a user would."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -96,9 +95,3 @@ async def local_parts(real_kafka: bool) -> AsyncIterator[tuple[str, Bus, str]]:
             return
         broker = await asyncio.to_thread(stack.enter_context, kafka.temporary())
         yield server.dsn, KafkaBus(broker.bootstrap), broker.bootstrap
-
-
-def one_blas_thread() -> None:
-    """Decision 15: the same bytes need one BLAS thread; to be called before numpy is imported by a worker."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
