@@ -20,12 +20,12 @@ RATES = (("0.408", "0.238"), ("0.35", "0.188"), ("0.24", "0.15"))
 
 # kind: (odds in a taxable account, odds in a retirement account)
 KINDS = {
-    "full": (0.08, 0.07),
-    "sample": (0.63, 0.77),
+    "full": (0.05, 0.04),
+    "sample": (0.72, 0.81),
     "dividend": (0.10, 0.10),
-    "fresh": (0.04, 0.04),
-    "cash_only": (0.02, 0.02),
-    "legacy": (0.06, 0.0),
+    "fresh": (0.015, 0.015),
+    "cash_only": (0.01, 0.01),
+    "legacy": (0.04, 0.0),
     "concentrated": (0.07, 0.0),
 }
 ESG_CATEGORIES = ("fossil_fuel", "tobacco", "weapons")
@@ -93,7 +93,7 @@ class Crowd:
             value,
             cash_frac=float(rng.uniform(0.003, 0.015)),
             fractional=bool(rng.random() < 0.15),
-            harvested=bool(rng.random() < 0.8),
+            harvested=bool(rng.random() < 0.97),
             avoid_columns=sold,
             unsettled_usd=int(rng.integers(5, 60)) * 100 if rng.random() < 0.06 else 0,
         )
@@ -108,7 +108,7 @@ class Crowd:
             return Holding("cash_only", value, cash_frac=1.0)
         if kind == "legacy":
             return replace(seasoned, style="legacy", names=int(rng.integers(24, 60)), harvested=False)
-        names = int(rng.integers(60, 150)) if kind == "dividend" else int(rng.choice([100, 150, 200, 250], p=[0.2, 0.3, 0.3, 0.2]))
+        names = int(rng.integers(110, 150)) if kind == "dividend" else int(rng.choice([100, 150, 200, 250], p=[0.1, 0.35, 0.35, 0.2]))
         extra: tuple[ExtraBuy, ...] = ()
         if kind == "concentrated":
             extra = (ExtraBuy(int(rng.choice(self._picks.winners)), self._picks.winner_row, float(rng.uniform(0.31, 0.55))),)

@@ -127,12 +127,12 @@ class Buyer:
         """The same shares, those that stand well below cost as if bought on a later day at about today's price or less."""
         column, quantity, cost, row = lots
         now = self._price_cents[self._today - 1, column]
-        fallen = np.flatnonzero(quantity * now < 0.97 * SHARE * cost)
+        fallen = np.flatnonzero(quantity * now < 0.99 * SHARE * cost)
         row, last = row.copy(), self._today - OUT_OF_WINDOW_ROWS
         for lot in fallen.tolist():
             first = int(row[lot]) + OUT_OF_WINDOW_ROWS
             adjusted = self._adjusted_cents[first:last, column[lot]]
-            lower = first + np.flatnonzero(adjusted <= 1.02 * now[lot])
+            lower = first + np.flatnonzero(adjusted <= 1.01 * now[lot])
             if len(lower):
                 row[lot] = lower[int(rng.integers(len(lower)))]
         again = quantity // self._factor[row, column]

@@ -39,7 +39,7 @@ def past_loss(market: SampleMarket, picks: Picks, account_id: str, column: int, 
 
 def _seasoned(picks: Picks, value_usd: int, names: int = 200) -> Holding:
     """A sample bought two years ago, added to once."""
-    return Holding("sample", value_usd, ((picks.today_row - 500, 0.8), (picks.today_row - 220, 0.2)), names)
+    return Holding("sample", value_usd, ((picks.today_row - 500, 0.85), (picks.today_row - 220, 0.15)), names, harvested=True)
 
 
 def _families(picks: Picks) -> list[Plan]:
@@ -63,7 +63,7 @@ def _families(picks: Picks) -> list[Plan]:
         Plan("A0001", "H001", "T001", "taxable", full, tax_opening=opening(YEAR, short_gain=18_000, long_gain=42_000)),
         Plan("A0002", "H001", "T001", "traditional_ira", ira, rates=NO_TAX),
         Plan("A0003", "H001", "T001", "roth_ira", _seasoned(picks, 420_000), rates=NO_TAX),
-        Plan("A0004", "H001", "T002", "taxable", _seasoned(picks, 950_000, 180)),
+        Plan("A0004", "H001", "T002", "taxable", replace(_seasoned(picks, 950_000, 180), harvested=False)),
         Plan("A0005", "H002", "T003", "taxable", loses_wash, tax_opening=opening(YEAR, short_gain=30_000)),
         Plan("A0006", "H002", "T004", "taxable", buys_wash),
         Plan("A0007", "H003", "T005", "taxable", loses_pair),
@@ -97,7 +97,7 @@ def _wishes_cases(market: SampleMarket, picks: Picks) -> list[Plan]:
     return [
         Plan("A0014", "H008", "T010", "taxable", faith_fresh, wishes=faith, avoided_categories=FAITH_CATEGORIES),
         Plan("A0015", "H008", "T010", "taxable", _seasoned(picks, 1_400_000, 200), avoided_categories=FAITH_CATEGORIES),
-        Plan("A0016", "H009", "T011", "taxable", Holding("full", 2_300_000, ((today - 330, 1.0),)), wishes=industry),
+        Plan("A0016", "H009", "T011", "taxable", Holding("full", 2_300_000, ((today - 330, 1.0),), harvested=True), wishes=industry),
         Plan("A0017", "H010", "T012", "taxable", _seasoned(picks, 500_000), do_not_trade=True),
         Plan("A0018", "H011", "T013", "taxable", manual, approval="manual"),
         Plan("A0019", "H011", "T014", "taxable", replace(manual, value_usd=610_000), approval="manual", rates=_middle_rates()),
