@@ -95,7 +95,7 @@ def summary_of(
         "executions": len(executions),
         "fills": sum(e.exec_type in ("partial_fill", "fill") for e in executions),
         "trades": len(list(observer.payloads(TradeBooked))),
-        "orders_by_state": dict(Counter(order.state for order in observer.payloads(OrderEnded))),
+        "orders_by_state": dict(Counter({order.cl_ord_id: order.state for order in observer.payloads(OrderEnded)}.values())),
         "not_decided": dict(Counter(a.excluded for run in runs for a in run.accounts if a.excluded)),
         "declined": dict(Counter(d.code for d in observer.payloads(ProposalDeclined))),
         "refused": dict(Counter(r.code for r in refused)),

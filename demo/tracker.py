@@ -6,11 +6,10 @@ from msgspec import Struct
 
 from libs.common.schemas.account import AccountChanged
 from libs.common.schemas.ledger import LedgerUpdated
-from libs.common.schemas.order import ExecutionReported, OrderEnded, OrderPlaced, TradeBooked
+from libs.common.schemas.order import OrderEnded, OrderPlaced, TradeBooked
 from libs.common.schemas.proposal import ProposalCreated, ProposalDeclined
 from libs.common.schemas.screen import ScreenUpdated
-
-EXECUTED = ("partial_fill", "fill")
+from services.desk_simulator.core import Proportions, decide
 
 
 class Tracker:
@@ -37,6 +36,8 @@ class Tracker:
                 self.decided[payload.run_id] += 1
             case OrderPlaced():
                 self.placed[payload.run_id] += 1
+                fills = {report.exec_id for report in decide(payload, Proportions()) if report.last_qty}
+                self._unbooked |= fills - self._booked
             case OrderEnded():
                 self.ended[payload.run_id].add(payload.cl_ord_id)
             case AccountChanged():
@@ -50,15 +51,11 @@ class Tracker:
                 _raise(self._traded, payload.account_id, payload.trade_seq)
                 self._booked.add(payload.exec_id)
                 self._unbooked.discard(payload.exec_id)
-            case ExecutionReported() if payload.exec_type in EXECUTED and payload.exec_id not in self._booked:
-                self._unbooked.add(payload.exec_id)
-            case _:
-                pass
 
     def booked(self) -> tuple[int, int]:
         """Traded accounts whose book and ledger hold their last trade, and all traded accounts.
 
-        While an execution is in no trade yet, one account more is counted as traded.
+        The desk is a function of the order, so the fills to come are known; while one is in no trade, one account more is counted.
         """
         done = sum(self._in_book.get(a, 0) >= seq and self._in_ledger.get(a, 0) >= seq for a, seq in self._traded.items())
         return done, len(self._traded) + bool(self._unbooked)

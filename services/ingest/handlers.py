@@ -1,7 +1,7 @@
 """What ingest does with a booked trade and with holdings that come by message.  Gather, decide, apply."""
 
 from libs.common import topics
-from libs.common.consumer import Subscription
+from libs.common.consumer import Gather, Subscription
 from libs.common.errors import CannotApply
 from libs.common.events import Event
 from libs.common.schemas.account import AccountMoved
@@ -67,4 +67,5 @@ async def move_household(unit: Unit, book: AccountBook, to_household_id: str) ->
 SUBSCRIPTION = Subscription(
     topics=(topics.CUSTODY_HOLDINGS, topics.TRADES),
     handlers={TradeBooked: on_trade_booked, CustodyHoldings: on_custody_holdings},
+    gather=Gather(topics.TRADES),
 )

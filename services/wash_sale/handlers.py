@@ -6,7 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from libs.common import topics
-from libs.common.consumer import Subscription
+from libs.common.consumer import Gather, Subscription
 from libs.common.db import Connection, Pool
 from libs.common.errors import CannotApply
 from libs.common.events import Event, encode_payload
@@ -86,6 +86,7 @@ class LedgerKeeper:
                 MarketPublished: self.on_market_published,
                 RunOpened: self.on_run_opened,
             },
+            gather=Gather(topics.TRADES),
         )
 
     async def on_account_changed(self, unit: Unit, event: Event, changed: AccountChanged) -> None:
