@@ -87,3 +87,7 @@ class BranchSolver(Protocol):
     """Solves the convex programme of one branch, as often as asked; the answer depends on the arguments and earlier calls alone."""
 
     def solve(self, branch: Branch, tolerance: float) -> Answer: ...
+
+    def narrowed(self, hold: Bools) -> "BranchSolver":
+        """A solver for branches that hold at least these names [names]; faster where they are many."""
+        ...

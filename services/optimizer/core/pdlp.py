@@ -13,7 +13,7 @@ from ortools.linear_solver import linear_solver_pb2
 from ortools.pdlp import solve_log_pb2, solvers_pb2
 from ortools.pdlp.python import pdlp
 
-from services.optimizer.core.arrays import Floats
+from services.optimizer.core.arrays import Bools, Floats
 from services.optimizer.core.branch import Answer, Branch, Multipliers, SolveStatus, forced
 from services.optimizer.core.evaluate import no_trade
 from services.optimizer.core.problem import Problem
@@ -53,10 +53,10 @@ STATUS = {
 class PdlpSolver:
     """One account's programme, built once; keeps `branch.BranchSolver`."""
 
-    def __init__(self, problem: Problem, iteration_limit: int) -> None:
+    def __init__(self, problem: Problem, iteration_limit: int, hold: Bools | None = None) -> None:
         self._problem = problem
         self._iteration_limit = iteration_limit
-        self._layout = layout_of(problem)
+        self._layout = layout_of(problem, np.zeros(len(problem.held), dtype=np.bool_) if hold is None else hold)
         self._penalty = dominance(problem)
         self._start: Any = None
         self._cost = base_cost(problem, self._layout, self._penalty)
@@ -85,6 +85,10 @@ class PdlpSolver:
         self._start.primal_solution, self._start.dual_solution = primal, dual
         plan = plan_of(problem, layout, np.clip(primal, low, high))
         return Answer(status, plan, self._multipliers(dual), int(result.solve_log.iteration_count))
+
+    def narrowed(self, hold: Bools) -> "PdlpSolver":
+        """A new programme without the names that stay as they are."""
+        return PdlpSolver(self._problem, self._iteration_limit, hold)
 
     def _multipliers(self, dual: Floats) -> Multipliers:
         """PDLP's dual of a row is positive where the lower bound holds it and negative where the upper one does."""

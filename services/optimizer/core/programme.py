@@ -54,13 +54,14 @@ class Layout:
         return self.spare + 1
 
 
-def layout_of(problem: Problem) -> Layout:
-    """Number the columns: only what can trade has one."""
-    tranches = np.flatnonzero(problem.may_sell)
+def layout_of(problem: Problem, hold: Bools) -> Layout:
+    """Number the columns: only what can trade, and is not in `hold` [names], has one."""
+    tranches = np.flatnonzero(problem.may_sell & ~hold[problem.name])
     with_s = np.zeros(len(problem.held), dtype=np.bool_)
     with_s[problem.name[tranches]] = True
-    names = np.flatnonzero(problem.may_buy | with_s)
-    pairs = np.flatnonzero(problem.may_buy & with_s)
+    may_buy = problem.may_buy & ~hold
+    names = np.flatnonzero(may_buy | with_s)
+    pairs = np.flatnonzero(may_buy & with_s)
     heavy = np.flatnonzero(with_s & (problem.held > problem.weight_max))
     column_of_name = np.full(len(problem.held), -1, dtype=np.intp)
     column_of_name[names] = np.arange(len(names))
@@ -69,7 +70,7 @@ def layout_of(problem: Problem) -> Layout:
     first_y = first_p + len(pairs)
     first_over = first_y + problem.exposures.shape[1]
     lack = first_over + len(heavy)
-    single = (problem.may_buy & ~with_s)[names]
+    single = (may_buy & ~with_s)[names]
     return Layout(names, tranches, pairs, heavy, first_s, first_p, first_y, first_over, lack, lack + 1, column_of_name, single)
 
 

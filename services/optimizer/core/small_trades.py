@@ -32,18 +32,27 @@ def exempt(problem: Problem, branch: Branch, answer: Answer) -> Bools:
 
 
 def drop_small_trades(problem: Problem, solver: BranchSolver, chosen: Chosen, min_trade_usd: float, policy: Policy) -> Chosen:
-    """The plan on the chosen sides without small trades, at the final tolerance; some may stay below the minimum for rounding to judge."""
+    """The plan on the chosen sides without small trades, at the final tolerance; some may stay below the minimum for rounding to judge.
+
+    What the plan does not trade stays untraded, so that each round solves for fewer names.
+    """
     least = least_trade(problem, min_trade_usd)
     branch, answer = chosen.branch, chosen.answer
     for last in [*[False] * (policy.drop_rounds - 1), True]:
         small = _small(problem, branch, answer, least)
         if not small.any() and not last:
             continue
-        branch = Branch(branch.harvest & ~_closed(problem, branch, answer), branch.hold | small)
-        answer = solver.solve(branch, policy.final_tolerance if last else policy.search_tolerance)
+        branch = Branch(branch.harvest & ~_closed(problem, branch, answer), branch.hold | small | _untraded(problem, branch, answer))
+        answer = solver.narrowed(branch.hold).solve(branch, policy.final_tolerance if last else policy.search_tolerance)
         if answer.status not in USABLE:
             break
     return Chosen(branch, answer)
+
+
+def _untraded(problem: Problem, branch: Branch, answer: Answer) -> Bools:
+    """[names] Left alone by the plan, and free to be."""
+    alone: Bools = (np.abs(traded_by_name(problem, answer.plan)) <= NOTHING) & ~exempt(problem, branch, answer)
+    return alone
 
 
 def _small(problem: Problem, branch: Branch, answer: Answer, least: Floats) -> Bools:
