@@ -1,13 +1,13 @@
 """`python -m demo`: three business days of 250 simulated accounts through the whole platform.  `--kafka`: on a real Kafka."""
 
 import argparse
-import asyncio
 import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import uvloop
 from rich.console import Console
 
 from demo.day import DemoFailed, Story, answer, play_day
@@ -35,7 +35,7 @@ def main() -> int:
     configure_logs(options.log_level)
     console = Console()
     try:
-        summary = asyncio.run(run_demo(console, options.out, options.kafka))
+        summary = uvloop.run(run_demo(console, options.out, options.kafka))
     except (DemoFailed, TimeoutError) as error:
         console.print(f"[red]The demo failed:[/red] {error}")
         return 1

@@ -133,18 +133,18 @@ async def _decide(platform: Platform, run: RunOpened, progress: Progress) -> Non
 
 
 async def _approve(platform: Platform, run: RunOpened, day: DemoDay, story: Story) -> None:
-    """A person approves one account and rejects the other; on the second day that one is left to expire at the cut-off."""
+    """A person approves all but one account; that one is rejected, and on the second day left to expire at the cut-off."""
     orders = platform.clients["orders"]
-    approve, other = STORIES["manual_approval"].accounts
+    doubtful = STORIES["manual_approval"].accounts[-1]
     manual = [p for p in platform.observer.payloads(ProposalCreated) if p.run_id == run.run_id and p.approval == "manual"]
     left = 0
     for proposal in sorted(manual, key=lambda p: p.account_id):
         await _look_until(platform, partial(_waiting_for_a_person, platform, proposal.proposal_id), "a proposal to wait for approval")
         headers = {"x-actor": "demo portfolio manager"}
-        if proposal.account_id == approve:
+        if proposal.account_id != doubtful:
             await answer(orders.post(f"/v1/proposals/{proposal.proposal_id}/approve", headers=headers))
             story.approvals["approved"].append(proposal.account_id)
-        elif proposal.account_id == other and day.number != 2:
+        elif day.number != 2:
             await answer(orders.post(f"/v1/proposals/{proposal.proposal_id}/reject", headers=headers, json={"reason": "demo"}))
             story.approvals["rejected"].append(proposal.account_id)
         else:
