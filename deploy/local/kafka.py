@@ -29,7 +29,7 @@ HERE = Path(__file__).parent
 POM = HERE / "pom.xml"
 HEAP = "512m"
 JAVA_AT_LEAST = 17
-START_DEADLINE_S = 60.0
+START_DEADLINE_S = 180.0
 PORT_TRIES = 3
 STARTED = "Kafka Server started"
 
@@ -206,7 +206,11 @@ def _start_on_free_ports(home: Path, java: Sequence[str]) -> tuple[int, int]:
         (home / "ports").write_text(f"{port} {controller_port}")
         if _becomes_ready(pid, log):
             return pid, port
-        process.stop(pid, str(home), deadline_s=1.0)
+        if process.is_running(pid):
+            process.stop(pid, str(home), deadline_s=1.0)
+            raise LocalServerError(
+                f"Kafka was not ready in {home} within {START_DEADLINE_S:.0f} s; the end of its log:\n{process.tail(log)}"
+            )
         if "already in use" not in process.tail(log):
             break
     raise LocalServerError(f"Kafka did not start in {home}; the end of its log:\n{process.tail(log)}")

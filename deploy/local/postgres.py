@@ -26,7 +26,7 @@ from deploy.local.process import LocalServerError
 from deploy.local.scratch import scratch_directory
 
 USER = "pma"
-START_DEADLINE_S = 30.0
+START_DEADLINE_S = 120.0
 PORT_TRIES = 3
 DURABLE = {"fsync": "on", "synchronous_commit": "on"}
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum_naptime": "10min"}

@@ -21,7 +21,7 @@ from deploy.local.process import LocalServerError
 ROOT = Path(__file__).parents[2]
 HOME = ROOT / "out" / "up"
 DATABASE = "pma"
-READY_DEADLINE_S = 90.0
+READY_DEADLINE_S = 240.0
 HTTP_OK = 200
 PORTS = {"ingest": 8101, "restrictions": 8102, "wash_sale": 8103, "optimizer": 8104, "orders": 8105}
 WITHOUT_HTTP = ("desk_simulator",)
