@@ -18,7 +18,8 @@ Which account shows what (STORIES, used by the demo's report):
     A0022        recent sales at a loss: not to be bought back
     A0023 A0024  day 3: missing from the file; a line that can't be read
     A0025        day 2: a wrong number, corrected by a second file
-    A0026-A0029  legacy with off-model names (delivered by message); one name over 30 %; cash only; freshly funded
+    A0026-A0029  legacy with off-model names (delivered by message); one name over 30 %; cash only,
+                 with the heaviest name held to 1 %; freshly funded
     A0030        a position with a fraction, to be sold whole
 """
 
@@ -60,7 +61,7 @@ STORIES: dict[str, Story] = {
     "corrected": Story("a corrected file", ("A0025",)),
     "legacy": Story("holdings from another manager", ("A0026",)),
     "concentrated": Story("one name over 30 %", ("A0027",)),
-    "cash_only": Story("cash to invest", ("A0028",)),
+    "cash_only": Story("cash to invest, the heaviest name held to one per cent", ("A0028",)),
     "freshly_funded": Story("funded last week", ("A0029",)),
     "fraction": Story("a fraction leaves with its whole position", ("A0030",)),
 }

@@ -28,6 +28,7 @@ class Picks:
     winner: int
     winner_row: int
     fraction: int
+    heaviest: int
     losers: tuple[int, ...]
     winners: tuple[int, ...]
 
@@ -65,8 +66,23 @@ def make_picks(market: SampleMarket) -> Picks:
     lost = (1 + change[wash_row]) / (1 + change[recent]) - 1
     losers = tuple(np.flatnonzero(ordinary & (lost < -0.1) & (np.arange(len(weight)) != wash)).tolist())
     winners = tuple(np.flatnonzero(ordinary & (change[winner_row] > 1.0)).tolist())
+    heaviest = int(np.argmax(weight))
     return Picks(
-        today, recent, jump, today - 400, wash, wash_row, pair[0], pair[1], pair_row, winner, winner_row, fraction, losers, winners
+        today,
+        recent,
+        jump,
+        today - 400,
+        wash,
+        wash_row,
+        pair[0],
+        pair[1],
+        pair_row,
+        winner,
+        winner_row,
+        fraction,
+        heaviest,
+        losers,
+        winners,
     )
 
 

@@ -24,7 +24,7 @@ def story_plans(market: SampleMarket, picks: Picks) -> list[Plan]:
         *_tax_cases(market, picks),
         *_wishes_cases(market, picks),
         *_life_cases(market, picks),
-        *_common_cases(picks),
+        *_common_cases(market, picks),
     ]
     return sorted(plans, key=lambda plan: plan.account_id)
 
@@ -122,16 +122,23 @@ def _life_cases(market: SampleMarket, picks: Picks) -> list[Plan]:
     ]
 
 
-def _common_cases(picks: Picks) -> list[Plan]:
+def _common_cases(market: SampleMarket, picks: Picks) -> list[Plan]:
     """One of each kind of holdings that the crowd is made of."""
     legacy = Holding("legacy", 820_000, names=44)
     concentrated = replace(_seasoned(picks, 1_300_000, 120), extra=(ExtraBuy(picks.winners[-1], picks.winner_row, 0.42),))
     return [
         Plan("A0026", "H018", "T021", "taxable", legacy, budgets=Budgets(tax=Decimal(15000))),
         Plan("A0027", "H019", "T022", "taxable", concentrated, budgets=Budgets(tax=Decimal(20000))),
-        Plan("A0028", "H020", "T023", "taxable", Holding("cash_only", 1_000_000, cash_frac=1.0)),
+        Plan(
+            "A0028", "H020", "T023", "taxable", Holding("cash_only", 1_000_000, cash_frac=1.0), wishes=_at_most_one_per_cent(market, picks)
+        ),
         Plan("A0029", "H021", "T024", "taxable", _fresh(picks, 2_500_000, 200)),
     ]
+
+
+def _at_most_one_per_cent(market: SampleMarket, picks: Picks) -> tuple[Wish, ...]:
+    heaviest = market.universe[picks.heaviest].security_id
+    return wishes("A0028", "max_weight", "security", (heaviest,), limit_frac=Decimal("0.01"))
 
 
 def _fresh(picks: Picks, value_usd: int, names: int) -> Holding:

@@ -191,6 +191,10 @@ def test_the_other_wishes_of_owners() -> None:
     assert plans["A0018"].approval == plans["A0019"].approval == "manual"
     assert plans["A0020"].cash_flows[0].amount < 0 < plans["A0021"].cash_flows[0].amount
     assert account("A0028").lots == [] and account("A0028").cash == 1_000_000
+    (bounded,) = plans["A0028"].wishes
+    heaviest = made().market.models[LARGE].argmax()
+    assert bounded.kind == "max_weight" and bounded.target == made().market.universe[heaviest].security_id
+    assert made().market.models[LARGE][heaviest] / 1e8 > bounded.limit_frac
     (sold,) = plans["A0030"].wishes
     position = sum(lot.quantity for lot in account("A0030").lots if lot.security_id == sold.target)
     assert sold.kind == "must_sell" and position % 1 == Decimal("0.625")
