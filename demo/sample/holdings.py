@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from demo.sample.market import SampleMarket
+from demo.sample.market import LARGE, SampleMarket
 from demo.sample.picks import split_factor
 from demo.sample.plans import Holding, Plan
 from demo.sample.prices import Floats, Ints
@@ -110,7 +110,7 @@ class Buyer:
         picked = np.concatenate(
             [
                 rng.choice(outside, holding.names // 2, replace=False),
-                rng.choice(np.flatnonzero(self._models[max(self._models)] > 0), holding.names - holding.names // 2, replace=False),
+                rng.choice(np.flatnonzero(self._models[LARGE] > 0), holding.names - holding.names // 2, replace=False),
             ]
         )
         picked = np.setdiff1d(picked, [extra.column for extra in holding.extra])
