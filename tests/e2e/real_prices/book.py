@@ -23,17 +23,18 @@ from tests.e2e.real_prices.source import PRICE_DECIMALS, Floats, SharedData
 CUSTODIAN = "real-price-custody"
 SEED = 2019
 CASH_FRAC = 0.005
+FIRST_PART_FRAC = 0.8
+"""Of the money, what the first purchase spends where more follow; it buys every name."""
 LATER_PART_FRAC = 0.3
 """Of the names chosen, how many a later purchase buys again."""
 
 
 @dataclass(frozen=True)
 class _Universe:
-    """What could be bought on a day, by capitalisation of that day."""
+    """What could be bought on a day, and its capitalisation of that day: today's shares at that day's price."""
 
     tickers: tuple[str, ...]
     cap_usd: Floats
-    price: tuple[Decimal, ...]
 
 
 class Buyer:
@@ -43,6 +44,7 @@ class Buyer:
         self._data = data
         self._today = today
         self._days: dict[date, _Universe] = {}
+        self._cap_today = capitalisations(data, data.priced_members_ever(today), today)
 
     def lots(self, plan: Plan) -> list[CustodyLot]:
         """All lots of the account by date and name, each name at most once a day."""
@@ -59,7 +61,7 @@ class Buyer:
             again = rng.random(len(may)) < LATER_PART_FRAC
             wanted = (~had | again if plan.style == "full" else had & (again | (number == 0))) & may
             weight = np.where(wanted, universe.cap_usd, 0.0)
-            dollars = plan.dollars * (1 - CASH_FRAC) / len(plan.days) * weight / weight.sum()
+            dollars = plan.dollars * (1 - CASH_FRAC) * _money_frac(number, len(plan.days)) * weight / weight.sum()
             bought += [self._lot(plan, universe.tickers[i], day, float(dollars[i])) for i in np.flatnonzero(weight)]
             held.update(universe.tickers[i] for i in np.flatnonzero(wanted))
         return _numbered(plan, [lot for lot in bought if lot.quantity > 0], rng)
@@ -68,9 +70,9 @@ class Buyer:
         """Members of the index of that day with a close on it and today: who left by a takeover is in nobody's book any more."""
         if day not in self._days:
             tickers = self._data.priced_members(day, self._today)
-            cap = capitalisations(self._data, tickers, day)
-            prices = tuple(self._price(ticker, day) for ticker in tickers)
-            self._days[day] = _Universe(tuple(tickers), np.array([cap[ticker] for ticker in tickers]), prices)
+            growth = [float(self._price(ticker, self._today) / self._price(ticker, day)) for ticker in tickers]
+            cap = np.array([self._cap_today[ticker] for ticker in tickers]) / np.array(growth)
+            self._days[day] = _Universe(tuple(tickers), cap)
         return self._days[day]
 
     def _price(self, ticker: str, day: date) -> Decimal:
@@ -84,6 +86,13 @@ class Buyer:
         price = self._price(ticker, day)
         shares = max(int(dollars / float(price)), 1 if plan.style == "full" else 0)
         return CustodyLot("", ticker, Decimal(shares), cents_half_even(shares * price), day)
+
+
+def _money_frac(number: int, purchases: int) -> float:
+    """The part of the money that one purchase spends."""
+    if purchases == 1:
+        return 1.0
+    return FIRST_PART_FRAC if number == 0 else (1 - FIRST_PART_FRAC) / (purchases - 1)
 
 
 def _sample(universe: _Universe, may: np.ndarray, names: int, rng: np.random.Generator) -> list[str]:
@@ -135,7 +144,7 @@ def _master_row(plan: Plan) -> dict[str, object]:
         "risk_aversion": Decimal(20),
         "cash_min_frac": Decimal("0.002"),
         "cash_max_frac": Decimal("0.02"),
-        "min_trade": Decimal(500),
+        "min_trade": Decimal(max(1_000, int(plan.dollars) // 500)),
         "cash_flows": [],
         "wishes": plan.wishes,
         "tax_opening": None,

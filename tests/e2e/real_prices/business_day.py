@@ -16,6 +16,7 @@ from libs.common.schemas.ledger import LedgerAccount, LedgerUpdated
 from libs.common.schemas.market import MarketPublished, RunOpened
 from libs.common.schemas.order import OrderEnded, OrderPlaced, TradeBooked
 from libs.common.schemas.proposal import ProposalCreated, ProposalDeclined
+from services.desk_simulator.core import Proportions, decide
 from tests.e2e.real_prices.market_directory import RealMarket, write_market
 from tests.waiting import eventually
 
@@ -112,7 +113,7 @@ async def _traded(platform: Platform, run: RunOpened) -> None:
     assert state is not None
 
     def over() -> bool:
-        return sum(order.run_id == run.run_id for order in observer.payloads(OrderEnded)) == state["orders"]
+        return len({order.cl_ord_id for order in observer.payloads(OrderEnded) if order.run_id == run.run_id}) == state["orders"]
 
     await _until(platform, over, "every order to end")
     await _until(platform, lambda: _all_booked(platform, run), "the trades in book and ledger")
@@ -124,11 +125,12 @@ def _decided(platform: Platform, run: RunOpened) -> int:
 
 
 def _all_booked(platform: Platform, run: RunOpened) -> bool:
-    """Filled quantities are booked, and every account's newest book and ledger hold its last trade."""
+    """Every fill that the desk will ever report is booked, and every account's newest book and ledger hold its last trade."""
     observer = platform.observer
     trades = list(observer.payloads(TradeBooked))
-    filled = sum(order.cum_qty for order in observer.payloads(OrderEnded) if order.run_id == run.run_id)
-    if sum(trade.quantity for trade in trades if trade.run_id == run.run_id and trade.kind == "fill") != filled:
+    placed = [order for order in observer.payloads(OrderPlaced) if order.run_id == run.run_id]
+    fills = {report.exec_id for order in placed for report in decide(order, Proportions()) if report.last_qty}
+    if not fills <= {trade.exec_id for trade in trades}:
         return False
     last: dict[str, int] = {}
     for trade in trades:

@@ -27,7 +27,7 @@ class Purchase:
 
 @dataclass(frozen=True)
 class Plan:
-    """One account: dollars put in on each of `days` in equal parts; the first day buys all chosen names, each later one some of them.
+    """One account: dollars put in on each of `days`, most on the first, which buys all chosen names; each later one buys some again.
 
     `avoided`: exclusion categories that it never bought.  `unknown_basis_frac`: part of its lots whose basis the custodian lost.
     """

@@ -69,6 +69,10 @@ class SharedData:
         """The members of a day that have a close on it and on each of the other days."""
         return [ticker for ticker in self.members(day) if all(self.price(ticker, each) is not None for each in (day, *priced_on))]
 
+    def priced_members_ever(self, today: date) -> list[str]:
+        """Every name that was in the index at any time and has a close today."""
+        return [ticker for ticker in sorted({stay.ticker for stay in self.stays}) if self.price(ticker, today) is not None]
+
     def adv_usd(self, ticker: str, day: date) -> float | None:
         """Median daily dollar volume of the last full year before the day; of its own year for a name that had not traded before."""
         years = self.volume_usd.get(ticker, {})
