@@ -1,6 +1,7 @@
 """The tables of a run's answers (run_account, decision) and of reservations as typed calls."""
 
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -11,13 +12,14 @@ from msgspec import Struct
 from libs.common.db import Connection, Pool
 from libs.common.schemas.market import RunOpened
 from libs.common.schemas.proposal import ProposalCreated
+from services.orders.core.blocks import cl_ord_id_of
 from services.orders.core.decision import Wait
 from services.orders.core.reservations import Reservation
 from services.orders.core.run_state import UNENDED, Progress
 from services.orders.store import pack, unpack
 
 _proposal_decoder = msgspec.json.Decoder(ProposalCreated)
-_reservation_decoder = msgspec.json.Decoder(Reservation)
+_reservations_decoder = msgspec.json.Decoder(list[Reservation])
 UNENDED_NAMES = sorted(UNENDED)
 
 
@@ -174,24 +176,66 @@ async def runs_to_close(pool: Pool, now: datetime) -> list[str]:
     return [row["run_id"] for row in rows]
 
 
-async def load_reservations(connection: Connection, household_id: str) -> list[Reservation]:
-    """What a household holds back."""
-    rows = await connection.fetch("SELECT body FROM reservation WHERE household_id = $1 ORDER BY proposal_id, security_id", household_id)
-    return [_reservation_decoder.decode(unpack(row["body"])) for row in rows]
+class HeldBack(Struct, frozen=True):
+    """What a household holds back, and how many orders each of its accounts has open at the desk."""
+
+    reservations: list[Reservation]
+    open_orders: dict[str, int]
 
 
-async def replace_reservations(connection: Connection, proposal_id: str, reservations: Iterable[Reservation]) -> None:
-    """Hold exactly these for a proposal."""
-    await connection.execute("DELETE FROM reservation WHERE proposal_id = $1", proposal_id)
-    await connection.executemany(
-        "INSERT INTO reservation (proposal_id, security_id, household_id, account_id, body) VALUES ($1, $2, $3, $4, $5)",
-        [(item.proposal_id, item.security_id, item.household_id, item.account_id, pack(item)) for item in reservations],
+async def load_held_back(connection: Connection, household_id: str) -> HeldBack:
+    """What proposals hold back that are not placed yet, or whose order has not ended; what no longer holds anything is forgotten."""
+    rows = await connection.fetch(
+        "SELECT proposal_id, placed, body FROM reservation WHERE household_id = $1 ORDER BY proposal_id", household_id
+    )
+    by_proposal = {row["proposal_id"]: _reservations_decoder.decode(unpack(row["body"])) for row in rows}
+    placed = {row["proposal_id"] for row in rows if row["placed"]}
+    ended = await _ended_orders(connection, [item for proposal_id in placed for item in by_proposal[proposal_id]])
+    held = {
+        proposal_id: [item for item in items if proposal_id not in placed or order_of(item) not in ended]
+        for proposal_id, items in by_proposal.items()
+    }
+    empty = [proposal_id for proposal_id in placed if not held[proposal_id]]
+    if empty:
+        await connection.execute("DELETE FROM reservation WHERE proposal_id = ANY($1)", empty)
+    open_orders = Counter(item.account_id for proposal_id in placed for item in held[proposal_id])
+    return HeldBack([item for items in held.values() for item in items], dict(open_orders))
+
+
+def order_of(reservation: Reservation) -> str:
+    """The id of the order that a reservation lasts for."""
+    return cl_ord_id_of(reservation.run_id, reservation.security_id, reservation.side)
+
+
+async def _ended_orders(connection: Connection, placed: Sequence[Reservation]) -> set[str]:
+    if not placed:
+        return set()
+    rows = await connection.fetch(
+        "SELECT cl_ord_id FROM block WHERE cl_ord_id = ANY($1) AND ended", sorted({order_of(item) for item in placed})
+    )
+    return {row["cl_ord_id"] for row in rows}
+
+
+async def save_reservations(connection: Connection, proposal: ProposalCreated, reservations: list[Reservation]) -> None:
+    """Hold exactly these for a proposal, from now until they are placed and their orders end."""
+    await connection.execute(
+        "INSERT INTO reservation (proposal_id, household_id, account_id, placed, body) VALUES ($1, $2, $3, false, $4) "
+        "ON CONFLICT (proposal_id) DO UPDATE SET body = $4",
+        proposal.proposal_id,
+        proposal.household_id,
+        proposal.account_id,
+        pack(reservations),
     )
 
 
-async def release_trade(connection: Connection, proposal_ids: Collection[str], security_id: str) -> None:
-    """Hold nothing any more for the ended order in this security."""
-    await connection.execute("DELETE FROM reservation WHERE proposal_id = ANY($1) AND security_id = $2", list(proposal_ids), security_id)
+async def forget_reservations(connection: Connection, proposal_id: str) -> None:
+    """Hold nothing for a proposal that leaves no order."""
+    await connection.execute("DELETE FROM reservation WHERE proposal_id = $1", proposal_id)
+
+
+async def mark_placed(connection: Connection, proposal_ids: Sequence[str]) -> None:
+    """From now on what these proposals hold back ends with their orders."""
+    await connection.execute("UPDATE reservation SET placed = true WHERE proposal_id = ANY($1)", list(proposal_ids))
 
 
 async def move_reservations(connection: Connection, account_id: str, household_id: str) -> None:

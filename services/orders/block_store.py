@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from libs.common.db import Connection
 from libs.common.schemas.order import ExecutionReported, OrderPlaced, TradeBooked
@@ -29,32 +30,32 @@ async def save_placed(connection: Connection, orders: Sequence[OrderPlaced], at:
         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         [(*_columns(OrderRecord(order), at), order.run_id, order.security_id, order.side, order.order_qty) for order in orders],
     )
+
+
+class FirstSight(Struct, frozen=True):
+    """Whether an execution had not come before, and its block (None when there is none)."""
+
+    fresh: bool
+    record: OrderRecord | None
+
+
+async def note_execution(connection: Connection, exec_id: str, cl_ord_id: str) -> FirstSight:
+    """Note that an execution came; the caller stands alone."""
+    row = await connection.fetchrow(
+        "WITH noted AS (INSERT INTO inbox (topic, id) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING 1) "
+        "SELECT EXISTS (SELECT 1 FROM noted) AS fresh, (SELECT record FROM block WHERE cl_ord_id = $3) AS record",
+        EXECUTIONS,
+        exec_id,
+        cl_ord_id,
+    )
+    return FirstSight(row["fresh"], None if row["record"] is None else _record_decoder.decode(unpack(row["record"])))
+
+
+async def save_records(connection: Connection, records: Sequence[OrderRecord], at: datetime) -> None:
+    """Write blocks as they stand."""
     await connection.executemany(
-        "INSERT INTO block_account (cl_ord_id, account_id, open) VALUES ($1, $2, true)",
-        [(order.cl_ord_id, allocation.alloc_account) for order in orders for allocation in order.allocations],
-    )
-
-
-async def load_record(connection: Connection, cl_ord_id: str) -> OrderRecord | None:
-    """A block; the caller stands alone."""
-    body = await connection.fetchval("SELECT record FROM block WHERE cl_ord_id = $1", cl_ord_id)
-    return None if body is None else _record_decoder.decode(unpack(body))
-
-
-async def save_record(connection: Connection, record: OrderRecord, at: datetime) -> None:
-    """Write a block as it stands; one that has ended is open for none of its accounts."""
-    await connection.execute(
         "UPDATE block SET cum_qty = $2, avg_px = $3, state = $4, ended = $5, held = $6, changed_at = $7, record = $8 WHERE cl_ord_id = $1",
-        *_columns(record, at),
-    )
-    if record.ended:
-        await connection.execute("UPDATE block_account SET open = false WHERE cl_ord_id = $1 AND open", record.order.cl_ord_id)
-
-
-async def first_sight(connection: Connection, exec_id: str) -> bool:
-    """Note that an execution came; False when it came before."""
-    return bool(
-        await connection.fetchval("INSERT INTO inbox (topic, id) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING 1", EXECUTIONS, exec_id)
+        [_columns(record, at) for record in records],
     )
 
 
@@ -88,11 +89,11 @@ async def number_trades(connection: Connection, drafts: Sequence[TradeDraft]) ->
 
 
 async def save_trades(connection: Connection, trades: Sequence[TradeBooked], at: datetime) -> None:
-    """Keep booked trades."""
-    await connection.executemany(
-        "INSERT INTO trade (trade_id, account_id, trade_seq, cl_ord_id, exec_id, kind, booked_at, body) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        [(t.trade_id, t.account_id, t.trade_seq, t.cl_ord_id, t.exec_id, t.kind, at, pack(t)) for t in trades],
+    """Keep which trades were booked under which numbers; their content is in their block's record."""
+    await connection.copy_records_to_table(
+        "trade",
+        columns=("trade_id", "account_id", "trade_seq", "cl_ord_id", "exec_id", "kind", "booked_at"),
+        records=[(t.trade_id, t.account_id, t.trade_seq, t.cl_ord_id, t.exec_id, t.kind, at) for t in trades],
     )
 
 

@@ -1,57 +1,90 @@
-"""Books the desk's executions: the order's new state, trades for accounts and lots, and the end of its reservations."""
+"""Books the desk's executions: the order's new state, trades for accounts and lots, and its end.
+
+The executions of one batch are booked one after the other, and what they change is written once, at the batch's end.
+"""
+
+import itertools
+from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from libs.common.schemas.order import ExecutionReported
+from libs.common.schemas.order import ExecutionReported, OrderEnded
 from libs.common.unit import Unit
-from services.orders import answer_store, block_store, store
+from services.orders import block_store, store
 from services.orders.core.allocation import TradeDraft
 from services.orders.core.executions import apply_execution, fault_of
 from services.orders.core.order_state import OrderRecord, order_ended
 from services.orders.judging import Judging
 
+IN_HAND = "bookings"
 UNKNOWN_ORDER = "unknown_order"
+
+
+@dataclass
+class Booking:
+    """What one execution led to: trades to number and say, and the order's end if it is news."""
+
+    unit: Unit
+    trades: list[TradeDraft]
+    ended: OrderEnded | None
+    executions_seen: int
+
+
+@dataclass
+class Bookings:
+    """What a batch has booked so far and not written yet: blocks as they stand, by id, and each execution's outcome."""
+
+    judging: Judging
+    records: dict[str, OrderRecord] = field(default_factory=dict)
+    done: list[Booking] = field(default_factory=list)
 
 
 async def book_execution(unit: Unit, judging: Judging, execution: ExecutionReported) -> None:
     """Apply one execution, once; what can't be read as one of an order of ours is kept for a person."""
-    await store.alone(unit.connection)
-    if not await block_store.first_sight(unit.connection, execution.exec_id):
-        judging.metrics.executions.labels("duplicate").inc()
-        return
-    record = await block_store.load_record(unit.connection, execution.cl_ord_id)
-    fault = UNKNOWN_ORDER if record is None else fault_of(record, execution)
-    if record is None or fault is not None:
-        await block_store.save_unbooked(unit.connection, execution, fault or UNKNOWN_ORDER, unit.now)
-        judging.metrics.executions.labels(fault or UNKNOWN_ORDER).inc()
+    bookings: Bookings | None = unit.held(IN_HAND)
+    if bookings is None:
+        await store.alone(unit.connection)
+        bookings = Bookings(judging)
+    noted = await block_store.note_execution(unit.connection, execution.exec_id, execution.cl_ord_id)
+    record = bookings.records.get(execution.cl_ord_id, noted.record)
+    outcome = "duplicate" if not noted.fresh else UNKNOWN_ORDER if record is None else fault_of(record, execution)
+    if record is None or outcome is not None:
+        judging.metrics.executions.labels(outcome).inc()
+        if noted.fresh:
+            await block_store.save_unbooked(unit.connection, execution, str(outcome), unit.now)
         return
 
     step = apply_execution(record, execution, judging.policy.fee_per_share)
 
-    await block_store.save_record(unit.connection, step.record, unit.now)
-    await book_trades(unit, judging, step.trades)
-    await end_order(unit, record, step.record)
+    bookings.records[execution.cl_ord_id] = step.record
+    bookings.done.append(Booking(unit, step.trades, news_of_end(record, step.record), len(step.record.seen)))
+    unit.hold(IN_HAND, bookings, write)
     judging.metrics.executions.labels(step.outcome).inc()
 
 
-async def book_trades(unit: Unit, judging: Judging, drafts: list[TradeDraft]) -> None:
-    """Number the trades account by account, keep them and say them; each under the household that its account is in now."""
+def news_of_end(before: OrderRecord, after: OrderRecord) -> OrderEnded | None:
+    """How the order ended, when it just did or when what was said of its end has changed."""
+    if not after.ended:
+        return None
+    ended = order_ended(after)
+    return None if before.ended and ended == order_ended(before) else ended
+
+
+async def write(unit: Unit, bookings: Bookings) -> None:
+    """Number the trades account by account, keep them with their blocks, and say all in the order of the executions.
+
+    A trade goes under the household that its account is in now.
+    """
+    drafts = [draft for booking in bookings.done for draft in booking.trades]
     households = await store.households_of(unit.connection, {draft.account_id for draft in drafts})
     moved = [replace(draft, household_id=households[draft.account_id]) for draft in drafts]
     trades = await block_store.number_trades(unit.connection, moved)
     await block_store.save_trades(unit.connection, trades, unit.now)
-    for trade in trades:
-        unit.emit(trade, trade.trade_id, 1, trade.household_id)
-        judging.metrics.trades.labels(trade.kind).inc()
-
-
-async def end_order(unit: Unit, before: OrderRecord, after: OrderRecord) -> None:
-    """Release what an ended order held back and say how it ended; what changes it later is said again."""
-    if not after.ended:
-        return
-    if not before.ended:
-        proposals = [allocation.proposal_id for allocation in after.order.allocations]
-        await answer_store.release_trade(unit.connection, proposals, after.order.security_id)
-    ended = order_ended(after)
-    if not before.ended or ended != order_ended(before):
-        unit.emit(ended, ended.cl_ord_id, len(after.seen), ended.cl_ord_id)
+    await block_store.save_records(unit.connection, list(bookings.records.values()), unit.now)
+    numbered = iter(trades)
+    for booking in bookings.done:
+        for trade in itertools.islice(numbered, len(booking.trades)):
+            booking.unit.emit(trade, trade.trade_id, 1, trade.household_id)
+            bookings.judging.metrics.trades.labels(trade.kind).inc()
+        if booking.ended is not None:
+            booking.unit.emit(booking.ended, booking.ended.cl_ord_id, booking.executions_seen, booking.ended.cl_ord_id)

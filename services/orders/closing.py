@@ -78,7 +78,7 @@ async def end_without_orders(unit: Unit, answer: Answer, message: str) -> None:
     progress = progress_at_close(answer.progress, None)
     await answer_store.save_answer(unit.connection, replace(answer, progress=progress), unit.now, None, None, message)
     if answer.proposal_id is not None:
-        await answer_store.replace_reservations(unit.connection, answer.proposal_id, [])
+        await answer_store.forget_reservations(unit.connection, answer.proposal_id)
         row = DecisionRow(
             run_id=answer.run_id,
             account_id=answer.account_id,
@@ -121,6 +121,7 @@ async def place(unit: Unit, run: RunOpened, approved: Sequence[Approved]) -> lis
     """Build the blocks, keep them and say them.  Their trade date is the run's."""
     orders = build_blocks(run, approved, run.as_of, unit.now)
     await block_store.save_placed(unit.connection, orders, unit.now)
+    await answer_store.mark_placed(unit.connection, [item.proposal.proposal_id for item in approved])
     for order in orders:
         unit.emit(order, order.cl_ord_id, 1, order.cl_ord_id)
     return orders

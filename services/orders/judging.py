@@ -57,8 +57,9 @@ class Judging:
     ) -> Evidence:
         """All that is known around a proposal; the caller holds the locks."""
         members = await store.load_members(connection, proposal.household_id)
+        held = await answer_store.load_held_back(connection, proposal.household_id)
         household = HouseholdFacts(
-            reservations=await answer_store.load_reservations(connection, proposal.household_id),
+            reservations=held.reservations,
             account_types={member.account_id: member.account_type for member in members},
             answers=await answer_store.answers_in(connection, proposal.run_id, proposal.household_id),
             booked_seq={member.account_id: member.trade_seq for member in members},
@@ -73,7 +74,7 @@ class Judging:
             quotes=await self._market(connection, around.newest_market_id),
             run_market_seen=around.run_market_seen,
             household=household,
-            open_orders=around.open_orders,
+            open_orders=held.open_orders.get(proposal.account_id, 0),
             blocks=blocks,
             prior_proposal_id=prior_proposal_id,
         )
@@ -119,8 +120,10 @@ class Judging:
         code, message = code_of(decision), None if isinstance(decision, Accepted) else decision.message
         awaited = decision.awaited if isinstance(decision, Wait) else None
         await answer_store.save_answer(unit.connection, answer, unit.now, awaited, code, message)
-        reservations = decision.reservations if isinstance(decision, Accepted) else []
-        await answer_store.replace_reservations(unit.connection, proposal.proposal_id, reservations)
+        if isinstance(decision, Accepted):
+            await answer_store.save_reservations(unit.connection, proposal, decision.reservations)
+        else:
+            await answer_store.forget_reservations(unit.connection, proposal.proposal_id)
         await self.log(unit, proposal, decision, progress)
 
     async def log(self, unit: Unit, proposal: ProposalCreated, decision: Decision, progress: Progress) -> None:

@@ -66,7 +66,7 @@ async def reject(unit: Unit, answer: Answer, reason: str) -> Decided:
     proposal = proposal_of(answer)
     rejected = replace(answer, progress=Progress.REJECTED)
     await answer_store.save_answer(unit.connection, rejected, unit.now, None, None, reason)
-    await answer_store.replace_reservations(unit.connection, proposal.proposal_id, [])
+    await answer_store.forget_reservations(unit.connection, proposal.proposal_id)
     row = DecisionRow(
         run_id=answer.run_id,
         account_id=answer.account_id,

@@ -19,6 +19,7 @@ from libs.common.schemas.market import MarketPublished, RunOpened, SecurityColum
 from libs.common.schemas.proposal import ProposalCreated
 from libs.common.schemas.screen import ScreenUpdated
 from services.orders.core.evidence import Quotes, quotes_of
+from services.orders.core.reservations import Reservation
 
 LOCK = "hashtext('orders')"
 
@@ -29,7 +30,7 @@ _securities_decoder = msgspec.json.Decoder(SecurityColumns)
 _run_decoder = msgspec.json.Decoder(RunOpened)
 
 
-def pack(value: Struct) -> bytes:
+def pack(value: Struct | list[Reservation]) -> bytes:
     """A value as one compressed body."""
     return zstandard.ZstdCompressor(level=1).compress(msgspec.json.encode(value))
 
@@ -106,7 +107,7 @@ async def save_ledger(connection: Connection, ledger: LedgerUpdated) -> bool:
 
 
 class Surroundings(Struct, frozen=True):
-    """What is kept around one proposal: newest account, screen and ledger, and how kill switch, run, markets and desk stand."""
+    """What is kept around one proposal: newest account, screen and ledger, and how kill switch, run and markets stand."""
 
     kill_switch: bool
     run_closed: bool
@@ -115,7 +116,6 @@ class Surroundings(Struct, frozen=True):
     ledger: LedgerUpdated | None
     newest_market_id: str | None
     run_market_seen: bool
-    open_orders: int
 
 
 async def load_surroundings(connection: Connection, proposal: ProposalCreated) -> Surroundings:
@@ -127,8 +127,7 @@ async def load_surroundings(connection: Connection, proposal: ProposalCreated) -
         "(SELECT body FROM screen WHERE account_id = $1) AS screen, "
         "(SELECT body FROM ledger WHERE household_id = $2) AS ledger, "
         "(SELECT market_id FROM market ORDER BY as_of DESC, arrival DESC LIMIT 1) AS newest_market_id, "
-        "EXISTS (SELECT 1 FROM market WHERE market_id = $4) AS run_market_seen, "
-        "(SELECT count(*) FROM block_account WHERE account_id = $1 AND open) AS open_orders",
+        "EXISTS (SELECT 1 FROM market WHERE market_id = $4) AS run_market_seen",
         proposal.account_id,
         proposal.household_id,
         proposal.run_id,
@@ -142,7 +141,6 @@ async def load_surroundings(connection: Connection, proposal: ProposalCreated) -
         ledger=None if row["ledger"] is None else _ledger_decoder.decode(unpack(row["ledger"])),
         newest_market_id=row["newest_market_id"],
         run_market_seen=row["run_market_seen"],
-        open_orders=row["open_orders"],
     )
 
 

@@ -22,6 +22,7 @@ from libs.common.schemas.order import ExecutionReported, OrderPlaced
 from libs.common.schemas.proposal import ProposalCreated, ProposalDeclined, ProposedTrade
 from libs.common.schemas.screen import ScreenUpdated
 from libs.common.service import Service
+from services.orders.answer_store import load_held_back
 from services.orders.settings import OrdersSettings
 from services.orders.wiring import build
 from tests.unit.orders.samples import ACCOUNT, AS_OF, LEDGER, LOTS, OPENED, PINS, RUN, SCREEN, execution, proposal, securities, tax_columns
@@ -184,8 +185,10 @@ class Stage:
         return found
 
     async def reserved(self) -> int:
-        found: int = await self.service.pool.fetchval("SELECT count(*) FROM reservation")
-        return found
+        """Trades for which either household holds something back."""
+        async with self.service.pool.acquire() as connection:
+            held = [await load_held_back(connection, household_id) for household_id in sorted(set(HOUSEHOLD_OF.values()))]
+        return sum(len(each.reservations) for each in held)
 
 
 @asynccontextmanager

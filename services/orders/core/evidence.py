@@ -147,12 +147,23 @@ def lots_in(account: AccountChanged, securities: Collection[str]) -> Iterator[Lo
 
 
 def tax_lots_in(account: LedgerAccount | None, securities: Collection[str]) -> dict[str, list[TaxLot]]:
-    """The ledger's layers by lot, in `securities`."""
+    """The ledger's layers by lot, in `securities`; only those rows are converted."""
     layers: dict[str, list[TaxLot]] = {}
-    if account is not None:
-        for lot in account.lots.rows():
-            if lot.security_id in securities:
-                layers.setdefault(lot.lot_id, []).append(lot)
+    if account is None:
+        return layers
+    columns = account.lots
+    for i, security_id in enumerate(columns.security_id):
+        if security_id in securities:
+            basis, acquired, start = columns.tax_basis[i], columns.acquired[i], columns.holding_period_start[i]
+            layer = TaxLot(
+                columns.lot_id[i],
+                security_id,
+                Decimal(columns.quantity[i]),
+                None if basis is None else Decimal(basis),
+                None if acquired is None else date.fromisoformat(acquired),
+                None if start is None else date.fromisoformat(start),
+            )
+            layers.setdefault(layer.lot_id, []).append(layer)
     return layers
 
 

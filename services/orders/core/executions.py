@@ -80,10 +80,10 @@ def apply_execution(record: OrderRecord, execution: ExecutionReported, fee_per_s
 
 
 def next_held(record: OrderRecord, fee_per_share: Decimal) -> Step | None:
-    """Apply the first held amendment or fill that has become possible."""
+    """Apply the first held amendment or fill that has become possible, or that only now found the fill that it names."""
     for i, execution in enumerate(record.early):
         step = take(replace(record, early=record.early[:i] + record.early[i + 1 :]), execution, fee_per_share)
-        if step.outcome is not Outcome.HELD:
+        if step.outcome is not Outcome.HELD or (step.record.fills, step.record.excess) != (record.fills, record.excess):
             return step
     for i, fill in enumerate(record.excess):
         step = close(book(replace(record, excess=record.excess[:i] + record.excess[i + 1 :]), fill, fee_per_share))
@@ -153,8 +153,7 @@ def amend(record: OrderRecord, execution: ExecutionReported, fee_per_share: Deci
     else:
         return Step(replace(record, early=[*record.early, execution]), [], Outcome.HELD)
     if fill.busted or is_superseded(fill, execution):
-        known = replace(fill, exec_ids=[execution.exec_id, *fill.exec_ids])
-        return Step(swap(record, fill, known), [], Outcome.NOTED)
+        return Step(swap(record, fill, also_known_as(fill, execution.exec_id)), [], Outcome.NOTED)
     if execution.exec_type == "trade_cancel":
         return bust(record, fill, execution.exec_id)
     return correct(record, fill, execution, fee_per_share)
@@ -165,6 +164,16 @@ def is_superseded(fill: Fill, execution: ExecutionReported) -> bool:
     if execution.exec_type == "trade_cancel" or fill.corrected_at is None:
         return False
     return (execution.transact_time, execution.exec_id) < (fill.corrected_at, fill.exec_ids[-1])
+
+
+def also_known_as(fill: Fill, exec_id: str) -> Fill:
+    """The fill with one more id by which later amendments may name it; the one in force stays last."""
+    return fill if exec_id in fill.exec_ids else replace(fill, exec_ids=[exec_id, *fill.exec_ids])
+
+
+def in_force(fill: Fill, exec_id: str) -> list[str]:
+    """The fill's ids with the one that is in force now at the end."""
+    return [*(known for known in fill.exec_ids if known != exec_id), exec_id]
 
 
 def swap(record: OrderRecord, old: Fill, new: Fill) -> OrderRecord:
@@ -180,7 +189,7 @@ def bust(record: OrderRecord, fill: Fill, exec_id: str) -> Step:
     """
     accounts = {trade.account_id for trade in fill.trades}
     busts = bust_trades(record, fill, exec_id)
-    busted = replace(fill, exec_ids=[*fill.exec_ids, exec_id], busted=True, trades=[])
+    busted = replace(fill, exec_ids=in_force(fill, exec_id), busted=True, trades=[])
     return Step(
         replace(
             record,
@@ -195,11 +204,12 @@ def bust(record: OrderRecord, fill: Fill, exec_id: str) -> Step:
 
 def correct(record: OrderRecord, fill: Fill, execution: ExecutionReported, fee_per_share: Decimal) -> Step:
     """Bust and book anew; a correction of the price alone leaves each account's shares and lots as they were."""
-    new = replace(fill_of(execution), exec_ids=[*fill.exec_ids, execution.exec_id], corrected_at=execution.transact_time)
+    new = replace(fill_of(execution), exec_ids=in_force(fill, execution.exec_id), corrected_at=execution.transact_time)
     if not fill.trades:
         return Step(swap(record, fill, new), [], Outcome.NOTED)
     if not has_room(record, new.last_qty - fill.last_qty):
-        return Step(replace(record, early=[*record.early, execution]), [], Outcome.HELD)
+        known = swap(record, fill, also_known_as(fill, execution.exec_id))
+        return Step(replace(known, early=[*record.early, execution]), [], Outcome.HELD)
     busted = bust(record, fill, execution.exec_id)
     without = replace(busted.record, fills=busted.record.fills[:-1])
     parts = same_parts(record, fill) if new.last_qty == fill.last_qty else fresh_parts(without, new.last_qty)

@@ -344,6 +344,30 @@ def test_the_later_correction_stands_whichever_comes_first() -> None:
         assert avg_px(record) == D(97)
 
 
+def test_a_bust_finds_its_fill_by_a_correction_that_still_waits_for_room() -> None:
+    reports = [
+        execution("1", "partial_fill", 1, "100"),
+        execution("2", "partial_fill", 1, "100"),
+        execution("c", "trade_correct", 10, "99", ref="1", minute=1),
+        execution("b", "trade_cancel", ref="c", minute=2),
+    ]
+    record, _ = play(TWO, reports)
+    assert cum_qty(record) == 1 and not record.early
+
+
+def test_a_bust_of_a_correction_of_a_fill_that_comes_last() -> None:
+    """Nothing of the three fits until the bust is applied through the correction's name."""
+    one_each = order(allocation("A0", "1"), allocation("A1", "1"))
+    reports = [
+        execution("2", "partial_fill", 1, "100"),
+        execution("c", "trade_correct", 2, "99", ref="1", minute=1),
+        execution("b", "trade_cancel", ref="c", minute=2),
+        execution("1", "partial_fill", 1, "100"),
+    ]
+    record, _ = play(one_each, reports)
+    assert cum_qty(record) == 1 and not record.early and not record.excess
+
+
 def test_order_ended_says_how_it_stands() -> None:
     record, _ = play(TWO, [execution("1", "partial_fill", 5, "100"), execution("x", "expired")])
     ended = order_ended(record)

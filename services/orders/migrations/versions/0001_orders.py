@@ -30,22 +30,20 @@ TABLES = (
     "CREATE INDEX ON decision (run_id)",
     "CREATE TABLE household (household_id text PRIMARY KEY)",
     """CREATE TABLE reservation (
-        proposal_id text NOT NULL, security_id text NOT NULL, household_id text NOT NULL, account_id text NOT NULL, body bytea NOT NULL,
-        PRIMARY KEY (proposal_id, security_id))""",
+        proposal_id text PRIMARY KEY, household_id text NOT NULL, account_id text NOT NULL, placed boolean NOT NULL,
+        body bytea NOT NULL)""",
     "CREATE INDEX ON reservation (household_id)",
+    "CREATE INDEX ON reservation (account_id)",
     """CREATE TABLE block (
         cl_ord_id text PRIMARY KEY, run_id text NOT NULL, security_id text NOT NULL, side text NOT NULL, order_qty numeric NOT NULL,
         cum_qty numeric NOT NULL, avg_px numeric, state text NOT NULL, ended boolean NOT NULL, held int NOT NULL,
         cancel_asked_at timestamptz, changed_at timestamptz NOT NULL, record bytea NOT NULL)""",
     "ALTER TABLE block ALTER COLUMN record SET STORAGE EXTERNAL",
     "CREATE INDEX ON block (run_id)",
-    """CREATE TABLE block_account (
-        cl_ord_id text NOT NULL REFERENCES block, account_id text NOT NULL, open boolean NOT NULL, PRIMARY KEY (cl_ord_id, account_id))""",
-    "CREATE INDEX ON block_account (account_id) WHERE open",
     "CREATE TABLE account_seq (account_id text PRIMARY KEY, trade_seq int NOT NULL)",
     """CREATE TABLE trade (
         trade_id text PRIMARY KEY, account_id text NOT NULL, trade_seq int NOT NULL, cl_ord_id text NOT NULL, exec_id text NOT NULL,
-        kind text NOT NULL, booked_at timestamptz NOT NULL, body bytea NOT NULL, UNIQUE (account_id, trade_seq))""",
+        kind text NOT NULL, booked_at timestamptz NOT NULL, UNIQUE (account_id, trade_seq))""",
     """CREATE TABLE unbooked_execution (
         exec_id text PRIMARY KEY, cl_ord_id text NOT NULL, fault text NOT NULL, received_at timestamptz NOT NULL, body bytea NOT NULL)""",
     "CREATE TABLE kill_switch (one boolean PRIMARY KEY CHECK (one), is_on boolean NOT NULL)",
