@@ -14,7 +14,7 @@ class Stages:
 
     def __init__(self, console: Console) -> None:
         columns = (TextColumn("{task.description:<44}"), BarColumn(bar_width=30), MofNCompleteColumn(), TimeElapsedColumn())
-        self._progress = Progress(*columns, console=console)
+        self._progress = Progress(*columns, console=console, refresh_per_second=4)
         self._tasks: dict[str, TaskID] = {}
         self._day = ""
 

@@ -15,6 +15,8 @@ from services.wash_sale.handlers import LedgerKeeper
 from services.wash_sale.metrics import LedgerMetrics
 from services.wash_sale.settings import WashSaleSettings
 
+BURST_S = 0.3  # events of a household that come this close together are one word
+
 
 def build(settings: WashSaleSettings, bus: Bus, clock: Clock) -> tuple[Service, FastAPI]:
     """The service and its app; nothing connects before the app's lifespan starts."""
@@ -38,6 +40,7 @@ def build(settings: WashSaleSettings, bus: Bus, clock: Clock) -> tuple[Service, 
             waits = await store.count_waits(service.pool)
             metrics.set_waiting(waits.households, waits.oldest, waits.early_inputs, waits.held_back)
             await committed.wait()
+            await asyncio.sleep(BURST_S)
 
     service.add_background(say_ledgers)
     return service, create_app(service, settings, routes(service, keeper))
