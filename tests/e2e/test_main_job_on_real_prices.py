@@ -82,11 +82,8 @@ class Sale:
 @pytest.fixture(scope="module")
 async def job(postgres_server: Postgres, shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Job:
     """The whole job, done once for all tests of this file."""
-    with pytest.MonkeyPatch.context() as environment:
-        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-            environment.setenv(name, "1")  # the optimiser's workers read it: the same bytes need one thread
-        async with _database(postgres_server) as dsn:
-            return await _play(dsn, read_shared_data(shared_data / "data"), tmp_path_factory.mktemp("real-market"))
+    async with _database(postgres_server) as dsn:
+        return await _play(dsn, read_shared_data(shared_data / "data"), tmp_path_factory.mktemp("real-market"))
 
 
 @asynccontextmanager
