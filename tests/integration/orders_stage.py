@@ -144,7 +144,7 @@ class Stage:
             rows = await self.service.pool.fetch("SELECT partition, next_offset FROM consumed WHERE topic = $1", topic)
             return sum(row["next_offset"] for row in rows) == len(self.bus.log(topic))
 
-        await eventually(behind, what=f"{topic} taken")
+        await eventually(behind, 60.0, f"{topic} taken")
 
     def said(self, payload_type: type[Said]) -> list[Said]:
         """Every event of a type that the service said, each id once."""
@@ -155,7 +155,7 @@ class Stage:
 
     async def orders(self, count: int) -> dict[tuple[str, str], OrderPlaced]:
         """The orders placed, by security and side, once there are so many."""
-        await eventually(lambda: len(self.said(OrderPlaced)) >= count, what=f"{count} orders")
+        await eventually(lambda: len(self.said(OrderPlaced)) >= count, 60.0, f"{count} orders")
         placed = self.said(OrderPlaced)
         assert len(placed) == count
         return {(order.security_id, order.side): order for order in placed}
