@@ -151,6 +151,12 @@ async def _approve(platform: Platform, run: RunOpened, day: DemoDay, story: Stor
             left += 1
             story.approvals["expired"].append(proposal.account_id)
     if left:
+
+        async def all_answered() -> bool:
+            accounts = (await answer(orders.get(f"/v1/runs/{run.run_id}")))["accounts"]
+            return not any(accounts.get(progress) for progress in ("awaited", "waiting"))
+
+        await _look_until(platform, all_answered, "orders to have judged every proposal")
         await answer(orders.post(f"/v1/runs/{run.run_id}/cutoff"))
 
 
