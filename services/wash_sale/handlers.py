@@ -16,7 +16,7 @@ from libs.common.schemas.account import AccountChanged, AccountMoved
 from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import MarketPublished, RunOpened
 from libs.common.schemas.order import TradeBooked
-from libs.common.unit import Unit
+from libs.common.unit import Batch, Unit
 from services.wash_sale import store
 from services.wash_sale.core.household import HouseholdLedger
 from services.wash_sale.core.refusals import Refusal
@@ -34,6 +34,13 @@ class SecurityTables:
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, date, int], SecurityFacts] = {}
+        self._in_batch: tuple[Batch, SecurityFacts] | None = None
+
+    async def in_batch(self, unit: Unit) -> SecurityFacts:
+        """The facts of the newest snapshot, looked up once a batch."""
+        if self._in_batch is None or self._in_batch[0] is not unit.batch:
+            self._in_batch = (unit.batch, await self.newest(unit.connection))
+        return self._in_batch[1]
 
     async def newest(self, connection: Connection | Pool) -> SecurityFacts:
         """The facts of the newest snapshot; before the first every security is a group by itself."""
@@ -91,7 +98,7 @@ class LedgerKeeper:
 
     async def on_account_changed(self, unit: Unit, event: Event, changed: AccountChanged) -> None:
         """Compare the account with the ledger."""
-        securities = await self.securities.newest(unit.connection)
+        securities = await self.securities.in_batch(unit)
         household = await self._in_hand(unit, changed.household_id)
 
         facts = self._allowed(apply_account(household.facts, changed, securities))
@@ -108,7 +115,7 @@ class LedgerKeeper:
 
     async def on_trade_booked(self, unit: Unit, event: Event, trade: TradeBooked) -> None:
         """Book the trade."""
-        securities = await self.securities.newest(unit.connection)
+        securities = await self.securities.in_batch(unit)
         household = await self._in_hand(unit, trade.household_id)
 
         facts = self._allowed(apply_trade(household.facts, trade, securities))

@@ -221,7 +221,7 @@ async def test_facts_that_contradict_each_other_hold_the_ledger_back_and_mend_la
     await stage.say(market("M2", day(4), split("XA", day(2), "0.5")), run(RunAccount("A1", "H1", 1, 1), market_id="M2"))
 
     async def held_back() -> str:
-        return str((await stage.get("H1/waiting"))["held_back"])
+        return str((await stage.get("H1/waiting"))["held_back"] or "")
 
     assert "oversold_lot" in await eventually(held_back)
     assert await eventually(lambda: stage.metric("held_back_households")) == 1

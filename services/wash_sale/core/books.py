@@ -2,7 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
+
+from msgspec import Struct
 
 from libs.common.money import ZERO
 from services.wash_sale.core.group_facts import group_facts, starting_layer, traded_groups
@@ -47,6 +50,35 @@ def books_of(ledger: HouseholdLedger, securities: SecurityFacts, account_ids: Co
 def group_book(ledger: HouseholdLedger, securities: SecurityFacts, group: str) -> GroupBook | Refusal:
     """One group's book."""
     return replay(group_facts(ledger, securities, (group,))[group], ledger.accounts, securities)
+
+
+class LotShares(Struct, frozen=True):
+    """How many shares of a lot are held."""
+
+    security_id: str
+    quantity: Decimal
+
+
+def shares_held(ledger: HouseholdLedger, account: AccountFacts, securities: SecurityFacts) -> dict[str, LotShares]:
+    """An account's shares by lot, straight from the facts: what came in less what was sold (invariant 4: the books hold the same)."""
+    held: dict[str, LotShares] = {}
+
+    def add(lot_id: str, security_id: str, quantity: Decimal, counted_on: date) -> None:
+        name = account.lot_named(lot_id)
+        before = held[name].quantity if name in held else ZERO
+        held[name] = LotShares(security_id, before + quantity * securities.split_factor(security_id, counted_on))
+
+    for lot in account.starting.values():
+        add(lot.lot_id, lot.security_id, lot.quantity, lot.counted_on)
+    for security_id in ledger.trades:
+        for trade in ledger.standing_trades(security_id):
+            if trade.account_id != account.account_id:
+                continue
+            if trade.side == "buy":
+                add(PROVISIONAL + trade.trade_id, security_id, trade.quantity, trade.trade_date)
+            for sold in trade.lots if trade.side == "sell" else ():
+                add(sold.lot_id, security_id, -sold.quantity, trade.trade_date)
+    return held
 
 
 def held_by_lot(layers: Collection[Layer]) -> dict[str, Decimal]:

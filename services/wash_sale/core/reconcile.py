@@ -9,7 +9,7 @@ The file is the starting point, booked trades move it (DESIGN decisions 3 to 5).
 4. anything else stays as it is in the ledger and is listed as a disagreement, which keeps the account from being traded.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,9 +17,9 @@ from msgspec.structs import replace
 
 from libs.common.money import ZERO, cents_half_even
 from libs.common.schemas.account import AccountChanged, Lot
-from services.wash_sale.core.books import books_of, expected_by_lot, held_by_lot
+from services.wash_sale.core.books import LotShares, expected_by_lot, group_book, shares_held
+from services.wash_sale.core.group_facts import traded_groups
 from services.wash_sale.core.household import PROVISIONAL, AccountFacts, HouseholdLedger, StartingLot
-from services.wash_sale.core.lots import Layer
 from services.wash_sale.core.refusals import Refusal
 from services.wash_sale.core.securities import SecurityFacts
 
@@ -67,95 +67,118 @@ def _told(account: AccountFacts, payload: AccountChanged) -> AccountFacts:
 
 @dataclass(frozen=True)
 class _Meeting:
-    """The ledger so far, and the version that it meets: `reported` are its lots by their name here, `layers` what the ledger holds."""
+    """The ledger so far, and the version that it meets: `reported` are its lots by their name here.
+
+    `held` is what the ledger holds by lot, `expected` what the version says is held, moved on by the trades that came since.
+    """
 
     ledger: HouseholdLedger
     payload: AccountChanged
     reported: Mapping[str, Lot]
-    layers: Collection[Layer]
     securities: SecurityFacts
+    held: Mapping[str, LotShares]
+    expected: Mapping[str, Decimal]
 
     @property
     def account(self) -> AccountFacts:
         """The account's facts so far."""
         return self.ledger.accounts[self.payload.account_id]
 
+    def agrees(self, lot_id: str) -> bool:
+        """Whether a lot is held in the quantity that is expected."""
+        held = self.held[lot_id].quantity if lot_id in self.held else ZERO
+        return held == self.expected.get(lot_id, ZERO)
+
 
 def compare(ledger: HouseholdLedger, payload: AccountChanged, securities: SecurityFacts) -> HouseholdLedger:
     """Take a newer version of a known account, which holds no trade that has not come here."""
-    account = _told(ledger.accounts[payload.account_id], payload)
-    told = ledger.with_account(account)
-    reported = {account.lot_named(lot.lot_id): lot for lot in payload.lots.rows()}
-    settled = told
-    layers = _layers(told, payload.account_id, securities)
+    told = ledger.with_account(_told(ledger.accounts[payload.account_id], payload))
+    meeting = _meet(told, payload, securities)
     for case in (_without_own_purchases, _with_corrections, _with_new_lots):
-        starting = case(_Meeting(settled, payload, reported, layers or [], securities))
-        if starting != settled.accounts[payload.account_id].starting:
-            settled = settled.with_account(replace(account, starting=starting))
-            layers = _layers(settled, payload.account_id, securities)
-    return told if layers is None else settled
+        starting = case(meeting)
+        if starting != meeting.account.starting:
+            meeting = _meet(told.with_account(replace(meeting.account, starting=starting)), payload, securities)
+    return told if _contradicts(meeting, told.accounts[payload.account_id]) else meeting.ledger
 
 
-def _layers(ledger: HouseholdLedger, account_id: str, securities: SecurityFacts) -> Sequence[Layer] | None:
-    """What the account holds by the ledger; None where the facts contradict each other."""
-    books = books_of(ledger, securities, [account_id])
-    return None if isinstance(books, Refusal) else books.layers[account_id]
+def _meet(ledger: HouseholdLedger, payload: AccountChanged, securities: SecurityFacts) -> _Meeting:
+    account = ledger.accounts[payload.account_id]
+    reported = {account.lot_named(lot.lot_id): lot for lot in payload.lots.rows()}
+    return _Meeting(ledger, payload, reported, securities, shares_held(ledger, account, securities), expected_by_lot(ledger, account))
+
+
+def _contradicts(meeting: _Meeting, before: AccountFacts) -> bool:
+    """Whether the changed starting lots no longer cover what was sold of them."""
+    after = meeting.account
+    changed = [
+        lot_id for lot_id in before.starting.keys() | after.starting.keys() if before.starting.get(lot_id) != after.starting.get(lot_id)
+    ]
+    lots = (lots[lot_id] for lots in (before.starting, after.starting) for lot_id in changed if lot_id in lots)
+    groups = {meeting.securities.group(lot.security_id) for lot in lots} & traded_groups(meeting.ledger, meeting.securities)
+    return any(isinstance(group_book(meeting.ledger, meeting.securities, group), Refusal) for group in groups)
 
 
 def _without_own_purchases(meeting: _Meeting) -> dict[str, StartingLot]:
     """Case 1: the custodian's file brought the lot before our trade came, so it stands here twice."""
     account = meeting.account
-    aliased = account.starting.keys() & set(account.aliases.values())
-    if not aliased:
-        return account.starting
-    held, expected = held_by_lot(meeting.layers), expected_by_lot(meeting.ledger, account)
     twice = set()
-    for lot_id in aliased:
+    for lot_id in account.starting.keys() & set(account.aliases.values()):
         lot = account.starting[lot_id]
         shares = lot.quantity * meeting.securities.split_factor(lot.security_id, lot.counted_on)
-        if held.get(lot_id, ZERO) - shares == expected.get(lot_id, ZERO):
+        if meeting.held[lot_id].quantity - shares == meeting.expected.get(lot_id, ZERO):
             twice.add(lot_id)
     return {lot_id: lot for lot_id, lot in account.starting.items() if lot_id not in twice}
 
 
 def _with_corrections(meeting: _Meeting) -> dict[str, StartingLot]:
     """Case 2."""
-    account, payload = meeting.account, meeting.payload
-    touched = _touched(meeting.ledger, account) | {layer.lot_id for layer in meeting.layers if layer.replaces}
-    held, expected = held_by_lot(meeting.layers), expected_by_lot(meeting.ledger, account)
+    account = meeting.account
+    traded = _traded(meeting.ledger, account)
     starting = {}
     for lot_id, lot in account.starting.items():
         name = account.lot_named(lot_id)
-        now = meeting.reported.get(name)
-        if name in touched:
-            starting[lot_id] = lot
-        elif payload.business_date <= lot.counted_on:
-            if now is not None:
-                starting[lot_id] = replace(starting_lot(now, payload), lot_id=lot_id)
-        elif now is not None and held.get(name) == expected.get(name):
-            cost = _cents(now.cost_basis)
-            starting[lot_id] = replace(lot, cost=lot.cost if cost is None else cost, acquired=now.acquired or lot.acquired)
-        else:
-            starting[lot_id] = lot
+        corrected = lot if name in traded else _corrected(lot, meeting.reported.get(name), meeting)
+        if corrected != lot and _washed(lot, name, meeting):
+            corrected = lot
+        if corrected is not None:
+            starting[lot_id] = corrected
     return starting
 
 
-def _touched(ledger: HouseholdLedger, account: AccountFacts) -> set[str]:
+def _corrected(lot: StartingLot, now: Lot | None, meeting: _Meeting) -> StartingLot | None:
+    """A starting lot as the version has it; None where the version takes it back."""
+    if meeting.payload.business_date <= lot.counted_on:
+        return None if now is None else replace(starting_lot(now, meeting.payload), lot_id=lot.lot_id)
+    if now is None or not meeting.agrees(meeting.account.lot_named(lot.lot_id)):
+        return lot
+    cost = _cents(now.cost_basis)
+    return replace(lot, cost=lot.cost if cost is None else cost, acquired=now.acquired or lot.acquired)
+
+
+def _traded(ledger: HouseholdLedger, account: AccountFacts) -> set[str]:
     """Lots of the account that a trade bought or sold, even if it was busted since: a book may then show less of them than was known."""
     own = (trade for trades in ledger.trades.values() for trade in trades if trade.account_id == account.account_id)
     lots = ([lot.lot_id for lot in trade.lots] if trade.side == "sell" else [PROVISIONAL + trade.trade_id] for trade in own)
     return {account.lot_named(lot_id) for found in lots for lot_id in found}
 
 
+def _washed(lot: StartingLot, name: str, meeting: _Meeting) -> bool:
+    """Whether shares of a lot have replaced a loss, so that its basis is the ledger's."""
+    group = meeting.securities.group(lot.security_id)
+    if group not in traded_groups(meeting.ledger, meeting.securities):
+        return False
+    book = group_book(meeting.ledger, meeting.securities, group)
+    return isinstance(book, Refusal) or any(layer.replaces for layer in book.layers.get((meeting.payload.account_id, name), ()))
+
+
 def _with_new_lots(meeting: _Meeting) -> dict[str, StartingLot]:
     """Case 3."""
-    account = meeting.account
-    held, expected = held_by_lot(meeting.layers), expected_by_lot(meeting.ledger, account)
-    shrunk = {layer.security_id for layer in meeting.layers if held[layer.lot_id] > expected.get(layer.lot_id, ZERO)}
+    account, held, expected = meeting.account, meeting.held, meeting.expected
+    shrunk = {lot.security_id for lot_id, lot in held.items() if lot.quantity > expected.get(lot_id, ZERO)}
     ours = set(account.aliases.values())
     starting = dict(account.starting)
     for lot_id, lot in meeting.reported.items():
-        appears = lot_id not in held and lot_id not in starting and expected[lot_id] == lot.quantity > 0
+        appears = lot_id not in held and expected[lot_id] == lot.quantity > 0
         if appears and not lot_id.startswith(PROVISIONAL) and lot_id not in ours and lot.security_id not in shrunk:
             starting[lot_id] = starting_lot(lot, meeting.payload)
     return starting
