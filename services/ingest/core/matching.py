@@ -128,7 +128,7 @@ class Matching:
 
     def _is_new(self, lot_id: str, first: Step, security_id: str, day: date) -> bool:
         trade = self._purchases.get(first.trade)
-        if trade is None or first.shares < 0 or lot_id in self._left:
+        if trade is None or lot_id in self._left:
             return False
         return (trade.security_id, trade.trade_date) == (security_id, day)
 

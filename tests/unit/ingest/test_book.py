@@ -161,6 +161,16 @@ def test_what_was_bought_and_sold_between_two_files_leaves_nothing_open() -> Non
     assert (shares(book), cash(book), book.breaks) == ({"X": D(100)}, D(10_300), ())
 
 
+def test_a_purchase_taken_back_and_made_again_is_found_in_the_one_lot_of_the_day() -> None:
+    """In the file of the day the lot has a part of the first purchase; in the next all three trades are in it."""
+    first, again = buy(1, "2", day(1), "9"), buy(3, "2", day(1), "10")
+    book = book_after(OPENING, snapshot(day(1), X), first, bust(2, first), again)
+    book = apply_snapshot(book, snapshot(day(1), X, lot("C", "1", "9", day(1)), sequence=2, cash="9991"), [])
+    assert sum(shares(book).values()) == 102
+    book = apply_snapshot(book, snapshot(day(2), X, lot("C", "2", "20", day(1)), cash="9980"), [])
+    assert (shares(book), cash(book), book.breaks) == ({"X": D(100), "C": D(2)}, D(9_980), ())
+
+
 PURCHASES: list[tuple[str, list[str], dict[str, str], dict[str, str]]] = [
     ("one lot for all of the day", ["100", "50"], {"C": "150"}, {"P-t1": "C", "P-t2": "C"}),
     ("a lot each, in another order", ["100", "50"], {"C1": "50", "C2": "100"}, {"P-t1": "C2", "P-t2": "C1"}),
