@@ -16,7 +16,7 @@ from libs.common.schemas.custody import CustodyLot
 
 CUSTODIAN = "simulated-custody"
 SMALLEST_MIN_TRADE = Decimal(200)
-MIN_TRADE_PER_100K = 500
+MIN_TRADE_PER_100K = 800
 
 
 @dataclass(frozen=True)
