@@ -105,6 +105,6 @@ def decide(security_id: str, said: Iterable[Said], block_reason: str | None) -> 
     )
 
 
-def _deciding_first(one: Said) -> tuple[int, Decimal, int, int, str, str]:
+def _deciding_first(one: Said) -> tuple[int, Decimal, int, int, str, str, str]:
     limit = Decimal(1) if one.limit_frac is None else one.limit_frac
-    return (EFFECT_OF_KIND[one.kind].rank, limit, _LEVEL_ORDER[one.level], _BY_ORDER[one.by], one.rule_id, one.target)
+    return (EFFECT_OF_KIND[one.kind].rank, limit, _LEVEL_ORDER[one.level], _BY_ORDER[one.by], one.rule_id, one.target, one.kind)
