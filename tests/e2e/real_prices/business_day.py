@@ -116,7 +116,9 @@ async def _traded(platform: Platform, run: RunOpened) -> None:
         return len({order.cl_ord_id for order in observer.payloads(OrderEnded) if order.run_id == run.run_id}) == state["orders"]
 
     await _until(platform, over, "every order to end")
-    await _until(platform, lambda: _all_booked(platform, run), "the trades in book and ledger")
+    placed = [order for order in platform.observer.payloads(OrderPlaced) if order.run_id == run.run_id]
+    fills = {report.exec_id for order in placed for report in decide(order, Proportions()) if report.last_qty}
+    await _until(platform, lambda: _all_booked(platform, fills), "the trades in book and ledger")
 
 
 def _decided(platform: Platform, run: RunOpened) -> int:
@@ -124,12 +126,9 @@ def _decided(platform: Platform, run: RunOpened) -> int:
     return created + sum(p.run_id == run.run_id for p in platform.observer.payloads(ProposalDeclined))
 
 
-def _all_booked(platform: Platform, run: RunOpened) -> bool:
-    """Every fill that the desk will ever report is booked, and every account's newest book and ledger hold its last trade."""
-    observer = platform.observer
-    trades = list(observer.payloads(TradeBooked))
-    placed = [order for order in observer.payloads(OrderPlaced) if order.run_id == run.run_id]
-    fills = {report.exec_id for order in placed for report in decide(order, Proportions()) if report.last_qty}
+def _all_booked(platform: Platform, fills: set[str]) -> bool:
+    """Every one of the fills is booked, and every account's newest book and ledger hold its last trade."""
+    trades = list(platform.observer.payloads(TradeBooked))
     if not fills <= {trade.exec_id for trade in trades}:
         return False
     last: dict[str, int] = {}
