@@ -171,7 +171,11 @@ def _least_regret(
 
 
 def _sales_near(book: _Book, name: int, planned: float) -> list[float]:
-    return [each for each in book.curves[name].candidates(planned) if book.sale_stands(name, each)]
+    """What may be sold next to the plan's; of a name above its maximum weight not fewer than the plan sells for it, but for a share."""
+    near = [each for each in book.curves[name].candidates(planned) if book.sale_stands(name, each)]
+    too_heavy = float(book.problem.held[name] - book.problem.weight_max[name]) / book.per_share(name)
+    enough = [each for each in near if each > min(too_heavy, planned) - 1]
+    return enough or near
 
 
 def _buys_near(book: _Book, name: int, planned: float) -> list[float]:

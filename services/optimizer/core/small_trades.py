@@ -23,11 +23,12 @@ def least_trade(problem: Problem, min_trade_usd: float) -> Floats:
     return least
 
 
-def exempt(problem: Problem, branch: Branch, answer: Answer) -> Bools:
-    """[names] Trades of any size stand: what must be sold, and whole positions."""
+def exempt(problem: Problem, branch: Branch, answer: Answer, least: Floats) -> Bools:
+    """[names] Never dropped: what must be sold, whole positions, and what is above its maximum weight by a trade worth making."""
     must = np.bincount(problem.name, forced(problem, branch), len(problem.held)) > 0
     whole = (problem.held > 0) & (-traded_by_name(problem, answer.plan) >= problem.held * (1 - SOLD_WHOLE))
-    either: Bools = must | whole
+    too_heavy = problem.held - problem.weight_max >= least
+    either: Bools = must | whole | too_heavy
     return either
 
 
@@ -42,23 +43,23 @@ def drop_small_trades(problem: Problem, solver: BranchSolver, chosen: Chosen, mi
         small = _small(problem, branch, answer, least)
         if not small.any() and not last:
             continue
-        branch = Branch(branch.harvest & ~_closed(problem, branch, answer), branch.hold | small | _untraded(problem, branch, answer))
+        branch = Branch(branch.harvest & ~_closed(problem, branch, answer), branch.hold | small | _untraded(problem, branch, answer, least))
         answer = solver.narrowed(branch.hold).solve(branch, policy.final_tolerance if last else policy.search_tolerance)
         if answer.status not in USABLE:
             break
     return Chosen(branch, answer)
 
 
-def _untraded(problem: Problem, branch: Branch, answer: Answer) -> Bools:
+def _untraded(problem: Problem, branch: Branch, answer: Answer, least: Floats) -> Bools:
     """[names] Left alone by the plan, and free to be."""
-    alone: Bools = (np.abs(traded_by_name(problem, answer.plan)) <= NOTHING) & ~exempt(problem, branch, answer)
+    alone: Bools = (np.abs(traded_by_name(problem, answer.plan)) <= NOTHING) & ~exempt(problem, branch, answer, least)
     return alone
 
 
 def _small(problem: Problem, branch: Branch, answer: Answer, least: Floats) -> Bools:
     """[names] What to drop now: of the small buys, and of the small sales, all but the largest that their sum can feed."""
     traded = traded_by_name(problem, answer.plan)
-    free = ~exempt(problem, branch, answer)
+    free = ~exempt(problem, branch, answer, least)
     dropped = np.zeros(len(traded), dtype=np.bool_)
     for side in (traded > NOTHING, traded < -NOTHING):
         small = np.flatnonzero(free & side & (np.abs(traded) < least))

@@ -239,6 +239,15 @@ def test_a_maximum_weight_is_reached_by_selling() -> None:
     assert (3000 - sale.quantity) * 100 <= Decimal("0.08") * proposal.account_value + 100
 
 
+def test_a_maximum_weight_is_reached_even_where_the_sale_costs_tax_and_tracking_error() -> None:
+    """Left to the trade-off alone, whole shares next to the plan's would include selling none."""
+    lots = changed(Lot("N0-0", "N0", "990", "10"))
+    proposal = created(world(SECURITIES, lots, CASH, [verdict("N0", "max_weight", max_weight=Decimal("0.04"))]))
+    left = 990 - trades(proposal)["N0"].quantity
+    assert left * 100 <= Decimal("0.04") * proposal.account_value + 100
+    assert not proposal.unmet
+
+
 def test_a_maximum_weight_is_not_bought_beyond() -> None:
     proposal = created(world(SECURITIES, [], "1000000", [verdict("N0", "max_weight", max_weight=Decimal("0.05"))]))
     assert trades(proposal)["N0"].quantity * 100 <= Decimal("0.05") * proposal.account_value
