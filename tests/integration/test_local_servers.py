@@ -119,8 +119,9 @@ def test_what_a_killed_run_left_behind_is_stopped_and_removed(postgres_server: p
 
 def test_stop_leaves_a_process_alone_that_is_not_ours(tmp_path: Path) -> None:
     pid = process.spawn(["sleep", "30"], tmp_path / "log")
+    assert process.wait_until(lambda: process.is_running(pid, "sleep 30"), 10.0), "the shell has become the program"
     process.stop(pid, "/some/home/of/ours")
-    assert process.is_running(pid, "sleep")
+    assert process.is_running(pid, "sleep 30")
     process.stop(pid, "sleep 30")
     assert not process.is_running(pid)
 
