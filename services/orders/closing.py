@@ -64,6 +64,8 @@ async def close_run(service: Service, judging: Judging, run_id: str, actor: str,
         orders = await place(unit, run, approved)
         await store.mark_closed(unit.connection, run_id, actor, unit.now)
     judging.metrics.run_to_orders.observe(max(0.0, (unit.now - run.opened_at).total_seconds()))
+    if run.files_received_at is not None:
+        judging.metrics.file_to_order.observe(max(0.0, (unit.now - run.files_received_at).total_seconds()))
     return len(orders)
 
 

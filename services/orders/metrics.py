@@ -20,6 +20,9 @@ class OrdersMetrics:
         self.accounts = Gauge("run_accounts", "Accounts of open runs by progress", ["progress"], **constant)
         self.oldest_wait = Gauge("oldest_wait_seconds", "Age of the oldest proposal that waits for newer inputs, else 0", **constant)
         self.kill_switch = Gauge("kill_switch_on", "1 while the kill switch is on", **constant)
+        self.file_to_order = Histogram(
+            "file_to_order_seconds", "From the day's first custodian file to the run's blocks", buckets=SECONDS_BUCKETS, **constant
+        )
         self.run_to_orders = Histogram(
             "run_opened_to_orders_seconds", "From a run's opening to its blocks", buckets=SECONDS_BUCKETS, **constant
         )
