@@ -39,7 +39,8 @@ MARKET = MarketPublished("market-1", AS_OF, True, securities(), [], RiskModel([]
 def run_of(run_id: str = "R1", versions: int = 1, trade_seqs: dict[str, int] | None = None) -> RunOpened:
     """A run over the three accounts."""
     seqs = trade_seqs or {}
-    return replace(RUN, run_id=run_id, accounts=[RunAccount(a, h, versions, seqs.get(a, 0)) for a, h in HOUSEHOLD_OF.items()])
+    members = [RunAccount(a, h, versions, seqs.get(a, 0)) for a, h in HOUSEHOLD_OF.items()]
+    return replace(RUN, run_id=run_id, accounts=members, files_received_at=RUN.opened_at)
 
 
 def account(account_id: str, version: int = 1, **changes: object) -> AccountChanged:

@@ -69,7 +69,8 @@ async def test_from_proposals_to_orders_and_fills_to_trades(stage: Stage) -> Non
         {"A0": 5, "B0": 10},
     )
     assert await stage.reserved() == 3
-    assert stage.service.metrics.registry.get_sample_value("pma_orders_run_opened_to_orders_seconds_count") == 1
+    for name in ("run_opened_to_orders", "file_to_order"):
+        assert stage.service.metrics.registry.get_sample_value(f"pma_orders_{name}_seconds_count") == 1
 
     await stage.say(report(sale, 0, "new"), report(sale, 1, "partial_fill", 6, "100.5"))
     await eventually(lambda: len(stage.said(TradeBooked)) == 2, what="two trades")
