@@ -49,9 +49,9 @@ CONCENTRATED = "R12"
 LOTS_BEFORE_A_SPLIT = 143
 UNKNOWN_LOTS = 41
 FEWEST_LOSSES = 1_500
-ORDERS = ((670, 745), (380, 465))
-"""Block orders by day, fewest and most: 707 and 424 here.  One small trade more or less in an account, where a minimum decides, is a block
-more or less; and what fills on the first day (the desk draws by the order's quantity) is what the second day starts from."""
+ORDERS = ((675, 730), (390, 460))
+"""Block orders by day, fewest and most: 702 and 426 here.  One small trade more or less in an account, where a minimum decides, is a block
+more or less; and what the desk fills on the first day, drawn by ids that hash the snapshot's floats, the second day starts from."""
 
 
 @dataclass(frozen=True)
