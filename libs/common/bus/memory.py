@@ -28,6 +28,7 @@ class MemoryBus:
         self._groups: dict[str, _Group] = {}
         self._arrived = asyncio.Condition()
         self.published = 0
+        self.rebalancing = asyncio.Lock()
         self._cluster_id = content_id("memory", time.time_ns(), id(self))
 
     async def start(self) -> None:
@@ -93,14 +94,16 @@ class MemoryConsumer:
 
     async def start(self, on_assigned: PartitionsCallback, on_revoked: PartitionsCallback) -> None:
         self._on_assigned, self._on_revoked = on_assigned, on_revoked
-        self._group.members.append(self)
-        await _rebalance(self._bus, self._group.members)
+        async with self._bus.rebalancing:
+            self._group.members.append(self)
+            await _rebalance(self._bus, self._group.members)
 
     async def stop(self) -> None:
-        if self in self._group.members:
-            await self.take(set())
-            self._group.members.remove(self)
-            await _rebalance(self._bus, self._group.members)
+        async with self._bus.rebalancing:
+            if self in self._group.members:
+                await self.take(set())
+                self._group.members.remove(self)
+                await _rebalance(self._bus, self._group.members)
 
     async def take(self, partitions: set[TopicPartition]) -> None:
         """Become the owner of exactly these partitions."""
