@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 
 from libs.common.app import Problem, require_token
+from libs.common.packing import unpack
 from libs.common.service import Service
 from services.ingest import deliveries, master, store
 from services.ingest.core.holdings_json import csv_lines
@@ -74,7 +75,7 @@ def routes(service: Service, settings: IngestSettings, metrics: IngestMetrics) -
         body = await service.pool.fetchval("SELECT book FROM account WHERE account_id = $1", account_id)
         if body is None:
             raise Problem(404, "Unknown account", f"no master record of {account_id}")
-        return Response(store.unpack(body), media_type="application/json")
+        return Response(unpack(body), media_type="application/json")
 
     @router.post("/v1/files/holdings")
     async def post_holdings(request: Request, actor: Actor, name: Annotated[str, Query(max_length=200)] = "upload") -> Response:

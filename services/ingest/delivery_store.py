@@ -7,10 +7,10 @@ import asyncpg
 import msgspec
 
 from libs.common.db import Connection
+from libs.common.packing import pack, unpack
 from services.ingest.core.delivery import DeliveryState, Earlier, FileOutcome
 from services.ingest.core.holdings_csv import AccountHoldings, FileHeader, RefusedLine
 from services.ingest.core.snapshot import Snapshot
-from services.ingest.store import pack, unpack
 
 
 class Acknowledgement(msgspec.Struct, frozen=True):

@@ -4,25 +4,15 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 import msgspec
-import zstandard
 
 from libs.common.db import Connection
+from libs.common.packing import pack, unpack
 from libs.common.schemas.market import CorporateAction, MarketPublished, RunOpened
 from services.ingest.core.book import AccountBook
 from services.ingest.core.intake import AccountIntake
 from services.ingest.core.run import Candidate
 
 _book_decoder = msgspec.json.Decoder(AccountBook)
-
-
-def pack(value: msgspec.Struct) -> bytes:
-    """A state value as one compressed body."""
-    return zstandard.ZstdCompressor(level=1).compress(msgspec.json.encode(value))
-
-
-def unpack(body: bytes) -> bytes:
-    """The JSON of a packed body."""
-    return zstandard.ZstdDecompressor().decompress(body)
 
 
 def decode_book(body: bytes) -> AccountBook:

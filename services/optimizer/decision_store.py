@@ -6,8 +6,8 @@ from datetime import date
 import msgspec
 
 from libs.common.db import Connection, Pool
+from libs.common.packing import pack, unpack
 from libs.common.schemas.proposal import ProposalCreated, ProposalDeclined
-from services.optimizer.packing import pack, unpack
 from services.optimizer.store import ReadyHousehold
 
 

@@ -3,6 +3,7 @@
 from libs.common import topics
 from libs.common.consumer import Subscription
 from libs.common.events import Event
+from libs.common.packing import body_of
 from libs.common.schemas.account import AccountChanged
 from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import MarketPublished, RunOpened
@@ -10,7 +11,6 @@ from libs.common.schemas.order import OrderEnded, OrderPlaced
 from libs.common.schemas.screen import ScreenUpdated
 from libs.common.unit import Unit
 from services.optimizer import store
-from services.optimizer.packing import body_of
 
 
 async def on_account_changed(unit: Unit, event: Event, account: AccountChanged) -> None:

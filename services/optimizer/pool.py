@@ -18,6 +18,7 @@ from threading import Thread
 
 import msgspec
 
+from libs.common.packing import unpack
 from libs.common.schemas.account import AccountChanged
 from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import MarketPublished, RunOpened
@@ -26,7 +27,6 @@ from libs.common.schemas.screen import ScreenUpdated
 from services.optimizer.core.decline import Decline
 from services.optimizer.core.market import Snapshot, prepare
 from services.optimizer.core.propose import propose_on
-from services.optimizer.packing import unpack
 
 Decision = ProposalCreated | ProposalDeclined
 

@@ -16,6 +16,7 @@ import msgspec
 from libs.common.db import transaction
 from libs.common.money import ZERO
 from libs.common.observe import log
+from libs.common.packing import unpack
 from libs.common.schemas.account import AccountChanged
 from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import RunOpened
@@ -27,7 +28,6 @@ from services.optimizer.core.decline import Decline, DeclineCode
 from services.optimizer.core.propose import declined, pins_of
 from services.optimizer.decision_store import save_decisions
 from services.optimizer.metrics import OptimizerMetrics
-from services.optimizer.packing import unpack
 from services.optimizer.pool import Decision, InlinePool, Task, decode_decision, encode_decision
 from services.optimizer.store import AccountInputs, HouseholdInputs, ReadyHousehold
 

@@ -10,13 +10,13 @@ import msgspec
 from msgspec import Struct
 
 from libs.common.db import Connection, Pool
+from libs.common.packing import pack, unpack
 from libs.common.schemas.market import RunOpened
 from libs.common.schemas.proposal import ProposalCreated
 from services.orders.core.blocks import cl_ord_id_of
 from services.orders.core.decision import Wait
 from services.orders.core.reservations import Reservation
 from services.orders.core.run_state import UNENDED, Progress
-from services.orders.store import pack, unpack
 
 _proposal_decoder = msgspec.json.Decoder(ProposalCreated)
 _reservations_decoder = msgspec.json.Decoder(list[Reservation])

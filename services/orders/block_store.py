@@ -9,11 +9,11 @@ import msgspec
 from msgspec import Struct
 
 from libs.common.db import Connection
+from libs.common.packing import pack, unpack
 from libs.common.schemas.order import ExecutionReported, OrderPlaced, TradeBooked
 from libs.common.topics import EXECUTIONS
 from services.orders.core.allocation import TradeDraft
 from services.orders.core.order_state import OrderRecord, avg_px, cum_qty, state_of
-from services.orders.store import pack, unpack
 
 _record_decoder = msgspec.json.Decoder(OrderRecord)
 

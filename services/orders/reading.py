@@ -8,9 +8,9 @@ import msgspec
 from msgspec import Struct
 
 from libs.common.db import Pool
+from libs.common.packing import unpack
 from libs.common.schemas.order import ExecutionReported
 from libs.common.schemas.proposal import ProposalCreated
-from services.orders.store import unpack
 
 _proposal_decoder = msgspec.json.Decoder(ProposalCreated)
 _execution_decoder = msgspec.json.Decoder(ExecutionReported)

@@ -9,17 +9,16 @@ from collections.abc import Collection, Iterable
 from datetime import date, datetime
 
 import msgspec
-import zstandard
 from msgspec import Struct
 
 from libs.common.db import Connection, Pool
+from libs.common.packing import pack, unpack
 from libs.common.schemas.account import AccountChanged, AccountType
 from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import MarketPublished, RunOpened, SecurityColumns
 from libs.common.schemas.proposal import ProposalCreated
 from libs.common.schemas.screen import ScreenUpdated
 from services.orders.core.evidence import Quotes, quotes_of
-from services.orders.core.reservations import Reservation
 
 LOCK = "hashtext('orders')"
 
@@ -28,16 +27,6 @@ _screen_decoder = msgspec.json.Decoder(ScreenUpdated)
 _ledger_decoder = msgspec.json.Decoder(LedgerUpdated)
 _securities_decoder = msgspec.json.Decoder(SecurityColumns)
 _run_decoder = msgspec.json.Decoder(RunOpened)
-
-
-def pack(value: Struct | list[Reservation]) -> bytes:
-    """A value as one compressed body."""
-    return zstandard.ZstdCompressor(level=1).compress(msgspec.json.encode(value))
-
-
-def unpack(body: bytes) -> bytes:
-    """The JSON of a packed body."""
-    return zstandard.ZstdDecompressor().decompress(body)
 
 
 async def share(connection: Connection) -> None:

@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-import zstandard
 from msgspec import Struct
 
 from libs.common.db import Connection, Pool
+from libs.common.packing import pack, unpack
 from libs.common.schemas.market import MarketPublished, SecurityColumns
 from libs.common.schemas.screen import ScreenUpdated
 from services.restrictions.core.edits import RuleEdit, RuleRecord
@@ -27,16 +27,6 @@ LOCK = "hashtext('restrictions households')"
 _account_decoder = msgspec.json.Decoder(AccountState)
 _screen_decoder = msgspec.json.Decoder(ScreenUpdated)
 _securities_decoder = msgspec.json.Decoder(SecurityColumns)
-
-
-def pack(value: Struct) -> bytes:
-    """A state value as one compressed body."""
-    return zstandard.ZstdCompressor(level=1).compress(msgspec.json.encode(value))
-
-
-def unpack(body: bytes) -> bytes:
-    """The JSON of a packed body."""
-    return zstandard.ZstdDecompressor().decompress(body)
 
 
 async def share(connection: Connection) -> None:

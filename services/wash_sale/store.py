@@ -2,14 +2,13 @@
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
-from typing import Any
 
 import msgspec
-import zstandard
 from msgspec import Struct
 
 from libs.common.db import Connection, Pool
 from libs.common.ids import bytes_id
+from libs.common.packing import pack, unpack
 from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import CorporateAction, MarketPublished, RunAccount, RunOpened
 from services.wash_sale.core.household import HouseholdLedger
@@ -30,16 +29,6 @@ class Household(Struct, frozen=True):
     version: int = 0
     said_digest: str = ""
     unsaid: bool = False
-
-
-def pack(value: Any) -> bytes:
-    """A value as one compressed body."""
-    return zstandard.ZstdCompressor(level=1).compress(msgspec.json.encode(value))
-
-
-def unpack(body: bytes) -> bytes:
-    """The JSON of a packed body."""
-    return zstandard.ZstdDecompressor().decompress(body)
 
 
 class Households:

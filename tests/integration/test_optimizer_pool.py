@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.optimizer.packing import pack
+from libs.common.packing import pack
 from services.optimizer.pool import InlinePool, SolverPool, Task, decode_decision
 from tests.unit.optimizer.samples import RECENT, Lot, Security, world
 from tests.waiting import eventually

@@ -14,6 +14,7 @@ from msgspec import Struct, structs
 from libs.common.bus.memory import MemoryBus
 from libs.common.clock import ManualClock
 from libs.common.events import from_record, make_event, payload_of, to_record
+from libs.common.packing import unpack
 from libs.common.schemas.account import AccountChanged
 from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import MarketPublished, RunAccount, RunOpened
@@ -22,7 +23,6 @@ from libs.common.schemas.proposal import ProposalCreated, ProposalDeclined
 from libs.common.schemas.screen import ScreenUpdated
 from libs.common.service import Service
 from libs.common.topics import PROPOSALS
-from services.optimizer.packing import unpack
 from services.optimizer.pool import InlinePool, Outcome, Task
 from services.optimizer.settings import OptimizerSettings
 from services.optimizer.wiring import build, compose

@@ -1,4 +1,6 @@
-"""Stored bodies: the JSON of a payload, compressed once and carried as it is from the bus through the tables to the workers."""
+"""State values as one compressed body for a bytea column: JSON under zstd level 1."""
+
+from typing import Any
 
 import msgspec
 import zstandard
@@ -6,8 +8,8 @@ import zstandard
 from libs.common.events import Event
 
 
-def pack(value: msgspec.Struct) -> bytes:
-    """A value as one compressed body."""
+def pack(value: Any) -> bytes:
+    """A value (a Struct, or a list of them) as one compressed body."""
     return zstandard.ZstdCompressor(level=1).compress(msgspec.json.encode(value))
 
 
@@ -17,5 +19,5 @@ def body_of(event: Event) -> bytes:
 
 
 def unpack(body: bytes) -> bytes:
-    """The JSON of a body."""
+    """The JSON of a packed body."""
     return zstandard.ZstdDecompressor().decompress(body)
