@@ -1,17 +1,21 @@
 """The day: publish a market snapshot, and open the run on it when the custodians' files are in or when told to."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import date
 from pathlib import Path
 
+from libs.common.clock import trade_date_of
 from libs.common.db import transaction
 from libs.common.schemas.market import MarketPublished, RunOpened
 from libs.common.service import Service
 from services.ingest import delivery_store, store
-from services.ingest.core.run import open_run
+from services.ingest.core.run import open_run, run_is_due
 from services.ingest.market_files import load_market
 from services.ingest.metrics import IngestMetrics
 from services.ingest.settings import IngestSettings
+
+LOOK_EVERY_S = 1.0
 
 
 async def publish_market(service: Service, directory: Path, as_of: date, actor: str) -> tuple[MarketPublished, bool]:
@@ -54,3 +58,27 @@ async def files_are_in(service: Service, business_date: date) -> bool:
     """Whether every custodian that the account master names has an applied delivery of the date."""
     async with transaction(service.pool) as connection:
         return not await delivery_store.custodians_missing(connection, business_date)
+
+
+def day_watch(service: Service, settings: IngestSettings, metrics: IngestMetrics) -> Callable[[], Awaitable[None]]:
+    """An endless look at whether today's run is due; a date gets one run this way, new prices alone do not open another."""
+
+    async def watch() -> None:
+        while True:
+            await open_if_due(service, settings, metrics)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    return watch
+
+
+async def open_if_due(service: Service, settings: IngestSettings, metrics: IngestMetrics) -> RunOpened | None:
+    """Open today's run (New York) if it is due and there is none of the date yet; None otherwise, also while no market is published."""
+    now = service.clock.now()
+    today = trade_date_of(now)
+    async with transaction(service.pool) as connection:
+        if await store.run_of_date(connection, today) or not await store.account_rows(connection):
+            return None
+    if not run_is_due(await files_are_in(service, today), now, today, settings.files_cutoff_new_york):
+        return None
+    opened = await open_daily_run(service, settings, metrics, today, today, "ingest")
+    return None if opened is None else opened[0]

@@ -110,6 +110,11 @@ async def account_rows(connection: Connection) -> list[Candidate]:
     return [Candidate(**dict(row)) for row in rows]
 
 
+async def run_of_date(connection: Connection, as_of: date) -> bool:
+    """Whether a run of the date was opened."""
+    return bool(await connection.fetchval("SELECT 1 FROM run WHERE as_of = $1 LIMIT 1", as_of))
+
+
 async def save_run(connection: Connection, run: RunOpened) -> bool:
     """Keep a run; False when it was opened before."""
     fresh = await connection.fetchval(

@@ -103,6 +103,11 @@ class Stage:
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
+    async def opened(self) -> RunOpened:
+        """The first run that was opened, once it was said."""
+        runs = await eventually(lambda: [e for e in self.events(MARKET) if e.type == "pma.run.opened"], what="a run")
+        return payload_of(runs[0], RunOpened)
+
     async def count(self, table: str) -> int:
         return int(await self.service.pool.fetchval(f"SELECT count(*) FROM {table}"))
 
@@ -112,13 +117,16 @@ class Stage:
 
 
 @asynccontextmanager
-async def running(dsn: str, bus: MemoryBus | None = None, token: str | None = None, market: bool = True) -> AsyncIterator[Stage]:
+async def running(
+    dsn: str, bus: MemoryBus | None = None, token: str | None = None, market: bool = True, opens_runs: bool = False
+) -> AsyncIterator[Stage]:
     bus = bus or MemoryBus()
     settings = IngestSettings(
         postgres_dsn=dsn,
         kafka_bootstrap="unused:1",
         bearer_token=None if token is None else SecretStr(token),
         market_dir=EXAMPLES / "market" if market else None,
+        opens_runs=opens_runs,
         _env_file=None,
     )
     service, app = build(settings, bus, ManualClock(NOW))
@@ -143,6 +151,29 @@ def holds(account_id: str, on: date, *lots: Lot, sequence: int = 1, cash: str = 
 
 
 X = lot("X", "100")
+
+
+async def test_the_days_run_opens_by_itself_when_the_files_are_in_and_once(fresh_database: str) -> None:
+    today = date(2025, 12, 15)
+    async with running(fresh_database, opens_runs=True) as stage:
+        await stage.master(intake("A1", "H1"), intake("A2", "H2"))
+        await stage.market()
+        await stage.take(holds("A1", today, X), holds("A2", today, X))
+        run = await stage.opened()
+        assert (run.as_of, [(a.account_id, a.excluded) for a in run.accounts]) == (today, [("A1", None), ("A2", None)])
+        assert (await stage.run(today))["fresh"] is False
+        assert await stage.count("run") == 1
+
+
+async def test_the_days_run_opens_at_the_files_cut_off_without_those_that_are_missing(fresh_database: str) -> None:
+    async with running(fresh_database, opens_runs=True) as stage:
+        await stage.master(intake("A1", "H1"))
+        await stage.market()
+        clock = stage.service.clock
+        assert isinstance(clock, ManualClock)
+        clock.set(datetime(2025, 12, 15, 14, 0, tzinfo=UTC))  # nine in New York
+        run = await stage.opened()
+        assert [(a.account_id, a.excluded) for a in run.accounts] == [("A1", "no_holdings")]
 
 
 async def test_files_are_taken_repeated_corrected_late_and_held(stage: Stage) -> None:

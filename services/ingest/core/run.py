@@ -35,6 +35,11 @@ def why_excluded(account: Candidate, files_of: date) -> str | None:
     return None
 
 
+def run_is_due(files_are_in: bool, now: datetime, as_of: date, files_cutoff: time) -> bool:
+    """A run opens when the day's files are in, or at the files' cut-off (New York time) without those that are missing (decision 8)."""
+    return files_are_in or now >= datetime.combine(as_of, files_cutoff, NEW_YORK)
+
+
 def open_run(
     as_of: date,
     files_of: date,

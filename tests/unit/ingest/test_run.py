@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from libs.common.schemas.market import RunAccount
-from services.ingest.core.run import Candidate, open_run, why_excluded
+from services.ingest.core.run import Candidate, open_run, run_is_due, why_excluded
 
 MON, TUE = date(2025, 12, 15), date(2025, 12, 16)
 NOON = datetime(2025, 12, 16, 12, tzinfo=UTC)
@@ -59,3 +59,12 @@ def test_the_same_date_and_market_are_the_same_run() -> None:
 def test_the_cutoff_is_new_york_time(as_of: date, utc_hour: int) -> None:
     run = open_run(as_of, as_of, "M1", [], NOON, CUTOFF, 200)
     assert run.cutoff_at == datetime(as_of.year, as_of.month, as_of.day, utc_hour, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("files_are_in", "hour_utc", "minute", "due"),
+    [(True, 11, 0, True), (False, 13, 59, False), (False, 14, 0, True), (True, 14, 0, True)],
+)
+def test_a_run_is_due_with_the_files_or_at_nine_in_new_york(files_are_in: bool, hour_utc: int, minute: int, due: bool) -> None:
+    now = datetime(2025, 12, 15, hour_utc, minute, tzinfo=UTC)
+    assert run_is_due(files_are_in, now, date(2025, 12, 15), time(9, 0)) is due
