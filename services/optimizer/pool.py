@@ -30,8 +30,6 @@ from services.optimizer.core.propose import propose_on
 
 Decision = ProposalCreated | ProposalDeclined
 
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
 
 class Task(msgspec.Struct, frozen=True):
     """One account to decide: packed payloads, the id of a market that the pool has, and the earlier decisions as tagged JSON."""
@@ -104,8 +102,6 @@ class SolverPool(InlinePool):
 
     def __init__(self, processes: int) -> None:
         super().__init__()
-        for name in ONE_THREAD:
-            os.environ.setdefault(name, "1")
         self.processes = processes
         self._executor: ProcessPoolExecutor | None = None
 
