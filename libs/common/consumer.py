@@ -21,23 +21,15 @@ from typing import Any, TypeVar
 import asyncpg
 from msgspec import Struct
 
+from libs.common.arrivals import Arrival, Reader
 from libs.common.bus import Bus, Consumer, Received, TopicPartition
 from libs.common.clock import Clock
 from libs.common.db import Connection, Pool, transaction
-from libs.common.errors import CannotApply, DependencyDown, Fenced, InvariantBroken, Undecodable
-from libs.common.events import EVENT_TYPES, Event, Record, from_record, payload_of, to_record
+from libs.common.errors import DependencyDown, Fenced, InvariantBroken
+from libs.common.events import Event, to_record
 from libs.common.observe import Metrics, log
-from libs.common.outbox import (
-    LANE_HEADER,
-    SEQUENCE_HEADER,
-    append_records,
-    decode_headers,
-    encode_headers,
-    mark_published,
-    publish_lane,
-    stamped,
-)
-from libs.common.topics import dead_letter_topic
+from libs.common.outbox import append_records, mark_published, publish_lane, stamped
+from libs.common.parking import Parking
 from libs.common.unit import Batch, Unit
 
 Handler = Callable[[Unit, Event, Any], Awaitable[None]]
@@ -47,7 +39,6 @@ BATCH_RECORDS = 500
 POLL_S = 0.5
 GATHER_RECORDS = 5_000
 LAG_EVERY_S = 1.0
-DATA_ERRORS = (CannotApply, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
 
 @dataclass(frozen=True)
@@ -74,15 +65,6 @@ class Subscription:
     gather: Gather | None = None
 
 
-@dataclass(frozen=True)
-class _Arrival:
-    """A readable record: its place and its event."""
-
-    received: Received
-    event: Event
-    payload: Struct
-
-
 class EventConsumer:
     """Runs one service's subscription: `run` until cancelled; DependencyDown means call again after a pause."""
 
@@ -93,6 +75,8 @@ class EventConsumer:
         self._clock = clock
         self._metrics = metrics
         self._subscription = subscription
+        self._reader = Reader(service, metrics, subscription.handlers.keys())
+        self._parking = Parking(service, clock, self._reader, self._apply)
         self._consumer: Consumer | None = None
         self._lock = asyncio.Lock()
         self._epochs: dict[TopicPartition, int] = {}
@@ -207,15 +191,14 @@ class EventConsumer:
         async with transaction(self._pool) as connection:
             await self._move_mark(connection, partition, started, after)
             await self._mark_lane(connection, lane)
-            arrivals, letters = self._read(await self._drop_repeated(connection, partition, fresh))
-            emitted = await self._apply(connection, arrivals)
+            arrivals, letters = self._reader.read(await self._reader.drop_repeated(connection, partition, fresh))
+            emitted = await self._parking.apply_or_park(connection, arrivals)
             said = [*letters, *map(to_record, emitted)]
             last = await append_records(connection, lane, said) if said else 0
         self._next[partition] = after
         self._taken_ms[partition.topic] = fresh[-1].timestamp_ms
         self._metrics.consumed.labels(partition.topic).inc(len(fresh))
-        for hook in self.after_commit:
-            hook()
+        self._committed()
         if said:
             first = last - len(said) + 1
             stamps = [replace(r, headers=stamped(r.headers, lane, first + i)) for i, r in enumerate(said)]
@@ -245,80 +228,7 @@ class EventConsumer:
         if moved is None:
             raise Fenced(f"{partition.topic}/{partition.partition}")
 
-    async def _drop_repeated(self, connection: Connection, partition: TopicPartition, records: Sequence[Received]) -> list[Received]:
-        """Drop what a relay sent twice, and remember the highest sequence of each lane."""
-        rows = await connection.fetch(
-            "SELECT lane, seq FROM lane_seen WHERE topic = $1 AND partition = $2", partition.topic, partition.partition
-        )
-        seen: dict[str, int] = {row["lane"]: row["seq"] for row in rows}
-        before = dict(seen)
-        kept = []
-        for record in records:
-            headers = dict(record.headers)
-            lane, seq = headers.get(LANE_HEADER), headers.get(SEQUENCE_HEADER)
-            if lane is None or seq is None or not seq.isdigit():
-                kept.append(record)
-                continue
-            name, number = lane.decode(errors="replace"), int(seq)
-            if number <= seen.get(name, 0):
-                self._metrics.repeated.labels(partition.topic).inc()
-                continue
-            seen[name] = number
-            kept.append(record)
-        moved = [(partition.topic, partition.partition, lane, seq) for lane, seq in seen.items() if before.get(lane) != seq]
-        if moved:
-            await connection.executemany(
-                "INSERT INTO lane_seen (topic, partition, lane, seq) VALUES ($1, $2, $3, $4) "
-                "ON CONFLICT (topic, partition, lane) DO UPDATE SET seq = EXCLUDED.seq",
-                moved,
-            )
-        return kept
-
-    def _read(self, records: Sequence[Received]) -> tuple[list[_Arrival], list[Record]]:
-        """Decode; what can't be read becomes a dead letter that says why and whence."""
-        arrivals, letters = [], []
-        for record in records:
-            try:
-                arrival = self._arrival(record)
-                if arrival is not None:
-                    arrivals.append(arrival)
-            except Undecodable as error:
-                self._metrics.dead_letters.labels(record.topic).inc()
-                log().error("dead_letter", topic=record.topic, partition=record.partition, offset=record.offset, reason=str(error))
-                letters.append(_dead_letter(self._service, record, str(error)))
-        return arrivals, letters
-
-    def _arrival(self, record: Received) -> _Arrival | None:
-        """The record decoded; None when its type is not one that this service takes."""
-        event = from_record(record.key, record.value, record.headers)
-        payload_type = EVENT_TYPES[event.type].payload
-        if payload_type not in self._subscription.handlers:
-            return None
-        return _Arrival(record, event, payload_of(event, payload_type))
-
-    async def _apply(self, connection: Connection, arrivals: Sequence[_Arrival]) -> list[Event]:
-        """Apply all in one savepoint; if one can't be applied, again one by one, so that only its household is parked."""
-        parked = {row["key"] for row in await connection.fetch("SELECT key FROM parked")}
-        if not any(arrival.event.partitionkey in parked for arrival in arrivals):
-            try:
-                async with connection.transaction():
-                    return await self._apply_each(connection, arrivals)
-            except DATA_ERRORS:
-                pass
-        emitted: list[Event] = []
-        for arrival in arrivals:
-            if arrival.event.partitionkey in parked:
-                await self._park(connection, arrival, None)
-                continue
-            try:
-                async with connection.transaction():
-                    emitted += await self._apply_each(connection, [arrival])
-            except DATA_ERRORS as error:
-                parked.add(arrival.event.partitionkey)
-                await self._park(connection, arrival, str(error))
-        return emitted
-
-    async def _apply_each(self, connection: Connection, arrivals: Sequence[_Arrival]) -> list[Event]:
+    async def _apply(self, connection: Connection, arrivals: Sequence[Arrival]) -> list[Event]:
         """Give each event to its handler, then save what the handlers hold in hand; returns what they said, in order."""
         batch, units = Batch(), []
         for arrival in arrivals:
@@ -328,61 +238,19 @@ class EventConsumer:
         await batch.finish()
         return [event for unit in units for event in unit.emitted]
 
-    async def _park(self, connection: Connection, arrival: _Arrival, reason: str | None) -> None:
-        event, record = arrival.event, arrival.received
-        if reason is not None:
-            log().error("parked", key=event.partitionkey, type=event.type, reason=reason, correlationid=event.correlationid)
-            await connection.execute(
-                "INSERT INTO parked (key, subject, reason, since) VALUES ($1, $2, $3, $4) ON CONFLICT (key) DO NOTHING",
-                event.partitionkey,
-                event.subject,
-                reason,
-                self._clock.now(),
-            )
-        await connection.execute(
-            'INSERT INTO parked_message (key, topic, partition, "offset", headers, value) VALUES ($1, $2, $3, $4, $5, $6)',
-            event.partitionkey,
-            record.topic,
-            record.partition,
-            record.offset,
-            encode_headers(record.headers),
-            record.value,
-        )
-
     async def redrive(self, key: str) -> tuple[int, str | None]:
         """Apply a parked household's messages again, in order, to the first that still can't be.
 
         Returns how many were applied and, if some are left, the reason.
         """
-        applied = 0
-        while True:
-            async with transaction(self._pool) as connection:
-                await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"{self._service} redrive {key}")
-                row = await connection.fetchrow("SELECT * FROM parked_message WHERE key = $1 ORDER BY arrival LIMIT 1", key)
-                if row is None:
-                    await connection.execute("DELETE FROM parked WHERE key = $1", key)
-                    return applied, None
-                received = Received(
-                    row["topic"], row["partition"], row["offset"], 0, key.encode(), row["value"], decode_headers(row["headers"])
-                )
-                arrival = self._arrival(received)
-                try:
-                    async with connection.transaction():
-                        emitted = await self._apply_each(connection, [arrival] if arrival else [])
-                except DATA_ERRORS as error:
-                    await connection.execute("UPDATE parked SET reason = $2 WHERE key = $1", key, str(error))
-                    return applied, str(error)
-                if emitted:
-                    await append_records(connection, f"{self._service}:background", list(map(to_record, emitted)))
-                await connection.execute(
-                    'DELETE FROM parked_message WHERE topic = $1 AND partition = $2 AND "offset" = $3',
-                    row["topic"],
-                    row["partition"],
-                    row["offset"],
-                )
-                applied += 1
-            for hook in self.after_commit:
-                hook()
+        applied, reason = await self._parking.redrive(self._pool, key)
+        if applied:
+            self._committed()
+        return applied, reason
+
+    def _committed(self) -> None:
+        for hook in self.after_commit:
+            hook()
 
     async def _observe_lag(self, consumer: Consumer) -> None:
         """Set the lag gauges, at most once a second: records not yet taken by topic, and how long ago the last taken was written."""
@@ -398,18 +266,6 @@ class EventConsumer:
             age_s = max(0.0, now_s - self._taken_ms.get(topic, 0) / 1000) if records and topic in self._taken_ms else 0.0
             self._metrics.lag_records.labels(topic).set(records)
             self._metrics.lag_seconds.labels(topic).set(age_s)
-
-
-def _dead_letter(service: str, record: Received, reason: str) -> Record:
-    """The record as it came, with the reason and its place in the headers."""
-    headers = [
-        *((name, value) for name, value in record.headers if name not in (LANE_HEADER, SEQUENCE_HEADER)),
-        ("pma-reason", reason.encode()),
-        ("pma-topic", record.topic.encode()),
-        ("pma-partition", str(record.partition).encode()),
-        ("pma-offset", str(record.offset).encode()),
-    ]
-    return Record(dead_letter_topic(service), record.key or b"", record.value, headers)
 
 
 async def back_off(work: Callable[[], Awaitable[None]], first_s: float = 0.1, most_s: float = 10.0) -> None:

@@ -19,7 +19,9 @@ IMPURE_MODULES = frozenset(
     prometheus_client pydantic_settings random sched secrets select shutil signal socket sqlalchemy sqlite3 ssl starlette structlog
     subprocess tempfile threading time urllib uuid uvicorn uvloop""".split()  # noqa: SIM905 (a list this long reads better as text)
 )
-IMPURE_LIBS = tuple(f"libs.common.{name}" for name in ("app", "bus", "consumer", "db", "observe", "outbox", "relay", "settings"))
+IMPURE_LIBS = tuple(
+    f"libs.common.{name}" for name in ("app", "arrivals", "bus", "consumer", "db", "observe", "outbox", "parking", "settings")
+)
 IMPURE_NAMES = {"libs.common.clock": {"SystemClock"}}
 CLOCK_CALLS = frozenset({"now", "utcnow", "today"})
 IMPURE_BUILTINS = frozenset({"open", "print", "input", "exec", "eval", "breakpoint"})

@@ -25,9 +25,7 @@ MOST_LINES_OF_A_FILE = 300
 MOST_LINES_OF_A_FUNCTION = 40
 
 # What passes a limit, each with its reason: read it before you add one.
-LONG_FILES = {
-    "libs/common/consumer.py": "the six invariants of a batch are read together",
-}
+LONG_FILES: dict[str, str] = {}
 LONG_FUNCTIONS: dict[str, str] = {}
 
 SOURCES = sorted(path for top in ("libs", "services", "demo", "deploy") for path in (ROOT / top).rglob("*.py"))
