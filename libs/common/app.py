@@ -147,13 +147,18 @@ async def _observe_tables(service: Service) -> None:
     try:
         row = await service.pool.fetchrow(
             "SELECT (SELECT count(*) FROM outbox) AS rows, (SELECT count(*) FROM parked) AS parked, "
-            "(SELECT extract(epoch FROM clock_timestamp() - min(written_at))::float FROM outbox) AS age"
+            "(SELECT extract(epoch FROM clock_timestamp() - min(written_at))::float FROM outbox) AS age, "
+            "(SELECT min(since) FROM parked) AS parked_since"
         )
     except (*TRANSIENT_ERRORS, RuntimeError):
+        service.metrics.ready.set(0)
         return
+    service.metrics.ready.set(service.ready)
     service.metrics.outbox_rows.set(row["rows"])
     service.metrics.outbox_age.set(row["age"] or 0)
     service.metrics.parked.set(row["parked"])
+    parked_since = row["parked_since"] or service.clock.now()
+    service.metrics.parked_age.set(max(0.0, (service.clock.now() - parked_since).total_seconds()))
 
 
 def _handle_problems(app: FastAPI) -> None:

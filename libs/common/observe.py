@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 
@@ -27,7 +27,10 @@ class Metrics:
         self.outbox_age = Gauge("outbox_oldest_age_seconds", "Age of the oldest unpublished event, 0 when none waits", **constant)
         self.outbox_rows = Gauge("outbox_rows", "Unpublished events", **constant)
         self.parked = Gauge("parked_households", "Households parked until redriven", **constant)
+        self.parked_age = Gauge("parked_oldest_age_seconds", "How long the longest parked household waits, 0 when none does", **constant)
+        self.ready = Gauge("ready", "1 while partitions are assigned and PostgreSQL answers", **constant)
         self.http = Histogram("http_request_seconds", "HTTP requests", ["method", "route", "status"], buckets=SECONDS_BUCKETS, **constant)
+        ProcessCollector(registry=self.registry)  # memory, CPU, open files, start time of the process
 
 
 def configure_logs(level: str) -> None:

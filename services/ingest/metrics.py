@@ -8,6 +8,7 @@ from prometheus_client import Counter, Gauge
 from libs.common.observe import Metrics
 
 LEFT_OUT = ("parked", "quarantined", "no_holdings", "stale")
+UNUSABLE = ("quarantined", "no_holdings", "stale")
 
 
 class IngestMetrics:
@@ -19,6 +20,14 @@ class IngestMetrics:
         self.lines_refused = Counter("lines_refused_total", "Lines that quarantined their account", **constant)
         self.runs = Counter("runs_total", "Runs opened", **constant)
         self.left_out = Gauge("run_accounts_left_out", "Accounts that the newest run leaves out, by reason", ["reason"], **constant)
+        self.accounts = Gauge("accounts", "Accounts with a master record", **constant)
+        self.unusable = Gauge("accounts_unusable", "Accounts that a run would leave out now, by reason", ["reason"], **constant)
+        self.breaks = Gauge("breaks", "Differences from the custodian that no trade explains", **constant)
+        self.accounts_with_breaks = Gauge("accounts_with_breaks", "Accounts that have such a difference", **constant)
+        self.deliveries = Gauge("deliveries", "Deliveries by state", ["state"], **constant)
+        self.custodians_late = Gauge(
+            "custodians_late", "Custodians without an applied delivery of today, after the files' cut-off of a weekday", **constant
+        )
 
     def observe_left_out(self, reasons: Sequence[str | None]) -> None:
         """Set the gauge from each account's reason of a run (None: it is decided)."""

@@ -13,6 +13,7 @@ from services.ingest.daily import day_watch
 from services.ingest.deliveries import finish_applying
 from services.ingest.handlers import SUBSCRIPTION
 from services.ingest.metrics import IngestMetrics
+from services.ingest.observing import table_watch
 from services.ingest.settings import IngestSettings
 
 
@@ -23,5 +24,6 @@ def build(settings: IngestSettings, bus: Bus, clock: Clock) -> tuple[Service, Fa
     service.subscribe(SUBSCRIPTION)
     if settings.opens_runs:
         service.add_background(day_watch(service, settings, metrics))
+    service.add_background(table_watch(service, metrics, settings.files_cutoff_new_york))
     service.at_start(lambda: finish_applying(service))
     return service, create_app(service, settings, routes(service, settings, metrics))

@@ -1,10 +1,10 @@
 """ingest as a service, on a real PostgreSQL and the in-process bus: files, messages and trades in; accounts and runs out."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ from pydantic import SecretStr
 
 from libs.common.bus.memory import MemoryBus
 from libs.common.clock import ManualClock
+from libs.common.db import transaction
 from libs.common.events import Event, from_record, make_event, payload_of, to_record
+from libs.common.observe import Metrics
 from libs.common.schemas.account import AccountChanged, AccountMoved, Lot
 from libs.common.schemas.custody import CustodyHoldings, CustodyLot
 from libs.common.schemas.market import MarketPublished, RunOpened
@@ -27,6 +29,8 @@ from libs.common.topics import ACCOUNTS, MARKET
 from services.ingest.core.intake import AccountIntake
 from services.ingest.core.snapshot import Snapshot, lot_columns
 from services.ingest.deliveries import LONGEST_LINE_BYTES
+from services.ingest.metrics import IngestMetrics
+from services.ingest.observing import observe_tables
 from services.ingest.settings import IngestSettings
 from services.ingest.wiring import build
 from tests.unit.ingest.book_samples import D, buy, day, intake, lot, sell, snapshot
@@ -148,6 +152,14 @@ def holds(account_id: str, on: date, *lots: Lot, sequence: int = 1, cash: str = 
     """Holdings of one account at north; lots are of ACME unless they say otherwise."""
     own = [replace(one, lot_id=f"{account_id}-{one.lot_id}", security_id="ACME") for one in lots]
     return replace(snapshot(on, sequence=sequence, cash=cash), account_id=account_id, lots=lot_columns(iter(own)))
+
+
+async def observed(stage: Stage, now: datetime) -> Callable[..., float | None]:
+    """The gauges of the tables at a moment, by name and labels."""
+    common = Metrics("ingest")
+    async with transaction(stage.service.pool) as connection:
+        await observe_tables(connection, IngestMetrics(common), now, time(9, 0))
+    return lambda name, **labels: common.registry.get_sample_value(f"pma_ingest_{name}", labels)
 
 
 X = lot("X", "100")
@@ -303,6 +315,11 @@ async def test_a_day_with_a_bad_line_a_missing_account_and_a_run(stage: Stage) -
     assert again == {**run, "fresh": False}
     assert len(stage.events(MARKET)) == 2
     assert 'pma_ingest_run_accounts_left_out{reason="stale"} 1.0' in (await stage.http.get("/metrics")).text
+    noon, next_noon = await observed(stage, NOW + timedelta(hours=5)), await observed(stage, NOW + timedelta(days=1, hours=5))
+    unusable = {reason: noon("accounts_unusable", reason=reason) for reason in ("quarantined", "stale", "no_holdings")}
+    assert unusable == {"quarantined": 1, "stale": 1, "no_holdings": 1}
+    assert (noon("accounts"), noon("breaks"), noon("deliveries", state="applied"), noon("deliveries", state="held")) == (5, 0, 2, 0)
+    assert (noon("custodians_late"), next_noon("custodians_late")) == (0, 1)
 
     await stage.take(holds("A2", day(0), X, sequence=2))
     lifted = await stage.version("A2", 3)
@@ -472,6 +489,7 @@ async def test_writes_need_the_token_and_health_does_not(fresh_database: str) ->
         metrics = (await stage.http.get("/metrics")).text
         for name in ("consumer_lag_records", "outbox_oldest_age_seconds", "parked_households", "files_total", "runs_total"):
             assert f"pma_ingest_{name}" in metrics
+        assert "\npma_ingest_ready 1.0\n" in metrics and "\nprocess_resident_memory_bytes " in metrics
         assert "A1" not in metrics
         paths = json.loads((await stage.http.get("/openapi.json")).text)["paths"]
         assert {"/v1/accounts", "/v1/files/holdings", "/v1/runs"} <= set(paths)

@@ -8,6 +8,8 @@ from libs.common.clock import NEW_YORK
 from libs.common.ids import content_id
 from libs.common.schemas.market import RunAccount, RunOpened
 
+SATURDAY = 5
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -38,6 +40,11 @@ def why_excluded(account: Candidate, files_of: date) -> str | None:
 def run_is_due(files_are_in: bool, now: datetime, as_of: date, files_cutoff: time) -> bool:
     """A run opens when the day's files are in, or at the files' cut-off (New York time) without those that are missing (decision 8)."""
     return files_are_in or now >= datetime.combine(as_of, files_cutoff, NEW_YORK)
+
+
+def file_is_late(now: datetime, today: date, files_cutoff: time) -> bool:
+    """Whether a custodian's file of today that is not here is late: from the cut-off (New York time) on, from Monday to Friday."""
+    return today.weekday() < SATURDAY and now >= datetime.combine(today, files_cutoff, NEW_YORK)
 
 
 def open_run(

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from libs.common.schemas.market import RunAccount
-from services.ingest.core.run import Candidate, open_run, run_is_due, why_excluded
+from services.ingest.core.run import Candidate, file_is_late, open_run, run_is_due, why_excluded
 
 MON, TUE = date(2025, 12, 15), date(2025, 12, 16)
 NOON = datetime(2025, 12, 16, 12, tzinfo=UTC)
@@ -68,3 +68,18 @@ def test_the_cutoff_is_new_york_time(as_of: date, utc_hour: int) -> None:
 def test_a_run_is_due_with_the_files_or_at_nine_in_new_york(files_are_in: bool, hour_utc: int, minute: int, due: bool) -> None:
     now = datetime(2025, 12, 15, hour_utc, minute, tzinfo=UTC)
     assert run_is_due(files_are_in, now, date(2025, 12, 15), time(9, 0)) is due
+
+
+@pytest.mark.parametrize(
+    ("day_of_december", "hour_utc", "minute", "late"),
+    [
+        pytest.param(15, 13, 59, False, id="Monday, a minute before nine in New York"),
+        pytest.param(15, 14, 0, True, id="Monday at nine"),
+        pytest.param(19, 23, 0, True, id="Friday evening"),
+        pytest.param(20, 17, 0, False, id="Saturday"),
+        pytest.param(21, 17, 0, False, id="Sunday"),
+    ],
+)
+def test_a_file_is_late_from_the_cut_off_of_a_weekday_on(day_of_december: int, hour_utc: int, minute: int, late: bool) -> None:
+    now = datetime(2025, 12, day_of_december, hour_utc, minute, tzinfo=UTC)
+    assert file_is_late(now, date(2025, 12, day_of_december), time(9, 0)) is late
