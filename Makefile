@@ -13,7 +13,7 @@ export PYTHONPATH := .
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 
-.PHONY: help setup lock check test demo audit up down bench
+.PHONY: help setup lock check test guards demo audit up down bench
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ test: $(STAMP) ## unit, contract, integration and end-to-end, on a real PostgreS
 	done; \
 	echo "make test:$$times"; \
 	if [ -n "$$failed" ]; then echo "make test: failed:$$failed" >&2; exit 1; fi
+
+guards: $(STAMP) ## take each guard away in a copy of the tree, and show the test that fails without it (WORDS="pin lane": only those)
+	@$(PY) -m tests.guards $(WORDS)
 
 demo: $(STAMP) ## a custodian's files to orders and back into the book: 250 accounts, three days (KAFKA=1: on the real Kafka)
 	@$(PY) -m demo $(if $(KAFKA),--kafka)

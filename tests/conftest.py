@@ -4,6 +4,7 @@ import itertools
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import hypothesis
@@ -27,7 +28,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[postgres.Postgres]:
-    """A PostgreSQL without durability (it outlives no test run); tests of crashes start their own."""
+    """A PostgreSQL without durability (it outlives no test run), or the one that PMA_TEST_POSTGRES_DSN names, which several runs share.
+
+    Tests of crashes start their own.
+    """
+    shared = urlsplit(os.environ.get("PMA_TEST_POSTGRES_DSN", ""))
+    if shared.port is not None:
+        yield postgres.Postgres(Path(os.devnull), 0, shared.port, shared.password or "")
+        return
     with postgres.temporary(fast=True) as server:
         yield server
 
@@ -41,7 +49,7 @@ def postgres_dsn(postgres_server: postgres.Postgres) -> str:
 @pytest.fixture
 async def fresh_database(postgres_server: postgres.Postgres) -> AsyncIterator[str]:
     """The DSN (postgresql://...) of a new empty database of this test alone."""
-    name = f"test_{next(_database_numbers)}"
+    name = f"test_{os.getpid()}_{next(_database_numbers)}"
     admin = await asyncpg.connect(postgres_server.dsn)
     try:
         await admin.execute(f"CREATE DATABASE {name}")

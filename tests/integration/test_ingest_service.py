@@ -324,6 +324,7 @@ async def test_a_day_with_a_bad_line_a_missing_account_and_a_run(stage: Stage) -
     await stage.take(holds("A2", day(0), X, sequence=2))
     lifted = await stage.version("A2", 3)
     assert (lifted.state, lifted.state_reason) == ("open", None)
+    assert len(stage.events(MARKET)) == 2  # on the same lane as what was just said
 
 
 async def test_holdings_by_message_wait_for_their_master_record(stage: Stage) -> None:

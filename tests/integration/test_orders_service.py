@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import os
 import random
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -40,11 +41,11 @@ LOSS = sell("AAA", "100", a1="5")
 @pytest.fixture(scope="module")
 async def orders_database(postgres_server: postgres.Postgres) -> AsyncIterator[str]:
     """One migrated database for this file; each test begins with it empty."""
-    admin = await asyncpg.connect(postgres_server.dsn)
+    admin, name = await asyncpg.connect(postgres_server.dsn), f"test_orders_service_{os.getpid()}"
     try:
-        await admin.execute("CREATE DATABASE test_orders_service")
-        yield postgres_server.dsn_of("test_orders_service")
-        await admin.execute("DROP DATABASE test_orders_service WITH (FORCE)")
+        await admin.execute(f"CREATE DATABASE {name}")
+        yield postgres_server.dsn_of(name)
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         await admin.close()
 
@@ -258,6 +259,17 @@ async def test_busts_and_corrections_are_booked_and_what_is_not_ours_waits_for_a
     assert isinstance(shown, dict) and len(shown["fills"]) == 2
     listed = await stage.get("/v1/orders?run_id=R1&state=filled")
     assert isinstance(listed, list) and [row["cum_qty"] for row in listed] == ["5"]
+
+
+async def test_an_execution_that_nobody_can_book_waits_once_however_often_it_comes(stage: Stage) -> None:
+    await stage.say(*WORLD, run_of(), declined("A0"), declined("A1"), proposed("B0", SALE))
+    order = (await stage.orders(1))["AAA", "sell"]
+    stranger = replace(report(order, 9, "fill", 1, "100"), cl_ord_id="nobody's")
+    await stage.say(stranger, stranger)
+    await stage.say(stranger, report(order, 1, "fill", 5, "100"))
+    assert await stage.service.pool.fetchval("SELECT count(*) FROM unbooked_execution") == 1
+    assert [trade.quantity for trade in stage.said(TradeBooked)] == [5]
+    assert await stage.service.pool.fetchval("SELECT count(*) FROM parked") == 0
 
 
 async def test_what_is_reserved_follows_the_account_to_another_household(stage: Stage) -> None:

@@ -319,6 +319,15 @@ def test_a_bust_returns_the_cash_in_lieu_and_a_refill_pays_it_again() -> None:
     assert record.in_lieu[0].exec_id == "2"
 
 
+def test_a_fill_beyond_the_order_waits_until_a_bust_makes_room() -> None:
+    reports = [execution("1", "partial_fill", 8, "100"), execution("2", "partial_fill", 3, "100"), execution("b", "trade_cancel", ref="1")]
+    record, _ = play(TWO, reports[:2])
+    assert (cum_qty(record), [fill.last_qty for fill in record.excess]) == (8, [3])
+    record, books = play(TWO, reports)
+    standing = sum((t.quantity if t.kind == "fill" else -t.quantity for t in books.trades.values()), D(0))
+    assert (cum_qty(record), record.excess, standing) == (3, [], 3)
+
+
 def test_a_price_correction_leaves_shares_and_lots_as_they_were() -> None:
     """Shared anew, 7 of the 15 left would go 3, 1, 3; they went 4, 0, 3 when nothing was filled yet."""
     three = order(allocation("A0", "5", "3"), allocation("A1", "1"), allocation("A2", "7"))

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from libs.common.schemas.ledger import LedgerAccount
+from libs.common.schemas.order import BookedLot
 from libs.common.schemas.proposal import ProposalCreated, ProposedTrade
 from services.orders.core.decision import Accepted, RefusalCode, Refused, Wait
 from services.orders.core.evidence import Evidence, run_facts
@@ -80,6 +81,7 @@ REFUSALS: list[tuple[str, ProposalCreated, Evidence, RefusalCode, str | None, De
     ("pinned to another date", pinned(as_of=AS_OF - ONE_DAY), EVIDENCE, RefusalCode.STALE_PIN, "as_of", None, None),
     ("pinned to another market", pinned(market_id="market-0"), EVIDENCE, RefusalCode.STALE_PIN, "market_id", None, None),
     ("pinned below the run's version", pinned(account_version=2), EVIDENCE, RefusalCode.STALE_PIN, "account_version", D(2), D(3)),
+    ("pinned above the run's version", pinned(account_version=4), account(version=4), RefusalCode.STALE_PIN, "account_version", D(4), D(3)),
     ("account moved", PASSES, account(version=4), RefusalCode.STALE_PIN, "account_version", D(3), D(4)),
     ("screen moved", PASSES, evidence(screen=replace(SCREEN, version=5)), RefusalCode.STALE_PIN, "screen_version", D(4), D(5)),
     ("ledger moved", PASSES, ledger(version=10), RefusalCode.STALE_PIN, "ledger_version", D(9), D(10)),
@@ -110,6 +112,15 @@ REFUSALS: list[tuple[str, ProposalCreated, Evidence, RefusalCode, str | None, De
     ("no such lot", proposal(sell("AAA", "100", zz="5")), EVIDENCE, RefusalCode.LOT_NOT_OPEN, "zz", None, None),
     ("another name's lot", proposal(sell("AAA", "100", c1="5")), EVIDENCE, RefusalCode.LOT_NOT_OPEN, "c1", None, None),
     ("oversold", proposal(sell("AAA", "100", a2="21")), EVIDENCE, RefusalCode.LOT_OVERSOLD, "a2", D(20), D(21)),
+    (
+        "a lot that is reserved",
+        proposal(sell("AAA", "100", a2="15")),
+        household(reservations=[replace(reservation("gain_sale", "AAA", "A1", "p0"), lots=[BookedLot("a2", D(10))])]),
+        RefusalCode.LOT_OVERSOLD,
+        "a2",
+        D(10),
+        D(15),
+    ),
     ("buy after a loss", PASSES, ledger(blocked_buys=[window("BBB.B", "BBB")]), RefusalCode.BUY_IN_WINDOW, "BBB", None, None),
     ("loss after a buy", proposal(LOSS), ledger(blocked_loss_sales=[window("AAA")]), RefusalCode.LOSS_SALE_IN_WINDOW, "AAA", None, D(5)),
     (

@@ -1,0 +1,121 @@
+"""Guards of ingest, restrictions, wash_sale and the optimizer: files and trades that come again or late, and older versions."""
+
+from tests.guards.removal import Removal
+
+BOOK = "services/ingest/core/book.py"
+BOOK_TESTS = "tests/unit/ingest/test_book.py"
+INGEST = "tests/integration/test_ingest_service.py"
+
+OF_INGEST = (
+    Removal(
+        "a file is known by its content",
+        "services/ingest/deliveries.py",
+        "    if before is None:\n        return None, DeliveryState.RECEIVING",
+        "    if before is None or True:\n        return None, DeliveryState.RECEIVING",
+        (f"{INGEST}::test_files_are_taken_repeated_corrected_late_and_held",),
+    ),
+    Removal(
+        "a part of a delivery comes once",
+        "services/ingest/deliveries.py",
+        "    if await delivery_store.part_taken(connection, delivery_id, header.part):",
+        "    if False:",
+        (f"{INGEST}::test_files_are_taken_repeated_corrected_late_and_held",),
+        ("UniqueViolationError",),
+    ),
+    Removal(
+        "a delivery of an older date is late",
+        "services/ingest/core/delivery.py",
+        "    if earlier is not None and business_date < earlier.business_date:",
+        "    if False and earlier is not None:",
+        ("tests/unit/ingest/test_delivery.py::test_what_becomes_of_a_delivery",),
+    ),
+    Removal(
+        "a file with far fewer accounts waits for a person",
+        "services/ingest/core/delivery.py",
+        "    if earlier is not None and accounts < earlier.accounts * fewest_accounts_frac:",
+        "    if False and earlier is not None:",
+        ("tests/unit/ingest/test_delivery.py::test_what_becomes_of_a_delivery",),
+    ),
+    Removal(
+        "holdings that are not newer change nothing",
+        BOOK,
+        "    if book.newest is not None and snapshot.order <= book.newest.order:",
+        "    if book.newest is not None and snapshot.order <= book.newest.order and False:",
+        (f"{BOOK_TESTS}::test_invariant_4_an_older_file_or_the_same_again_changes_nothing",),
+    ),
+    Removal(
+        "other holdings under the same date and sequence are not believed",
+        BOOK,
+        "        if snapshot.order == book.newest.order and snapshot != book.newest:",
+        "        if False:",
+        (f"{BOOK_TESTS}::test_what_can_not_be_trusted_quarantines_and_keeps_the_last_good_book",),
+    ),
+    Removal(
+        "a trade is on the book once",
+        BOOK,
+        "    if trade.trade_seq <= book.trade_seq or any(t.trade_seq == trade.trade_seq for t in book.waiting):",
+        "    if False:",
+        (f"{BOOK_TESTS}::test_invariant_3_trades_apply_in_their_order_once",),
+    ),
+    Removal(
+        "trades wait for their predecessors",
+        BOOK,
+        "    while queue and queue[0].trade_seq == book.trade_seq + 1:",
+        "    while queue:",
+        (f"{BOOK_TESTS}::test_invariant_3_trades_apply_in_their_order_once",),
+    ),
+    Removal(
+        "the version rises with the content alone",
+        BOOK,
+        "    if digest == book.digest:",
+        "    if digest == book.digest and False:",
+        (f"{BOOK_TESTS}::test_invariant_2_the_version_rises_with_the_content_and_not_with_the_date",),
+    ),
+    Removal(
+        "no lot goes below zero",
+        BOOK,
+        "        if lot.quantity < 0:",
+        "        if lot.quantity < 0 and False:",
+        (f"{BOOK_TESTS}::test_what_does_not_fit_the_custodians_lots_is_refused_and_never_negative",),
+    ),
+    Removal(
+        "a run opens once",
+        "services/ingest/daily.py",
+        "        if not fresh:",
+        "        if not fresh and False:",
+        (f"{INGEST}::test_a_day_with_a_bad_line_a_missing_account_and_a_run",),
+    ),
+)
+
+OF_READERS = (
+    Removal(
+        "restrictions: an account version that is not newer changes nothing",
+        "services/restrictions/core/household.py",
+        "    if before is not None and before.version >= changed.version:",
+        "    if before is not None and before.version >= changed.version and False:",
+        ("tests/unit/restrictions/test_household.py::test_invariant_1_what_is_not_newer_changes_nothing",),
+    ),
+    Removal(
+        "wash_sale: an account version that is not newer changes nothing",
+        "services/wash_sale/core/transitions.py",
+        "    if payload.version <= account.version:",
+        "    if payload.version <= account.version and False:",
+        ("tests/unit/wash_sale/test_repeats.py::test_an_older_version_that_comes_late_changes_nothing",),
+    ),
+    Removal(
+        "wash_sale: a trade is booked once",
+        "services/wash_sale/core/transitions.py",
+        "(trade.trade_seq <= account.trade_seq or account.departed)",
+        "account.departed",
+        ("tests/unit/wash_sale/test_repeats.py::test_a_trade_that_comes_again_is_booked_once",),
+    ),
+    Removal(
+        "optimizer: what moved during the solve is solved again",
+        "services/optimizer/solving.py",
+        "            if now is None or now.versions != inputs.versions:",
+        "            if now is None:",
+        ("tests/integration/test_optimizer_service.py::test_inputs_that_move_during_the_solve_are_solved_again",),
+    ),
+)
+
+REMOVALS = (*OF_INGEST, *OF_READERS)
