@@ -120,3 +120,19 @@ async def test_partitions_move_when_a_member_joins_and_when_it_leaves(bus: Bus) 
 
 async def test_the_cluster_has_a_lasting_id(bus: Bus) -> None:
     assert await bus.cluster_id() == await bus.cluster_id() != ""
+
+
+async def test_reads_without_a_group_exactly_the_offsets_asked_for(bus: Bus) -> None:
+    prefix = f"read{next(_numbers)}"
+    before = await bus.extent([SCREENS])
+    await bus.publish(records(prefix, keys=6, each=5))
+    after = await bus.extent([SCREENS])
+    assert len(after) == 4
+    assert sum(len(after[place]) - len(before[place]) for place in after) == 30
+    since = {place: range(before[place].stop, offsets.stop) for place, offsets in after.items()}
+    read = [record async for record in bus.read(since)]
+    assert sorted((r.key, r.value) for r in read) == sorted((r.key, r.value) for r in records(prefix, 6, 5))
+    assert [(r.partition, r.offset) for r in read] == sorted((p.partition, offset) for p, offsets in since.items() for offset in offsets)
+    last = {place: offsets[-1:] for place, offsets in after.items()}
+    assert [r.offset async for r in bus.read(last)] == [offsets.start for _, offsets in sorted(last.items()) if offsets]
+    assert [r async for r in bus.read({place: offsets[:0] for place, offsets in after.items()})] == []

@@ -4,7 +4,7 @@
 * `libs.common.bus.memory.MemoryBus`: in this process, for the demo and the fast tests.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -73,4 +73,12 @@ class Bus(Protocol):
 
     async def cluster_id(self) -> str:
         """An id that changes when the broker's data were lost: offsets of another cluster mean nothing here."""
+        ...
+
+    async def extent(self, topics: Sequence[str]) -> dict[TopicPartition, range]:
+        """The offsets that each partition of the topics holds now: from the oldest kept to before the next; no group is joined."""
+        ...
+
+    def read(self, places: Mapping[TopicPartition, range]) -> AsyncIterator[Received]:
+        """The records at these offsets, partition by partition in order, without a group; offsets that hold none are passed over."""
         ...

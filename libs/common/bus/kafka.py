@@ -1,9 +1,11 @@
 """Apache Kafka through aiokafka: idempotent producer, manual offsets (they live in PostgreSQL), errors as DependencyDown."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
@@ -15,6 +17,7 @@ from libs.common.events import Record
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 BATCH_BYTES = 512 * 1024
 FETCH_WAIT_MS = 20
+READ_POLL_MS = 500
 
 
 class KafkaBus:
@@ -47,15 +50,17 @@ class KafkaBus:
             self._producer = None
 
     async def cluster_id(self) -> str:
+        return str((await self._ask(lambda admin: admin.describe_cluster()))["cluster_id"])
+
+    async def _ask(self, question: Callable[[AIOKafkaAdminClient], Awaitable[Any]]) -> Any:
         admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
         try:
             await admin.start()
-            described = await admin.describe_cluster()
+            return await question(admin)
         except (KafkaError, OSError) as error:
             raise DependencyDown(f"Kafka at {self._bootstrap}: {error}") from error
         finally:
             await admin.close()
-        return str(described["cluster_id"])
 
     async def publish(self, records: Sequence[Record]) -> None:
         if self._producer is None:
@@ -69,6 +74,44 @@ class KafkaBus:
 
     def consumer(self, group: str, topics: Sequence[str]) -> Consumer:
         return KafkaConsumer(self._bootstrap, group, topics, self._session_timeout_ms)
+
+    async def extent(self, topics: Sequence[str]) -> dict[TopicPartition, range]:
+        described = await self._ask(lambda admin: admin.describe_topics(list(topics)))
+        partitions = [KafkaPartition(each["topic"], place["partition"]) for each in described for place in each["partitions"]]
+        async with self._groupless(partitions) as consumer:
+            oldest, following = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+            return {TopicPartition(p.topic, p.partition): range(oldest[p], following[p]) for p in sorted(partitions)}
+
+    async def read(self, places: Mapping[TopicPartition, range]) -> AsyncIterator[Received]:
+        for place, offsets in sorted(places.items()):
+            partition = KafkaPartition(place.topic, place.partition)
+            if not offsets:
+                continue
+            async with self._groupless([partition]) as consumer:
+                consumer.seek(partition, offsets.start)
+                while await consumer.position(partition) < offsets.stop:
+                    for records in (await consumer.getmany(timeout_ms=READ_POLL_MS)).values():
+                        for record in records:
+                            if record.offset < offsets.stop:
+                                yield _received(record)
+
+    @asynccontextmanager
+    async def _groupless(self, partitions: Sequence[KafkaPartition]) -> AsyncIterator[AIOKafkaConsumer]:
+        """A consumer of these partitions outside every group; what the broker refuses is raised as DependencyDown."""
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=MAX_MESSAGE_BYTES,
+        )
+        consumer.assign(list(partitions))  # before start: aiokafka's end of a consumer without any fails
+        try:
+            await consumer.start()
+            yield consumer
+        except (KafkaError, OSError) as error:
+            raise DependencyDown(f"Kafka at {self._bootstrap}: {error!r}") from error
+        finally:
+            await consumer.stop()
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
@@ -92,6 +135,10 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
             await callback({TopicPartition(p.topic, p.partition) for p in partitions})
         except Exception as error:
             self.failure = error
+
+
+def _received(record: ConsumerRecord) -> Received:
+    return Received(record.topic, record.partition, record.offset, record.timestamp, record.key, record.value or b"", tuple(record.headers))
 
 
 class KafkaConsumer:
@@ -144,12 +191,7 @@ class KafkaConsumer:
         if self._listener is not None and self._listener.failure is not None:
             failure, self._listener.failure = self._listener.failure, None
             raise failure
-        return {
-            TopicPartition(p.topic, p.partition): [
-                Received(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value or b"", tuple(r.headers)) for r in records
-            ]
-            for p, records in batches.items()
-        }
+        return {TopicPartition(p.topic, p.partition): [_received(record) for record in records] for p, records in batches.items()}
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         self._running().seek(KafkaPartition(partition.topic, partition.partition), offset)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from libs.common.bus import Consumer, PartitionsCallback, Received, TopicPartition
@@ -55,6 +55,14 @@ class MemoryBus:
         if unknown:
             raise ValueError(f"unknown topics {unknown}")
         return MemoryConsumer(self, self._groups.setdefault(group, _Group()), topics)
+
+    async def extent(self, topics: Sequence[str]) -> dict[TopicPartition, range]:
+        return {partition: range(len(self._logs[partition])) for partition in self.all_partitions(topics)}
+
+    async def read(self, places: Mapping[TopicPartition, range]) -> AsyncIterator[Received]:
+        for partition, offsets in sorted(places.items()):
+            for record in self.records_from(partition, offsets.start, len(offsets)):
+                yield record
 
     def log(self, topic: str) -> list[Received]:
         """Every record of a topic, partition by partition: for the demo's output and for tests."""
