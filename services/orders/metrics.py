@@ -18,6 +18,10 @@ class OrdersMetrics:
         self.blocks = Gauge("blocks", "Block orders by state", ["state"], **constant)
         self.held = Gauge("held_executions", "Executions that wait for another, or for room in their order", **constant)
         self.accounts = Gauge("run_accounts", "Accounts of open runs by progress", ["progress"], **constant)
+        self.open_runs = Gauge("open_runs", "Runs whose blocks have not closed", **constant)
+        self.to_cutoff = Gauge(
+            "run_seconds_to_cutoff", "Until the first cut-off of the open runs, below 0 after it; 0 when none is open", **constant
+        )
         self.oldest_wait = Gauge("oldest_wait_seconds", "Age of the oldest proposal that waits for newer inputs, else 0", **constant)
         self.kill_switch = Gauge("kill_switch_on", "1 while the kill switch is on", **constant)
         self.file_to_order = Histogram(

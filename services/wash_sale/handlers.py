@@ -186,6 +186,9 @@ class LedgerKeeper:
         if asked is None and not (changed and household.facts.accounts):
             await store.nothing_to_say(unit.connection, content.household_id)
             return
+        denied = {(sale.trade_id, sale.lot_id) for sale in content.sales if sale.disallowed}
+        if changed and denied:
+            self._metrics.denied_sales.inc(len(denied - await store.denied_before(unit.connection, content.household_id)))
         said = replace(content, version=household.version + changed)
         await store.save_said(unit.connection, said, max(household.as_of, content.as_of), digest)
         if asked is None:

@@ -17,6 +17,7 @@ class LedgerMetrics:
         common = {"registry": metrics.registry, "namespace": "pma", "subsystem": "wash_sale"}
         self.ledgers = Counter("ledgers_total", "Ledgers said: after a change, or to answer a run", ["cause"], **common)  # type: ignore[arg-type]
         self.refusals = Counter("refusals_total", "Inputs refused, by code", ["code"], **common)  # type: ignore[arg-type]
+        self.denied_sales = Counter("denied_sales_total", "Booked sales whose loss is denied, when first said", **common)  # type: ignore[arg-type]
         self._early = Gauge("early_inputs", "Trades and account versions that wait for others", **common)  # type: ignore[arg-type]
         self._held_back = Gauge("held_back_households", "Households whose facts contradict each other", **common)  # type: ignore[arg-type]
         self._waiting = Gauge("waiting_joins", "Households that a run waits for", **common)  # type: ignore[arg-type]

@@ -9,12 +9,20 @@ from msgspec import Struct
 from libs.common.db import Connection, Pool
 from libs.common.ids import bytes_id
 from libs.common.packing import pack, unpack
-from libs.common.schemas.ledger import LedgerUpdated
+from libs.common.schemas.ledger import LedgerUpdated, RealisedSale
 from libs.common.schemas.market import CorporateAction, MarketPublished, RunAccount, RunOpened
 from services.wash_sale.core.household import HouseholdLedger
 
+
+class _SaidSales(Struct, frozen=True):
+    """The part of a said ledger that is read back: its sales."""
+
+    sales: list[RealisedSale]
+
+
 _facts_decoder = msgspec.json.Decoder(HouseholdLedger)
 _said_decoder = msgspec.json.Decoder(LedgerUpdated)
+_sales_decoder = msgspec.json.Decoder(_SaidSales)
 _groups_decoder = msgspec.json.Decoder(dict[str, str])
 
 FIRST_DAY = date(1, 1, 1)
@@ -95,6 +103,12 @@ async def save_said(connection: Connection, said: LedgerUpdated, as_of: date, di
         as_of,
         pack(said),
     )
+
+
+async def denied_before(connection: Connection, household_id: str) -> set[tuple[str, str]]:
+    """(trade id, lot id) of the sales whose loss the ledger last said was denied, in whole or part."""
+    body = await connection.fetchval("SELECT said FROM household WHERE household_id = $1", household_id)
+    return set() if body is None else {(s.trade_id, s.lot_id) for s in _sales_decoder.decode(unpack(body)).sales if s.disallowed}
 
 
 async def nothing_to_say(connection: Connection, household_id: str, refused: str | None = None) -> None:

@@ -306,6 +306,12 @@ async def test_metrics_name_no_account_order_or_ticker(stage: Stage) -> None:
         lambda: stage.service.metrics.registry.get_sample_value("pma_orders_refusals_total", {"code": "security_blocked"}) == 1,
         what="the refusal counted",
     )
+    await eventually(
+        lambda: stage.service.metrics.registry.get_sample_value("pma_orders_open_runs") == 1,
+        what="the open run observed",
+    )
+    to_cutoff = stage.service.metrics.registry.get_sample_value("pma_orders_run_seconds_to_cutoff")
+    assert to_cutoff == (run_of().cutoff_at - stage.clock.now()).total_seconds() != 0
     text = (await stage.http.get("/metrics")).text
     assert 'pma_orders_run_accounts{progress="awaited"}' in text and 'pma_orders_blocks{state="new"}' in text
     assert not any(name in text for name in ("A0", "AAA", "R1-", "H1"))

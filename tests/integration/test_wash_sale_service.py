@@ -142,6 +142,11 @@ async def test_a_loss_and_a_purchase_in_another_account_of_the_household(stage: 
     fourth = await stage.ledger(4)
     assert [(row.disallowed, row.allowed_gain) for row in fourth.sales] == [(D(400), D(-600))]
     assert (fourth.as_of, len(fourth.blocked_buys), fourth.blocked_loss_sales) == (day(5), 1, [])
+    assert await stage.metric("denied_sales_total") == 1
+
+    await stage.say(buy("u", 2, day(6), "10", "400", account_id="A2", security_id="XB"))
+    await stage.ledger(5)
+    assert await stage.metric("denied_sales_total") == 1  # more of the same sale's loss
 
 
 async def test_the_version_rises_only_with_the_content(stage: Stage) -> None:
