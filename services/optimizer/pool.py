@@ -8,6 +8,7 @@ import asyncio
 import os
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
@@ -29,6 +30,8 @@ from services.optimizer.core.market import Snapshot, prepare
 from services.optimizer.core.propose import propose_on
 
 Decision = ProposalCreated | ProposalDeclined
+Decider = Callable[[AccountChanged, ScreenUpdated, LedgerUpdated, Snapshot | Decline, RunOpened, Sequence[Decision]], Decision]
+"""A module's function, so that it can be named to a worker."""
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -66,8 +69,9 @@ class InlinePool:
 
     processes = 1
 
-    def __init__(self) -> None:
+    def __init__(self, decider: Decider = propose_on) -> None:
         self._directory: tempfile.TemporaryDirectory[str] | None = None
+        self._decider = decider
 
     async def start(self) -> None:
         """Make ready to solve."""
@@ -94,14 +98,14 @@ class InlinePool:
 
     async def decide(self, task: Task) -> Outcome:
         """Decide one account.  Raises whatever the core raises: a bug, met in this account."""
-        return decide_timed(task, self.market_file(task.market_id))
+        return decide_timed(task, self.market_file(task.market_id), self._decider)
 
 
 class SolverPool(InlinePool):
     """`processes` workers; when one dies, what was in work is tried once more in new ones."""
 
-    def __init__(self, processes: int) -> None:
-        super().__init__()
+    def __init__(self, processes: int, decider: Decider = propose_on) -> None:
+        super().__init__(decider)
         self.processes = processes
         self._executor: ProcessPoolExecutor | None = None
 
@@ -129,7 +133,7 @@ class SolverPool(InlinePool):
             if executor is None:
                 raise RuntimeError("the pool was not started")
             try:
-                sent = msgspec.msgpack.encode(task), str(self.market_file(task.market_id))
+                sent = msgspec.msgpack.encode(task), str(self.market_file(task.market_id)), self._decider
                 raw = await asyncio.get_running_loop().run_in_executor(executor, _decide_raw, *sent)
                 return msgspec.msgpack.decode(raw, type=Outcome)
             except BrokenProcessPool:
@@ -162,15 +166,15 @@ def _run(packed: bytes) -> RunOpened:
     return msgspec.json.decode(unpack(packed), type=RunOpened)
 
 
-def _decide_raw(raw: bytes, market_file: str) -> bytes:
+def _decide_raw(raw: bytes, market_file: str, decider: Decider) -> bytes:
     """In the worker."""
-    return msgspec.msgpack.encode(decide_timed(msgspec.msgpack.decode(raw, type=Task), Path(market_file)))
+    return msgspec.msgpack.encode(decide_timed(msgspec.msgpack.decode(raw, type=Task), Path(market_file), decider))
 
 
-def decide_timed(task: Task, market_file: Path) -> Outcome:
+def decide_timed(task: Task, market_file: Path, decider: Decider = propose_on) -> Outcome:
     """Decode and decide; the same bytes in give the same decision out."""
     started = time.process_time()
-    decision = propose_on(
+    decision = decider(
         msgspec.json.decode(unpack(task.account), type=AccountChanged),
         msgspec.json.decode(unpack(task.screen), type=ScreenUpdated),
         msgspec.json.decode(unpack(task.ledger), type=LedgerUpdated),
