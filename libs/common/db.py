@@ -17,6 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from libs.common.errors import DependencyDown
+from libs.common.observe import log
 
 Connection: TypeAlias = asyncpg.Connection
 Pool: TypeAlias = asyncpg.Pool
@@ -55,7 +56,11 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
 
 
 async def migrate(dsn: str, schema: str, migrations: Path) -> None:
-    """Bring the service's schema to the newest revision in `migrations`; two replicas starting at once wait for each other."""
+    """Bring the service's schema to the newest revision in `migrations`; two replicas starting at once wait for each other.
+
+    A schema at a revision that is not in `migrations` is a newer release's: it is left as it is, since every release works on the
+    schema of the next one (docs/deploy.md), during a rolling update and after a roll-back.
+    """
     await asyncio.to_thread(_upgrade, dsn, schema, migrations)
 
 
@@ -88,5 +93,10 @@ def _migrate_schema(connection: SyncConnection, schema: str) -> None:
     connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))
     connection.execute(text(f'SET search_path TO "{schema}"'))
     context.configure(connection=connection, version_table_schema=schema)
+    there = context.get_context().get_current_heads()
+    known = {script.revision for script in context.script.walk_revisions()}
+    if not known.issuperset(there):
+        log().warning("schema_is_newer", schema=schema, revision=", ".join(there))
+        return
     with context.begin_transaction():
         context.run_migrations()
