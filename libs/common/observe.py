@@ -5,6 +5,7 @@ Labels are closed sets (topics, codes, states): never an account, an order or a 
 
 import logging
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -22,6 +23,10 @@ class Metrics:
         self.consumed = Counter("consumed_records_total", "Records taken", ["topic"], **constant)
         self.repeated = Counter("repeated_records_total", "Records dropped because a relay sent them twice", ["topic"], **constant)
         self.dead_letters = Counter("dead_letters_total", "Records that could not be read", ["topic"], **constant)
+        self.fenced = Counter("fenced_batches_total", "Batches given up: another owner had taken the partition", ["topic"], **constant)
+        self.retention_lost = Counter(
+            "retention_lost_records_total", "Records that Kafka dropped before they were taken", ["topic"], **constant
+        )
         self.lag_records = Gauge("consumer_lag_records", "Records not yet taken", ["topic"], **constant)
         self.lag_seconds = Gauge("consumer_lag_seconds", "Age of the newest record taken while some wait, else 0", ["topic"], **constant)
         self.outbox_age = Gauge("outbox_oldest_age_seconds", "Age of the oldest unpublished event, 0 when none waits", **constant)
@@ -31,6 +36,12 @@ class Metrics:
         self.ready = Gauge("ready", "1 while partitions are assigned and PostgreSQL answers", **constant)
         self.http = Histogram("http_request_seconds", "HTTP requests", ["method", "route", "status"], buckets=SECONDS_BUCKETS, **constant)
         ProcessCollector(registry=self.registry)  # memory, CPU, open files, start time of the process
+
+    def start_at_zero(self, topics: Sequence[str]) -> None:
+        """Make the counters of these topics now: Prometheus does not see the step from no counter to one."""
+        for topic in topics:
+            for counter in (self.consumed, self.repeated, self.dead_letters, self.fenced, self.retention_lost):
+                counter.labels(topic)
 
 
 def configure_logs(level: str) -> None:

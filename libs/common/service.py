@@ -7,14 +7,20 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from libs.common.bus import Bus
 from libs.common.clock import Clock
 from libs.common.consumer import EventConsumer, Subscription, back_off
 from libs.common.db import Pool, create_pool, migrate, transaction
+from libs.common.errors import DependencyDown, InvariantBroken
 from libs.common.observe import Metrics, log
 from libs.common.outbox import Relay, append_events
+from libs.common.restored import refuse_if_restored
 from libs.common.unit import Unit
+
+if TYPE_CHECKING:
+    from libs.common.catch_up import Adoption
 
 LANES = ("http", "background")
 CANCEL_AGAIN_S = 2.0
@@ -43,10 +49,32 @@ class Service:
         self._subscription: Subscription | None = None
         self._at_start: list[Callable[[], Awaitable[None]]] = []
         self._wakes: list[Callable[[], None]] = []
+        self._adoption: Adoption | None = None
+        self._may_speak = False
+        self._begun = asyncio.Event()
 
     def subscribe(self, subscription: Subscription) -> None:
         """Say what the service takes from the bus; before it runs."""
         self._subscription = subscription
+        self.metrics.start_at_zero(subscription.topics)
+
+    @property
+    def subscription(self) -> Subscription:
+        """What the service takes from the bus."""
+        if self._subscription is None:
+            raise RuntimeError(f"{self.name} takes nothing")
+        return self._subscription
+
+    def catches_up_by(self, adoption: "Adoption") -> None:
+        """Say how the service takes back what it said, after a restore."""
+        self._adoption = adoption
+
+    @property
+    def adoption(self) -> "Adoption":
+        """How the service takes back what it said."""
+        if self._adoption is None:
+            raise RuntimeError(f"{self.name} can't catch up")
+        return self._adoption
 
     def add_background(self, work: Callable[[], Awaitable[None]]) -> None:
         """Add an endless coroutine that runs beside the consumer."""
@@ -81,7 +109,12 @@ class Service:
 
     @asynccontextmanager
     async def unit(self, lane: str, actor: str, correlationid: str | None = None) -> AsyncIterator[Unit]:
-        """A unit of work outside the consumer, on lane 'http' or 'background'; what it emits leaves after the commit."""
+        """A unit of work outside the consumer, on lane 'http' or 'background'; what it emits leaves after the commit.
+
+        Raises DependencyDown until it is known that no backup stands behind what the service has said.
+        """
+        if not self._may_speak:
+            raise DependencyDown(f"{self.name} has not begun: " + (str(self.failure) if self.failure else "Kafka has not answered yet"))
         async with transaction(self.pool) as connection:
             unit = Unit(connection, self.name, self.clock.now(), actor, correlationid=correlationid)
             yield unit
@@ -98,37 +131,81 @@ class Service:
         return outcome
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["Service"]:
-        """Migrate, connect, consume; on leaving, stop in the opposite order."""
+    async def connected(self) -> AsyncIterator[Pool]:
+        """Migrated and connected, and nothing more."""
         await migrate(self._dsn, self.name, self._migrations)
         self._pool = await create_pool(self._dsn, self.name)
-        tasks: list[asyncio.Task[None]] = []
         try:
-            self._relays = {lane: Relay(self._pool, self.bus, f"{self.name}:{lane}") for lane in LANES}
-            work: list[Callable[[], Awaitable[None]]] = [relay.run for relay in self._relays.values()]
-            if self._subscription is not None:
-                self._consumer = EventConsumer(self.name, self._pool, self.bus, self.clock, self.metrics, self._subscription)
-                self._consumer.after_commit.extend(self._wakes)
-                work.append(self._consumer.run)
-            for start in self._at_start:
-                await start()
-            tasks = [asyncio.create_task(self._guard(each)) for each in (*work, *self._background)]
-            yield self
+            yield self._pool
         finally:
-            await _cancel(tasks)
             await self._pool.close()
             self._pool = None
-            self._consumer = None
+
+    def make_consumer(self, make: Callable[..., EventConsumer] = EventConsumer) -> EventConsumer:
+        """The consumer of the subscription; `make` takes what EventConsumer takes."""
+        return make(self.name, self.pool, self.bus, self.clock, self.metrics, self.subscription)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Service"]:
+        """Migrate, connect, consume; on leaving, stop in the opposite order."""
+        async with self.connected() as pool:
+            tasks: list[asyncio.Task[None]] = []
+            try:
+                self._relays = {lane: Relay(pool, self.bus, f"{self.name}:{lane}") for lane in LANES}
+                work: list[Callable[[], Awaitable[None]]] = [relay.run for relay in self._relays.values()]
+                if self._subscription is not None:
+                    self._consumer = self.make_consumer()
+                    self._consumer.after_commit.extend(self._wakes)
+                    work.append(self._consumer.run)
+                tasks = [asyncio.create_task(self._guard(each)) for each in (*work, *self._background)]
+                try:
+                    await self._begin()
+                except InvariantBroken as error:
+                    self._fail(error)
+                except DependencyDown:
+                    tasks.append(asyncio.create_task(self._begin_when_answered()))
+                yield self
+            finally:
+                self._begun.clear()
+                self._may_speak = False
+                await _cancel(tasks)
+                self._consumer = None
+
+    async def _begin(self) -> None:
+        """See that PostgreSQL and Kafka fit each other, finish what a crash left half done, and let all work begin."""
+        await refuse_if_restored(self.name, self.pool, self.bus)
+        self._may_speak = True
+        for start in self._at_start:
+            await start()
+        self._begun.set()
+
+    async def _begin_when_answered(self) -> None:
+        """Try to begin until Kafka answers, while the work waits."""
+
+        async def begin() -> None:
+            await self._begin()
+            await asyncio.Event().wait()
+
+        try:
+            await back_off(begin)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._fail(error)
 
     async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
+            await self._begun.wait()
             await back_off(work)
         except asyncio.CancelledError:
             raise
         except BaseException as error:
-            log().critical("service_failed", service=self.name, reason=repr(error), exc_info=error)
-            self.failure = error
-            self.failed.set()
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        log().critical("service_failed", service=self.name, reason=repr(error), exc_info=error)
+        self.failure = error
+        self.failed.set()
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from prometheus_client import Counter, Gauge
 
 from libs.common.observe import Metrics
+from services.ingest.core.delivery import FileOutcome
 
 LEFT_OUT = ("parked", "quarantined", "no_holdings", "stale")
 UNUSABLE = ("quarantined", "no_holdings", "stale")
@@ -17,6 +18,8 @@ class IngestMetrics:
     def __init__(self, common: Metrics) -> None:
         constant: dict[str, Any] = {"registry": common.registry, "namespace": "pma", "subsystem": "ingest"}
         self.files = Counter("files_total", "Files by outcome", ["outcome"], **constant)
+        for outcome in FileOutcome:  # from zero on: Prometheus does not see the step from no counter to one
+            self.files.labels(outcome)
         self.lines_refused = Counter("lines_refused_total", "Lines that quarantined their account", **constant)
         self.runs = Counter("runs_total", "Runs opened", **constant)
         self.left_out = Gauge("run_accounts_left_out", "Accounts that the newest run leaves out, by reason", ["reason"], **constant)

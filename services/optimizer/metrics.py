@@ -8,6 +8,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from libs.common.clock import Clock
 from libs.common.observe import SECONDS_BUCKETS, Metrics
 from libs.common.schemas.proposal import ProposalCreated, ProposalDeclined
+from services.optimizer.core.decline import DeclineCode
 
 
 class OptimizerMetrics:
@@ -19,6 +20,8 @@ class OptimizerMetrics:
         constant: dict[str, Any] = {"registry": common.registry, "namespace": "pma", "subsystem": "optimizer"}
         self.proposals = Counter("proposals_total", "Accounts with a proposal, by the solver's end state", ["status"], **constant)
         self.declined = Counter("declined_total", "Accounts without a proposal, by code", ["code"], **constant)
+        for code in DeclineCode:  # from zero on: Prometheus does not see the step from no counter to one
+            self.declined.labels(code)
         self.solve_seconds = Histogram("solve_cpu_seconds", "CPU seconds of one account", buckets=SECONDS_BUCKETS, **constant)
         self.solved_again = Counter("solved_again_total", "Households whose inputs moved during the solve", **constant)
         self.planned_losses = Counter("planned_loss_usd_total", "Losses that proposals plan to take, in dollars", **constant)

@@ -5,6 +5,10 @@ from typing import Any
 from prometheus_client import Counter, Gauge, Histogram
 
 from libs.common.observe import SECONDS_BUCKETS, Metrics
+from services.orders.core.decision import RefusalCode
+from services.orders.core.executions import Fault, Outcome
+
+UNKNOWN_ORDER = "unknown_order"
 
 
 class OrdersMetrics:
@@ -14,6 +18,10 @@ class OrdersMetrics:
         constant: dict[str, Any] = {"registry": common.registry, "namespace": "pma", "subsystem": "orders"}
         self.refusals = Counter("refusals_total", "Proposals refused", ["code"], **constant)
         self.executions = Counter("executions_total", "Executions by what they did", ["outcome"], **constant)
+        for code in RefusalCode:  # from zero on: Prometheus does not see the step from no counter to one
+            self.refusals.labels(code)
+        for outcome in (*Outcome, *Fault, UNKNOWN_ORDER):
+            self.executions.labels(outcome)
         self.trades = Counter("trades_total", "Trades booked", ["kind"], **constant)
         self.blocks = Gauge("blocks", "Block orders by state", ["state"], **constant)
         self.held = Gauge("held_executions", "Executions that wait for another, or for room in their order", **constant)
