@@ -6,6 +6,6 @@ identity group until an order ends, waits for a person where an account wants on
 
 In:  pma.accounts.v1; pma.screens.v1; pma.ledgers.v1; pma.market.v1; pma.proposals.v1; pma.executions.v1
 Out: pma.orders.v1 (order.placed, order.cancelled, order.ended); pma.trades.v1 (trade.booked)
-Tables (schema `orders`): account, screen, ledger, market, run, run_account, decision, household, reservation, block, trade,
+Tables (schema `orders`): account, screen, ledger, market, run, run_account, run_solver, decision, household, reservation, block, trade,
  account_seq, unbooked_execution, kill_switch, kill_switch_change; and the backbone's (libs/common/outbox.py).
 """

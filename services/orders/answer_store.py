@@ -202,6 +202,12 @@ async def load_held_back(connection: Connection, household_id: str) -> HeldBack:
     return HeldBack([item for items in held.values() for item in items], dict(open_orders))
 
 
+async def placed_in(connection: Connection, household_ids: Collection[str]) -> list[Reservation]:
+    """What households hold back for orders that have left, ended or not."""
+    rows = await connection.fetch("SELECT body FROM reservation WHERE household_id = ANY($1) AND placed", list(household_ids))
+    return [item for row in rows for item in _reservations_decoder.decode(unpack(row["body"]))]
+
+
 def order_of(reservation: Reservation) -> str:
     """The id of the order that a reservation lasts for."""
     return cl_ord_id_of(reservation.run_id, reservation.security_id, reservation.side)

@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from libs.common.db import Connection
+from libs.common.db import Connection, Pool
 from libs.common.packing import pack, unpack
 from libs.common.schemas.order import ExecutionReported, OrderPlaced, TradeBooked
 from libs.common.topics import EXECUTIONS
 from services.orders.core.allocation import TradeDraft
 from services.orders.core.order_state import OrderRecord, avg_px, cum_qty, state_of
+
+TO_RECALL = "recall IS NOT NULL AND cancel_asked_at IS NULL AND NOT ended"
 
 _record_decoder = msgspec.json.Decoder(OrderRecord)
 
@@ -115,3 +117,21 @@ async def ask_to_cancel_open(connection: Connection, at: datetime) -> Collection
         at,
     )
     return sorted(row["cl_ord_id"] for row in rows)
+
+
+async def note_recall(connection: Connection, cl_ord_ids: Collection[str], reason: str) -> None:
+    """Mark blocks as to be called back from the desk; those that have ended or were asked to be cancelled stay as they are."""
+    await connection.execute(
+        "UPDATE block SET recall = $2 WHERE cl_ord_id = ANY($1) AND NOT ended AND cancel_asked_at IS NULL", list(cl_ord_ids), reason
+    )
+
+
+async def any_recall(pool: Pool) -> bool:
+    """Whether blocks are marked to be called back and not asked for yet."""
+    return bool(await pool.fetchval(f"SELECT EXISTS (SELECT 1 FROM block WHERE {TO_RECALL})"))
+
+
+async def take_recalls(connection: Connection, at: datetime) -> list[tuple[str, str]]:
+    """The open blocks to call back, with the reason, each once."""
+    rows = await connection.fetch(f"UPDATE block SET cancel_asked_at = $1 WHERE {TO_RECALL} RETURNING cl_ord_id, recall", at)
+    return sorted((row["cl_ord_id"], row["recall"]) for row in rows)

@@ -4,6 +4,7 @@ The executions of one batch are booked one after the other, and what they change
 """
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -15,6 +16,7 @@ from services.orders.core.allocation import TradeDraft
 from services.orders.core.executions import apply_execution, fault_of
 from services.orders.core.order_state import OrderRecord, order_ended
 from services.orders.judging import Judging
+from services.orders.recalling import note_recalls
 
 IN_HAND = "bookings"
 UNKNOWN_ORDER = "unknown_order"
@@ -22,12 +24,13 @@ UNKNOWN_ORDER = "unknown_order"
 
 @dataclass
 class Booking:
-    """What one execution led to: trades to number and say, and the order's end if it is news."""
+    """What one execution led to: trades to number and say, the order's end if it is news, and whether the order had ended before."""
 
     unit: Unit
     trades: list[TradeDraft]
     ended: OrderEnded | None
     executions_seen: int
+    late: bool
 
 
 @dataclass
@@ -57,7 +60,7 @@ async def book_execution(unit: Unit, judging: Judging, execution: ExecutionRepor
     step = apply_execution(record, execution, judging.policy.fee_per_share)
 
     bookings.records[execution.cl_ord_id] = step.record
-    bookings.done.append(Booking(unit, step.trades, news_of_end(record, step.record), len(step.record.seen)))
+    bookings.done.append(Booking(unit, step.trades, news_of_end(record, step.record), len(step.record.seen), record.ended))
     unit.hold(IN_HAND, bookings, write)
     judging.metrics.executions.labels(step.outcome).inc()
 
@@ -68,6 +71,12 @@ def news_of_end(before: OrderRecord, after: OrderRecord) -> OrderEnded | None:
         return None
     ended = order_ended(after)
     return None if before.ended and ended == order_ended(before) else ended
+
+
+def by_booking(bookings: Bookings, drafts: Sequence[TradeDraft]) -> list[list[TradeDraft]]:
+    """The trades of each booking, out of all of them in order."""
+    rest = iter(drafts)
+    return [list(itertools.islice(rest, len(booking.trades))) for booking in bookings.done]
 
 
 async def write(unit: Unit, bookings: Bookings) -> None:
@@ -81,6 +90,9 @@ async def write(unit: Unit, bookings: Bookings) -> None:
     trades = await block_store.number_trades(unit.connection, moved)
     await block_store.save_trades(unit.connection, trades, unit.now)
     await block_store.save_records(unit.connection, list(bookings.records.values()), unit.now)
+    for booking, booked in zip(bookings.done, by_booking(bookings, moved), strict=True):
+        if booking.late and booked:
+            await note_recalls(unit, bookings.judging, booked)
     numbered = iter(trades)
     for booking in bookings.done:
         for trade in itertools.islice(numbered, len(booking.trades)):

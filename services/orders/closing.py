@@ -17,16 +17,18 @@ from services.orders.core.evidence import BlockKey, Evidence, lots_in
 from services.orders.core.judge import judge
 from services.orders.core.run_state import LEAVING, UNENDED, may_close, progress_at_close
 from services.orders.judging import Judging, proposal_of
+from services.orders.recalling import ask_for_recalls
 
 BY_ITSELF = "orders"
 
 
 async def watch_runs(service: Service, judging: Judging, watch_s: float) -> None:
-    """Close runs whose accounts have ended or whose cut-off has come by the service's clock, for ever."""
+    """Close runs whose accounts have ended or whose cut-off has come by the service's clock, and call orders back, for ever."""
     while True:
         judging.wake.clear()
         for run_id in await answer_store.runs_to_close(service.pool, service.clock.now()):
             await close_run(service, judging, run_id, BY_ITSELF)
+        await ask_for_recalls(service)
         try:
             await asyncio.wait_for(judging.wake.wait(), watch_s)
         except TimeoutError:

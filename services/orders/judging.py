@@ -77,7 +77,15 @@ class Judging:
             open_orders=held.open_orders.get(proposal.account_id, 0),
             blocks=blocks,
             prior_proposal_id=prior_proposal_id,
+            solver_version=around.solver_version,
         )
+
+    async def newest_quotes(self, connection: Connection) -> Quotes:
+        """The newest snapshot, which has come when anything was ever placed."""
+        quotes = await self._market(connection, await store.newest_market_id(connection))
+        if quotes is None:
+            raise AssertionError("nothing is placed before a market has come")
+        return quotes
 
     async def judge(self, connection: Connection, proposal: ProposalCreated, prior_proposal_id: str | None = None) -> Decision:
         """The core's answer on what is known now."""
@@ -90,13 +98,23 @@ class Judging:
         if known is not None and known.proposal_id == proposal.proposal_id:
             return
 
-        decision = await self.judge(unit.connection, proposal, None if known is None else known.proposal_id)
+        evidence = await self._noting_solver(unit, proposal, await self.gather(unit.connection, proposal, prior_id_of(known)))
+
+        decision = judge(proposal, evidence, self.policy)
 
         if known is None or known.progress is Progress.AWAITED:
             await self.write(unit, proposal, decision, progress_after(decision))
         else:
             await self.log(unit, proposal, decision, progress_after(decision))
         await self.judge_waiting(unit, proposal.household_id)
+
+    async def _noting_solver(self, unit: Unit, proposal: ProposalCreated, evidence: Evidence) -> Evidence:
+        """The evidence with this proposal's solver known to decide in its run, since the moment of its decision."""
+        version = proposal.pins.solver_version
+        if unit.cause is None or evidence.solver_version == version:
+            return evidence
+        newest = await store.note_solver(unit.connection, proposal.run_id, version, unit.cause.time)
+        return replace(evidence, solver_version=newest)
 
     async def judge_waiting(self, unit: Unit, household_id: str) -> None:
         """Judge again what waits in a household, until nothing more gets its answer.  Takes its locks only if something waits."""
@@ -145,6 +163,11 @@ class Judging:
         await answer_store.log_decision(unit.connection, row)
         if isinstance(decision, Refused):
             self.metrics.refusals.labels(decision.code).inc()
+
+
+def prior_id_of(known: Answer | None) -> str | None:
+    """The id of the answer that an account has in a run."""
+    return None if known is None else known.proposal_id
 
 
 def code_of(decision: Decision) -> str | None:

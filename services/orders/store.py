@@ -21,6 +21,8 @@ from libs.common.schemas.screen import ScreenUpdated
 from services.orders.core.evidence import Quotes, quotes_of
 
 LOCK = "hashtext('orders')"
+NEWEST_MARKET = "SELECT market_id FROM market ORDER BY as_of DESC, arrival DESC LIMIT 1"
+SOLVER_OF_RUN = "SELECT solver_version FROM run_solver WHERE run_id = $3 ORDER BY first_decided_at DESC, solver_version DESC LIMIT 1"
 
 _account_decoder = msgspec.json.Decoder(AccountChanged)
 _screen_decoder = msgspec.json.Decoder(ScreenUpdated)
@@ -105,6 +107,7 @@ class Surroundings(Struct, frozen=True):
     ledger: LedgerUpdated | None
     newest_market_id: str | None
     run_market_seen: bool
+    solver_version: str | None
 
 
 async def load_surroundings(connection: Connection, proposal: ProposalCreated) -> Surroundings:
@@ -115,8 +118,9 @@ async def load_surroundings(connection: Connection, proposal: ProposalCreated) -
         "(SELECT body FROM account WHERE account_id = $1) AS account, "
         "(SELECT body FROM screen WHERE account_id = $1) AS screen, "
         "(SELECT body FROM ledger WHERE household_id = $2) AS ledger, "
-        "(SELECT market_id FROM market ORDER BY as_of DESC, arrival DESC LIMIT 1) AS newest_market_id, "
-        "EXISTS (SELECT 1 FROM market WHERE market_id = $4) AS run_market_seen",
+        f"({NEWEST_MARKET}) AS newest_market_id, "
+        "EXISTS (SELECT 1 FROM market WHERE market_id = $4) AS run_market_seen, "
+        f"({SOLVER_OF_RUN}) AS solver_version",
         proposal.account_id,
         proposal.household_id,
         proposal.run_id,
@@ -130,7 +134,21 @@ async def load_surroundings(connection: Connection, proposal: ProposalCreated) -
         ledger=None if row["ledger"] is None else _ledger_decoder.decode(unpack(row["ledger"])),
         newest_market_id=row["newest_market_id"],
         run_market_seen=row["run_market_seen"],
+        solver_version=row["solver_version"],
     )
+
+
+async def note_solver(connection: Connection, run_id: str, solver_version: str, decided_at: datetime) -> str:
+    """Note that this solver decides in the run; returns the one that began last."""
+    await connection.execute(
+        "INSERT INTO run_solver AS s (run_id, solver_version, first_decided_at) VALUES ($1, $2, $3) "
+        "ON CONFLICT (run_id, solver_version) DO UPDATE SET first_decided_at = $3 WHERE s.first_decided_at > $3",
+        run_id,
+        solver_version,
+        decided_at,
+    )
+    newest: str = await connection.fetchval(SOLVER_OF_RUN.replace("$3", "$1"), run_id)
+    return newest
 
 
 async def households_of(connection: Connection, account_ids: Collection[str]) -> dict[str, str]:
@@ -201,6 +219,18 @@ async def load_run(connection: Connection | Pool, run_id: str) -> RunOpened | No
 async def is_closed(connection: Connection, run_id: str) -> bool:
     """Whether the run's blocks are placed."""
     return bool(await connection.fetchval("SELECT closed_at IS NOT NULL FROM run WHERE run_id = $1", run_id))
+
+
+async def closed_at(connection: Connection, run_ids: Collection[str]) -> dict[str, datetime]:
+    """When each of these runs sent its orders."""
+    rows = await connection.fetch("SELECT run_id, closed_at FROM run WHERE run_id = ANY($1) AND closed_at IS NOT NULL", list(run_ids))
+    return {row["run_id"]: row["closed_at"] for row in rows}
+
+
+async def newest_market_id(connection: Connection) -> str | None:
+    """The newest snapshot that has come."""
+    found: str | None = await connection.fetchval(f"SELECT ({NEWEST_MARKET})")
+    return found
 
 
 async def mark_closed(connection: Connection, run_id: str, by: str, at: datetime) -> None:

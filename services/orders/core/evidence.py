@@ -35,6 +35,11 @@ class Quotes(Struct, frozen=True):
     as_of: date
     by_security: dict[str, Quote]
 
+    def group_of(self, security_id: str) -> str:
+        """The security's identity group; one that the snapshot lacks is a group by itself."""
+        quote = self.by_security.get(security_id)
+        return security_id if quote is None else quote.identity_group
+
 
 def bps_from_float_exact(value: float) -> Decimal:
     """Cross out of the snapshot's float64: the shortest decimal that names the same number, no rounding."""
@@ -81,7 +86,8 @@ class HouseholdFacts(Struct, frozen=True):
 class Evidence(Struct, frozen=True):
     """All that is known of one proposal's surroundings.  `open_orders` counts the account's; `blocks` are the run's so far.
 
-    `quotes` is the newest snapshot, `run_market_seen` whether the run's own has arrived.
+    `quotes` is the newest snapshot, `run_market_seen` whether the run's own has arrived.  `solver_version` is that of the solver that
+    began last to decide in the run (None before the first).
     `prior_proposal_id` is an answer of the same account and run that was recorded before this proposal (None when none, or
     when this very proposal is judged again).
     """
@@ -97,6 +103,7 @@ class Evidence(Struct, frozen=True):
     open_orders: int
     blocks: Collection[BlockKey]
     prior_proposal_id: str | None
+    solver_version: str | None = None
 
 
 class Policy(Struct, frozen=True):

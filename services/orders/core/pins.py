@@ -13,21 +13,21 @@ from services.orders.core.decision import Awaited, RefusalCode, Refused, Wait
 from services.orders.core.evidence import Evidence, RunFacts, household_order
 
 
-def stale(pin: str, message: str, pinned: int | None = None, current: int | None = None) -> Refused:
-    """A refusal that names the pin that moved; `limit` is what was pinned, `actual` what stands now."""
-    limit, actual = (None if value is None else Decimal(value) for value in (pinned, current))
-    return Refused(RefusalCode.STALE_PIN, message, pin, limit, actual)
+def stale(pin: str, pinned: object, current: object, where: str) -> Refused:
+    """A refusal that names the pin that moved, with both values; `limit` is what was pinned, `actual` what stands now, where they count."""
+    limit, actual = (Decimal(value) if isinstance(value, int) else None for value in (pinned, current))
+    return Refused(RefusalCode.STALE_PIN, f"{pin} moved: pinned {pinned}, now {current} ({where})", pin, limit, actual)
 
 
 def moved_run_pin(proposal: ProposalCreated, run: RunFacts, account: RunAccount) -> Refused | None:
     """The date, market and account version must be the run's own."""
     pins, opened = proposal.pins, run.run
     if pins.as_of != opened.as_of:
-        return stale("as_of", f"decided as of {pins.as_of}, the run is as of {opened.as_of}")
+        return stale("as_of", pins.as_of, opened.as_of, "the run's date")
     if pins.market_id != opened.market_id:
-        return stale("market_id", f"decided on market {pins.market_id}, the run is on {opened.market_id}")
+        return stale("market_id", pins.market_id, opened.market_id, "the run's market")
     if pins.account_version != account.account_version:
-        return stale("account_version", "decided on another version than the run lists", pins.account_version, account.account_version)
+        return stale("account_version", pins.account_version, account.account_version, "the run's list")
     return None
 
 
@@ -41,8 +41,14 @@ def moved_version(proposal: ProposalCreated, evidence: Evidence) -> Refused | No
     )
     for name, pinned, stored in current:
         if stored is not None and stored.version > pinned:
-            return stale(name, f"{name} moved from {pinned} to {stored.version}", pinned, stored.version)
+            return stale(name, pinned, stored.version, "the newest seen")
     return None
+
+
+def moved_solver(proposal: ProposalCreated, evidence: Evidence) -> Refused | None:
+    """No other solver must have begun to decide in the run since."""
+    pinned, current = proposal.pins.solver_version, evidence.solver_version
+    return None if current in (None, pinned) else stale("solver_version", pinned, current, "decides in the run since")
 
 
 def unseen_trade(proposal: ProposalCreated, evidence: Evidence, account: RunAccount) -> Refused | None:
@@ -50,18 +56,23 @@ def unseen_trade(proposal: ProposalCreated, evidence: Evidence, account: RunAcco
     booked = evidence.household.booked_seq
     own = booked.get(proposal.account_id, 0)
     if own > account.trade_seq:
-        return stale("trade_seq", "the account has trades that its pinned version lacks", account.trade_seq, own)
+        return stale("trade_seq", account.trade_seq, own, "trades booked for the account")
     if evidence.ledger is not None and evidence.ledger.version == proposal.pins.ledger_version:
         for held in evidence.ledger.accounts:
             last = booked.get(held.account_id, 0)
             if last > held.trade_seq:
-                return stale("ledger_version", f"the ledger lacks trades of {held.account_id}", held.trade_seq, last)
+                return stale("ledger_version", held.trade_seq, last, f"trades of {held.account_id} in it, and booked")
     return None
 
 
 def moved_pin(proposal: ProposalCreated, evidence: Evidence, run: RunFacts, account: RunAccount) -> Refused | None:
     """The first pin that no longer stands."""
-    return moved_run_pin(proposal, run, account) or moved_version(proposal, evidence) or unseen_trade(proposal, evidence, account)
+    return (
+        moved_run_pin(proposal, run, account)
+        or moved_version(proposal, evidence)
+        or moved_solver(proposal, evidence)
+        or unseen_trade(proposal, evidence, account)
+    )
 
 
 def awaited(proposal: ProposalCreated, evidence: Evidence, run: RunFacts) -> Wait | None:
@@ -90,5 +101,5 @@ def moved_intent(proposal: ProposalCreated, evidence: Evidence, run: RunFacts) -
             return Refused(RefusalCode.HOUSEHOLD_ORDER, message, account_id)
     for account_id, proposal_id in intents.items():
         if household.answers[account_id] != proposal_id:
-            return stale("intents", f"{account_id} answered with {household.answers[account_id]}, not {proposal_id}")
+            return stale("intents", proposal_id, household.answers[account_id], f"the answer of {account_id}")
     return None
