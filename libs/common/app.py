@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
+import asyncpg
 import msgspec
 import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Request, Response
@@ -18,9 +19,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from libs.common.db import TRANSIENT_ERRORS
+from libs.common.db import is_transient
 from libs.common.errors import BadInput, DependencyDown
-from libs.common.observe import configure_logs
+from libs.common.observe import configure_logs, log
 from libs.common.service import Service
 from libs.common.settings import ServiceSettings
 
@@ -150,7 +151,7 @@ async def _observe_tables(service: Service) -> None:
             "(SELECT extract(epoch FROM clock_timestamp() - min(written_at))::float FROM outbox) AS age, "
             "(SELECT min(since) FROM parked) AS parked_since"
         )
-    except (*TRANSIENT_ERRORS, RuntimeError):
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, RuntimeError):
         service.metrics.ready.set(0)
         return
     service.metrics.ready.set(service.ready)
@@ -184,10 +185,18 @@ def _handle_problems(app: FastAPI) -> None:
         return response
 
     async def on_down(request: Request, error: Exception) -> Response:
+        if not isinstance(error, DependencyDown) and not is_transient(error):
+            raise error
         return problem_response(503, "A dependency is down", f"{error}; try again", request.url.path)
 
-    for kind in (DependencyDown, *TRANSIENT_ERRORS):
+    for kind in (DependencyDown, asyncpg.PostgresError, OSError):
         app.add_exception_handler(kind, on_down)
+
+    @app.exception_handler(Exception)
+    async def on_bug(request: Request, error: Exception) -> Response:
+        log().error("request_failed", method=request.method, path=request.url.path, reason=repr(error), exc_info=error)
+        detail = f"a bug in {app.title}; its log has the reason under request_failed"
+        return problem_response(HTTP_SERVER_ERROR, "Internal error", detail, request.url.path)
 
 
 def _measure(app: FastAPI, service: Service) -> None:

@@ -1,7 +1,8 @@
 """The consumer: takes events in order, each with its effect exactly once, and says what came of them.
 
 One batch of one partition is one PostgreSQL transaction: the offset mark is moved by compare-and-set, the handlers change state, what
-they emit goes to the partition's own lane of the outbox.  Then the lane is published, and marked in a later transaction.
+they emit goes to the partition's own lane of the outbox.  Then the lane is published, while the next batch is already being worked on,
+and marked in a later transaction.
 
 Invariants
 1. The offset mark and the effects of the records before it commit together: a crash repeats nothing and skips nothing.
@@ -9,48 +10,44 @@ Invariants
 3. A record with a (lane, sequence) at or below the highest seen of that lane in that partition is dropped: a relay sent it twice.
 4. Records of a household apply in order; when one can't, it and all later ones of the household are parked, the others go on.
 5. A record that can't be read goes to the dead-letter topic with its reason and its place.
-6. Nothing is committed while a dependency is down; the same records are taken again.
+6. Nothing is committed while PostgreSQL is down, at most one more batch of a partition while the bus is; the same records are taken again.
+7. A lane's records reach the bus in the order of their sequence: a batch is published only when the one before it was acknowledged.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 
 import asyncpg
 from msgspec import Struct
 
-from libs.common.arrivals import Arrival, Reader
+from libs.common.arrivals import Arrival, Reader, Taken
 from libs.common.bus import Bus, Consumer, Received, TopicPartition
 from libs.common.clock import Clock
 from libs.common.db import Connection, Pool, transaction
-from libs.common.errors import DependencyDown, Fenced, InvariantBroken
-from libs.common.events import Event, to_record
+from libs.common.errors import DependencyDown, Fenced
+from libs.common.events import Event, Record, to_record
+from libs.common.gather import Gather, add_what_follows
+from libs.common.lag import watch_lag
 from libs.common.observe import Metrics, log
-from libs.common.outbox import append_records, mark_published, publish_lane, stamped
-from libs.common.parking import Parking
+from libs.common.outbox import Relay, mark_published, publish_leftovers, stamped, write_rows
+from libs.common.ownership import Owned, check_extent, claim, finish_batch, move_mark
+from libs.common.parking import DATA_ERRORS, Parking
 from libs.common.unit import Batch, Unit
 
+__all__ = ["EventConsumer", "Gather", "Handler", "Subscription", "back_off"]
+
 Handler = Callable[[Unit, Event, Any], Awaitable[None]]
-Handled = TypeVar("Handled", bound=Struct)
 
 BATCH_RECORDS = 500
+FIRST_BATCH_RECORDS = 100
+BATCH_AIM_S = 5.0
 POLL_S = 0.5
-GATHER_RECORDS = 5_000
-LAG_EVERY_S = 1.0
-
-
-@dataclass(frozen=True)
-class Gather:
-    """When records of `topic` come, wait for more as long as some come within `idle_s`, at most `most_s`, before they are applied.
-
-    A burst of ten thousand fills is then one or two new states of each account, not a hundred.
-    """
-
-    topic: str
-    idle_s: float = 0.5
-    most_s: float = 5.0
+UNCLAIMED_POLL_S = 0.05
+LEAVE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -75,15 +72,13 @@ class EventConsumer:
         self._clock = clock
         self._metrics = metrics
         self._subscription = subscription
-        self._reader = Reader(service, metrics, subscription.handlers.keys())
-        self._parking = Parking(service, clock, self._reader, self._apply)
-        self._consumer: Consumer | None = None
+        self._reader = Reader(service, subscription.handlers.keys())
+        self._parking = Parking(service, clock, self._reader, self._apply, Relay(pool, bus, f"{service}:background"))
         self._lock = asyncio.Lock()
-        self._epochs: dict[TopicPartition, int] = {}
-        self._next: dict[TopicPartition, int] = {}
-        self._published: dict[str, int] = {}
+        self._assigned: set[TopicPartition] = set()
+        self._owned: dict[TopicPartition, Owned] = {}
         self._cluster_id = ""
-        self._lag_observed_s = 0.0
+        self._batch_records = FIRST_BATCH_RECORDS
         self._taken_ms: dict[str, int] = {}
         self.ready = False
         self.after_commit: list[Callable[[], None]] = []
@@ -91,142 +86,178 @@ class EventConsumer:
     @property
     def owned(self) -> set[TopicPartition]:
         """The partitions whose newest owner this is, as far as it knows."""
-        return set(self._epochs)
+        return set(self._owned)
 
     async def run(self) -> None:
         """Join the group and work until cancelled."""
         self._cluster_id = await self._bus.cluster_id()
-        self._consumer = self._bus.consumer(f"pma-{self._service}", self._subscription.topics)
+        consumer = self._bus.consumer(f"pma-{self._service}", self._subscription.topics)
+
+        async def on_revoked(partitions: set[TopicPartition]) -> None:
+            async with self._lock:
+                await self._let_go(consumer, partitions)
+
+        tasks: list[asyncio.Task[None]] = []
         try:
-            await self._consumer.start(self._on_assigned, self._on_revoked)
-            while True:
-                await self._poll_once(self._consumer)
+            await consumer.start(self._on_assigned, on_revoked)
+            watching = watch_lag(consumer, self._subscription.topics, self._owned, self._taken_ms, self._metrics)
+            tasks = [asyncio.create_task(work) for work in (self._work(consumer), watching)]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done():
+                    task.result()
         finally:
             self.ready = False
-            await self._consumer.stop()
-            self._epochs.clear()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._leave(consumer)
 
-    async def _poll_once(self, consumer: Consumer) -> None:
-        batches = dict(await consumer.poll(BATCH_RECORDS, POLL_S))
-        self.ready = True
-        gather = self._subscription.gather
-        if gather is not None and any(partition.topic == gather.topic for partition in batches):
-            await self._add_what_follows(consumer, batches, gather)
-        for partition, records in batches.items():
-            async with self._lock:
-                if partition not in self._epochs:
-                    continue
-                try:
-                    await self._take_batch(partition, records)
-                except Fenced:
-                    log().warning("fenced", topic=partition.topic, partition=partition.partition)
-                    del self._epochs[partition]
-        if not batches:
-            async with self._lock:
-                await self._mark_published_lanes()
-        await self._observe_lag(consumer)
+    async def _leave(self, consumer: Consumer) -> None:
+        """Let go of everything, within a few seconds: what is not said by then is said by the next owner."""
+        leaving = list(self._owned.values())
+        try:
+            with suppress(DependencyDown, TimeoutError):
+                async with asyncio.timeout(LEAVE_S), self._lock:
+                    await self._let_go(consumer, set(self._owned))
+        finally:
+            for owned in leaving:
+                if owned.publishing is not None:
+                    owned.publishing.cancel()
+            self._owned.clear()
+            self._assigned.clear()
+            await consumer.stop()
 
-    async def _add_what_follows(self, consumer: Consumer, batches: dict[TopicPartition, list[Received]], gather: Gather) -> None:
-        until = asyncio.get_running_loop().time() + gather.most_s
-        while asyncio.get_running_loop().time() < until and sum(map(len, batches.values())) < GATHER_RECORDS:
-            more = await consumer.poll(BATCH_RECORDS, gather.idle_s)
-            if not more:
-                return
-            for partition, records in more.items():
-                known = batches.get(partition, [])
-                last = known[-1].offset if known else -1
-                batches[partition] = [*known, *(record for record in records if record.offset > last)]
+    async def _work(self, consumer: Consumer) -> None:
+        while True:
+            await self._claim_assigned(consumer)
+            waiting = self._assigned - set(self._owned)
+            batches = dict(await consumer.poll(self._batch_records, UNCLAIMED_POLL_S if waiting else POLL_S))
+            self.ready = not waiting
+            gather = self._subscription.gather
+            if gather is not None and any(partition.topic == gather.topic for partition in batches):
+                await add_what_follows(consumer, batches, gather)
+            started_s = time.monotonic()
+            for partition, records in batches.items():
+                async with self._lock:
+                    if partition in self._owned:
+                        await self._take_or_rejoin(self._owned[partition], records)
+            self._fit_batch(time.monotonic() - started_s, bool(batches))
+            if not batches:
+                async with self._lock:
+                    await self._settle(self._owned.values())
+
+    def _fit_batch(self, took_s: float, any_taken: bool) -> None:
+        """Take as many records at once as are worked in a few seconds: a member that doesn't poll for minutes is expelled."""
+        if took_s > BATCH_AIM_S:
+            self._batch_records = max(1, int(self._batch_records * BATCH_AIM_S / took_s))
+        elif any_taken:
+            self._batch_records = min(BATCH_RECORDS, 2 * self._batch_records)
 
     async def _on_assigned(self, partitions: set[TopicPartition]) -> None:
-        async with self._lock:
-            for partition in sorted(partitions):
-                async with transaction(self._pool) as connection:
-                    row = await self._claim(connection, partition)
-                self._epochs[partition], self._next[partition] = row["epoch"], row["next_offset"]
-                await self._relay_leftovers(self._lane(partition))
-                assert self._consumer is not None
-                self._consumer.seek(partition, row["next_offset"])
+        """Only noted: the work loop claims them, so that a claim that waits for an older owner stops no heartbeat."""
+        self._assigned |= partitions
 
-    async def _on_revoked(self, partitions: set[TopicPartition]) -> None:
-        async with self._lock:
-            await self._mark_published_lanes()
-            for partition in partitions:
-                self._epochs.pop(partition, None)
+    async def _let_go(self, consumer: Consumer, partitions: set[TopicPartition]) -> None:
+        """Stop being the owner; what is still on its way is waited for, so that the next owner need not say it again."""
+        self._assigned -= partitions
+        leaving = [self._owned.pop(partition) for partition in partitions if partition in self._owned]
+        await consumer.note_taken({each.place: each.next_offset for each in leaving})
+        await self._settle(leaving)
 
-    async def _claim(self, connection: Connection, partition: TopicPartition) -> asyncpg.Record:
-        """Become the partition's owner: a new epoch, behind which older owners are fenced."""
-        row = await connection.fetchrow(
-            "INSERT INTO consumed AS c (topic, partition, next_offset, epoch, cluster_id) VALUES ($1, $2, 0, 1, $3) "
-            "ON CONFLICT (topic, partition) DO UPDATE SET epoch = c.epoch + 1 RETURNING next_offset, epoch, cluster_id",
-            partition.topic,
-            partition.partition,
-            self._cluster_id,
-        )
-        if row["cluster_id"] != self._cluster_id:
-            raise InvariantBroken(
-                f"{self._service}: offsets of {partition.topic} belong to Kafka cluster {row['cluster_id']}, this is {self._cluster_id}; "
-                "see 'another cluster' in docs/runbook.md"
-            )
-        return row
+    async def _claim_assigned(self, consumer: Consumer) -> None:
+        unclaimed = self._assigned - set(self._owned)
+        held = await consumer.extent(unclaimed) if unclaimed else {}
+        for partition in sorted(unclaimed):
+            async with self._lock:
+                if partition not in self._assigned:
+                    continue
+                try:
+                    async with transaction(self._pool) as connection:
+                        owned = await claim(connection, self._service, partition, self._cluster_id)
+                except asyncpg.LockNotAvailableError:
+                    log().warning("partition_held", topic=partition.topic, partition=partition.partition)
+                    continue
+                check_extent(owned, held[partition], self._metrics)
+                await publish_leftovers(self._pool, self._bus, owned.lane)
+                consumer.seek(partition, max(owned.next_offset, held[partition].start))
+                self._owned[partition] = owned
 
-    async def _relay_leftovers(self, lane: str) -> None:
-        """Publish what the lane's last owner committed and did not mark."""
-        while True:
-            async with transaction(self._pool) as connection:
-                last = await publish_lane(connection, self._bus, lane)
-                if not last:
-                    return
-                await mark_published(connection, lane, last)
+    async def _take_or_rejoin(self, owned: Owned, records: Sequence[Received]) -> None:
+        try:
+            await self._take_batch(owned, [record for record in records if record.offset >= owned.next_offset])
+        except Fenced as fenced:
+            self._metrics.fenced.labels(owned.place.topic).inc()
+            log().warning("fenced", topic=owned.place.topic, partition=owned.place.partition, epoch=owned.epoch)
+            raise DependencyDown(f"another owner took {fenced}; joining the group again") from fenced
 
-    def _lane(self, partition: TopicPartition) -> str:
-        return f"{self._service}:{partition.topic}:{partition.partition}"
-
-    async def _take_batch(self, partition: TopicPartition, records: Sequence[Received]) -> None:
-        started = self._next[partition]
-        fresh = [record for record in records if record.offset >= started]
+    async def _take_batch(self, owned: Owned, fresh: Sequence[Received]) -> None:
         if not fresh:
             return
-        lane = self._lane(partition)
+        taken = self._reader.take(fresh, owned.seen)
         after = fresh[-1].offset + 1
-        async with transaction(self._pool) as connection:
-            await self._move_mark(connection, partition, started, after)
-            await self._mark_lane(connection, lane)
-            arrivals, letters = self._reader.read(await self._reader.drop_repeated(connection, partition, fresh))
-            emitted = await self._parking.apply_or_park(connection, arrivals)
-            said = [*letters, *map(to_record, emitted)]
-            last = await append_records(connection, lane, said) if said else 0
-        self._next[partition] = after
-        self._taken_ms[partition.topic] = fresh[-1].timestamp_ms
-        self._metrics.consumed.labels(partition.topic).inc(len(fresh))
+        try:
+            said, last = await self._commit(owned, taken, after, self._parking.apply_together)
+        except DATA_ERRORS:
+            said, last = await self._commit(owned, taken, after, self._parking.apply_each)
+        owned.next_offset = after
+        owned.seen.update(taken.seen)
+        self._count(owned.place.topic, fresh, taken)
         self._committed()
         if said:
-            first = last - len(said) + 1
-            stamps = [replace(r, headers=stamped(r.headers, lane, first + i)) for i, r in enumerate(said)]
-            await self._bus.publish(stamps)
-            self._published[lane] = last
+            await self._published(owned)
+            owned.publishing = asyncio.create_task(self._publish(owned, said, last))
 
-    async def _mark_lane(self, connection: Connection, lane: str) -> None:
-        if lane in self._published:
-            await mark_published(connection, lane, self._published.pop(lane))
-
-    async def _mark_published_lanes(self) -> None:
-        if not self._published:
-            return
+    async def _commit(
+        self, owned: Owned, taken: Taken, after: int, apply: Callable[[Connection, list[Arrival], set[str]], Awaitable[list[Event]]]
+    ) -> tuple[list[Record], int]:
+        """One transaction: the mark, the effects, the words; returns what is to be published, and the last's sequence."""
         async with transaction(self._pool) as connection:
-            for lane in list(self._published):
-                await self._mark_lane(connection, lane)
+            parked = await move_mark(connection, owned, after)
+            emitted = await apply(connection, taken.arrivals, parked)
+            said = [*taken.letters, *map(to_record, emitted)]
+            acknowledged = owned.acknowledged
+            if not (said or taken.seen or acknowledged):
+                return [], 0
+            last = await finish_batch(connection, owned, taken.seen, len(said))
+            first = last - len(said) + 1
+            await write_rows(connection, owned.lane, first, said)
+        if owned.acknowledged == acknowledged:
+            owned.acknowledged = 0
+        lane = owned.lane
+        return [Record(r.topic, r.key, r.value, stamped(r.headers, lane, first + i)) for i, r in enumerate(said)], last
 
-    async def _move_mark(self, connection: Connection, partition: TopicPartition, started: int, after: int) -> None:
-        moved = await connection.fetchval(
-            "UPDATE consumed SET next_offset = $5 WHERE topic = $1 AND partition = $2 AND epoch = $3 AND next_offset = $4 RETURNING 1",
-            partition.topic,
-            partition.partition,
-            self._epochs[partition],
-            started,
-            after,
-        )
-        if moved is None:
-            raise Fenced(f"{partition.topic}/{partition.partition}")
+    async def _publish(self, owned: Owned, records: Sequence[Record], last: int) -> None:
+        await self._bus.publish(records)
+        owned.acknowledged = last
+
+    async def _published(self, owned: Owned) -> None:
+        """Wait until what is on its way is acknowledged; raises what publishing raised."""
+        if owned.publishing is not None:
+            publishing, owned.publishing = owned.publishing, None
+            await publishing
+
+    async def _settle(self, partitions: Iterable[Owned]) -> None:
+        """Wait for what is on its way, and mark it."""
+        for owned in partitions:
+            await self._published(owned)
+            if owned.acknowledged:
+                async with transaction(self._pool) as connection:
+                    await mark_published(connection, owned.lane, owned.acknowledged)
+                owned.acknowledged = 0
+
+    def _count(self, topic: str, fresh: Sequence[Received], taken: Taken) -> None:
+        self._taken_ms[topic] = fresh[-1].timestamp_ms
+        self._metrics.consumed.labels(topic).inc(len(fresh))
+        self._metrics.repeated.labels(topic).inc(taken.repeated)
+        for letter in taken.letters:
+            said = {name: value.decode(errors="replace") for name, value in letter.headers if name.startswith("pma-")}
+            self._metrics.dead_letters.labels(topic).inc()
+            log().error("dead_letter", topic=topic, partition=said["pma-partition"], offset=said["pma-offset"], reason=said["pma-reason"])
+
+    def _committed(self) -> None:
+        for hook in self.after_commit:
+            hook()
 
     async def _apply(self, connection: Connection, arrivals: Sequence[Arrival]) -> list[Event]:
         """Give each event to its handler, then save what the handlers hold in hand; returns what they said, in order."""
@@ -239,33 +270,15 @@ class EventConsumer:
         return [event for unit in units for event in unit.emitted]
 
     async def redrive(self, key: str) -> tuple[int, str | None]:
-        """Apply a parked household's messages again, in order, to the first that still can't be.
-
-        Returns how many were applied and, if some are left, the reason.
-        """
-        applied, reason = await self._parking.redrive(self._pool, key)
-        if applied:
+        """Apply a parked household's messages again; see Parking.redrive."""
+        try:
+            return await self._parking.redrive(self._pool, key)
+        finally:
             self._committed()
-        return applied, reason
 
-    def _committed(self) -> None:
-        for hook in self.after_commit:
-            hook()
-
-    async def _observe_lag(self, consumer: Consumer) -> None:
-        """Set the lag gauges, at most once a second: records not yet taken by topic, and how long ago the last taken was written."""
-        now_s = time.time()
-        if now_s - self._lag_observed_s < LAG_EVERY_S:
-            return
-        self._lag_observed_s = now_s
-        ends = await consumer.end_offsets(set(self._epochs))
-        lag: dict[str, int] = dict.fromkeys(self._subscription.topics, 0)
-        for partition, end in ends.items():
-            lag[partition.topic] += max(0, end - self._next.get(partition, end))
-        for topic, records in lag.items():
-            age_s = max(0.0, now_s - self._taken_ms.get(topic, 0) / 1000) if records and topic in self._taken_ms else 0.0
-            self._metrics.lag_records.labels(topic).set(records)
-            self._metrics.lag_seconds.labels(topic).set(age_s)
+    async def drop_parked(self, key: str, actor: str, why: str) -> Received | None:
+        """Set a parked household's first message aside; see Parking.drop_first."""
+        return await self._parking.drop_first(self._pool, key, actor, why)
 
 
 async def back_off(work: Callable[[], Awaitable[None]], first_s: float = 0.1, most_s: float = 10.0) -> None:

@@ -4,16 +4,18 @@ A pool's connections have the service's schema as their search path, so SQL name
 """
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 import asyncpg
 from alembic import command, context
 from alembic.config import Config
 from sqlalchemy import Connection as SyncConnection
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from libs.common.errors import DependencyDown
@@ -24,35 +26,70 @@ Pool: TypeAlias = asyncpg.Pool
 
 POOL_SIZE = 4
 
-TRANSIENT_ERRORS = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.SerializationError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.TooManyConnectionsError,
-    OSError,
+IDLE_IN_TRANSACTION_S = 30.0
+"""How long a transaction may stand still before PostgreSQL ends it: a frozen process must not hold its partitions' rows for ever."""
+
+TRANSIENT_CLASSES = ("08", "53", "57")  # connection lost, out of resources, server going down or a query cancelled
+TRANSIENT_STATES = frozenset(
+    {
+        "40001",  # serialization_failure
+        "40P01",  # deadlock_detected
+        "25006",  # read_only_sql_transaction: this server is no longer the primary
+        "25P03",  # idle_in_transaction_session_timeout
+        "25P04",  # transaction_timeout
+    }
 )
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether PostgreSQL refuses this for the moment (try again) rather than for good (a bug, or data that don't fit).
+
+    By SQLSTATE; without one only a lost or refused connection counts.  Misuse of the driver does not.
+    """
+    if isinstance(error, asyncpg.PostgresError):
+        state = error.sqlstate or ""
+        return state[:2] in TRANSIENT_CLASSES or state in TRANSIENT_STATES
+    return isinstance(error, ConnectionError | TimeoutError | socket.gaierror)
 
 
 async def create_pool(dsn: str, schema: str) -> Pool:
     """A pool on the service's schema.  Raises DependencyDown while PostgreSQL does not answer."""
+    settings = {"search_path": schema, "idle_in_transaction_session_timeout": str(int(IDLE_IN_TRANSACTION_S * 1000))}
     try:
-        return await asyncpg.create_pool(dsn, min_size=1, max_size=POOL_SIZE, server_settings={"search_path": schema})
-    except TRANSIENT_ERRORS as error:
-        raise DependencyDown(f"PostgreSQL: {error}") from error
+        return await asyncpg.create_pool(dsn, min_size=1, max_size=POOL_SIZE, server_settings=settings)
+    except (asyncpg.PostgresError, OSError) as error:
+        _raise_down_or_itself(error, isinstance(error, OSError))
 
 
 @asynccontextmanager
 async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     """One transaction on one connection; what PostgreSQL refuses for the moment is raised as DependencyDown."""
+    async with _connection(pool) as connection:
+        try:
+            async with connection.transaction():
+                yield connection
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            # A connection that is lost in the middle shows as misuse of a closed one, when the transaction is to be rolled back.
+            _raise_down_or_itself(error, isinstance(error, asyncpg.InterfaceError) and connection.is_closed())
+
+
+@asynccontextmanager
+async def _connection(pool: Pool) -> AsyncIterator[Connection]:
+    acquired = False
     try:
-        async with pool.acquire() as connection, connection.transaction():
+        async with pool.acquire() as connection:
+            acquired = True
             yield connection
-    except TRANSIENT_ERRORS as error:
-        raise DependencyDown(f"PostgreSQL: {error}") from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        if acquired:
+            raise
+        _raise_down_or_itself(error, isinstance(error, OSError) or pool.is_closing())
+
+
+def _raise_down_or_itself(error: Exception, lost: bool) -> NoReturn:
+    if lost or is_transient(error):
+        raise DependencyDown(f"PostgreSQL: {error!r}") from error
+    raise error
 
 
 async def migrate(dsn: str, schema: str, migrations: Path) -> None:
@@ -82,8 +119,13 @@ async def _run_migrations(dsn: str, schema: str) -> None:
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_migrate_schema, schema)
-    except TRANSIENT_ERRORS as error:
-        raise DependencyDown(f"PostgreSQL: {error}") from error
+    except (asyncpg.PostgresError, OSError) as error:
+        _raise_down_or_itself(error, isinstance(error, OSError))
+    except DBAPIError as error:
+        cause = error.orig.__cause__ if error.orig is not None else None
+        if cause is None or not is_transient(cause):
+            raise
+        raise DependencyDown(f"PostgreSQL: {cause!r}") from error
     finally:
         await engine.dispose()
 

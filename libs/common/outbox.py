@@ -24,6 +24,8 @@ from libs.common.events import Event, Header, Record, to_record
 LANE_HEADER = "pma-lane"
 SEQUENCE_HEADER = "pma-seq"
 RELAY_BATCH = 500
+LARGEST_VALUE_BYTES = 4 * 1024 * 1024 - 64 * 1024
+"""Of a record, so that with its headers it passes the topics' limit (libs/common/topics.py)."""
 RELAY_POLL_S = 1.0
 
 BACKBONE_DDL = (
@@ -46,12 +48,19 @@ BACKBONE_DDL = (
 )
 """The tables that every service's first migration makes; libs/common/consumer.py and this file are their only users."""
 
+COPY_FROM_ROWS = 8
+OUTBOX_COLUMNS = ("lane", "seq", "topic", "key", "headers", "value")
+_INSERT_ROWS = """INSERT INTO outbox (lane, seq, topic, key, headers, value)
+    SELECT $1, $2 + r.place - 1, r.topic, r.key, r.headers, r.value
+    FROM unnest($3::text[], $4::bytea[], $5::bytea[], $6::bytea[]) WITH ORDINALITY AS r (topic, key, headers, value, place)"""
+
+_headers_encoder = msgspec.msgpack.Encoder()
 _headers_decoder = msgspec.msgpack.Decoder(list[Header])
 
 
 def encode_headers(headers: Sequence[Header]) -> bytes:
-    """Headers as one value for a table."""
-    return msgspec.msgpack.encode(list(headers))
+    """Headers as one value for a table; one without a value (Kafka allows it) gets an empty one."""
+    return _headers_encoder.encode([(name, value or b"") for name, value in headers])
 
 
 def decode_headers(raw: bytes) -> list[Header]:
@@ -67,10 +76,23 @@ async def append_records(connection: Connection, lane: str, records: Sequence[Re
         lane,
         len(records),
     )
-    first = last - len(records) + 1
-    rows = [(lane, first + i, r.topic, r.key, encode_headers(r.headers), r.value) for i, r in enumerate(records)]
-    await connection.executemany("INSERT INTO outbox (lane, seq, topic, key, headers, value) VALUES ($1, $2, $3, $4, $5, $6)", rows)
+    await write_rows(connection, lane, last - len(records) + 1, records)
     return last
+
+
+async def write_rows(connection: Connection, lane: str, first: int, records: Sequence[Record]) -> None:
+    """Write records under the numbers from `first` on, which the caller's transaction has taken."""
+    if len(records) >= COPY_FROM_ROWS:
+        rows = [(lane, first + i, r.topic, r.key, encode_headers(r.headers), r.value) for i, r in enumerate(records)]
+        await connection.copy_records_to_table("outbox", records=rows, columns=OUTBOX_COLUMNS)
+    elif records:
+        columns = (
+            [r.topic for r in records],
+            [r.key for r in records],
+            [encode_headers(r.headers) for r in records],
+            [r.value for r in records],
+        )
+        await connection.execute(_INSERT_ROWS, lane, first, *columns)
 
 
 async def append_events(connection: Connection, lane: str, events: Sequence[Event]) -> int:
@@ -98,6 +120,16 @@ async def publish_lane(connection: Connection, bus: Bus, lane: str) -> int:
         [Record(row["topic"], row["key"], row["value"], stamped(decode_headers(row["headers"]), lane, row["seq"])) for row in rows]
     )
     return int(rows[-1]["seq"])
+
+
+async def publish_leftovers(pool: Pool, bus: Bus, lane: str) -> None:
+    """Publish and mark what the lane's last owner committed and did not mark; the caller is the lane's owner now."""
+    while True:
+        async with transaction(pool) as connection:
+            last = await publish_lane(connection, bus, lane)
+            if not last:
+                return
+            await mark_published(connection, lane, last)
 
 
 def stamped(headers: Sequence[Header], lane: str, seq: int) -> list[Header]:

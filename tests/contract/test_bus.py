@@ -5,6 +5,7 @@ import itertools
 from collections.abc import AsyncIterator
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from libs.common.bus import Bus, Consumer, Received, TopicPartition
 from libs.common.bus.kafka import KafkaBus
@@ -116,6 +117,56 @@ async def test_partitions_move_when_a_member_joins_and_when_it_leaves(bus: Bus) 
         while len(first.owned) < 4:
             await first.consumer.poll(1, 0.1)
     await first.consumer.stop()
+
+
+async def noted(bus: Bus, group: str, bootstrap: str | None) -> dict[TopicPartition, int]:
+    """What the broker's own lag tools would read."""
+    if isinstance(bus, MemoryBus):
+        return bus.noted(group)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    found = await admin.list_consumer_group_offsets(group)
+    await admin.close()
+    return {TopicPartition(p.topic, p.partition): each.offset for p, each in found.items()}
+
+
+async def test_the_broker_is_told_what_comes_next_and_a_note_that_it_refuses_stops_nobody(bus: Bus, request: pytest.FixtureRequest) -> None:
+    group = f"note{next(_numbers)}"
+    member = Member(bus, group)
+    await member.start()
+    await bus.publish(records(group, keys=1, each=10))
+    received = await member.take_until(10, group.encode())
+    place = TopicPartition(received[0].topic, received[0].partition)
+    await member.consumer.note_taken({place: received[6].offset})
+    bootstrap = request.getfixturevalue("kafka_bootstrap") if isinstance(bus, KafkaBus) else None
+    assert (await noted(bus, group, bootstrap))[place] == received[6].offset
+    await member.consumer.note_taken({TopicPartition("not.assigned.v1", 3): 5})
+    await member.consumer.stop()
+    await member.consumer.note_taken({place: 7})
+
+
+async def test_extent_is_what_the_partitions_hold(bus: Bus) -> None:
+    prefix = f"extent{next(_numbers)}"
+    member = Member(bus, prefix)
+    await member.start()
+    await bus.publish(records(prefix, keys=1, each=10))
+    received = await member.take_until(10, prefix.encode())
+    place = TopicPartition(received[0].topic, received[0].partition)
+    assert (await member.consumer.extent({place})) == {place: range(received[-1].offset + 1)}
+    await member.consumer.stop()
+
+
+async def test_what_is_published_at_once_keeps_its_order_over_many_batches_and_sizes(bus: Bus) -> None:
+    prefix = f"sizes{next(_numbers)}"
+    member = Member(bus, prefix)
+    await member.start()
+    sizes = [10, 700_000, 3_900_000, 1, 600_000, 400_000, 20] * 2
+    sent = [Record(SCREENS, f"{prefix}-{n % 3}".encode(), bytes([n]) + bytes(size), []) for n, size in enumerate(sizes)]
+    await bus.publish(sent)
+    received = await member.take_until(len(sizes), prefix.encode())
+    await member.consumer.stop()
+    for key in {record.key for record in sent}:
+        assert [r.value for r in received if r.key == key] == [r.value for r in sent if r.key == key]
 
 
 async def test_the_cluster_has_a_lasting_id(bus: Bus) -> None:

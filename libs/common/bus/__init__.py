@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
+
 from libs.common.events import Header, Record
 
 
@@ -19,8 +21,7 @@ class TopicPartition:
     partition: int
 
 
-@dataclass(frozen=True)
-class Received:
+class Received(Struct, frozen=True, gc=False):
     """A message as it came: where it stood and its content.  `timestamp_ms` is the broker's or the producer's, UTC."""
 
     topic: str
@@ -52,6 +53,14 @@ class Consumer(Protocol):
         ...
 
     def assigned(self) -> set[TopicPartition]: ...
+
+    async def extent(self, partitions: set[TopicPartition]) -> dict[TopicPartition, range]:
+        """The offsets that each partition holds now: from the oldest kept to before the next."""
+        ...
+
+    async def note_taken(self, following: Mapping[TopicPartition, int]) -> None:
+        """Tell the broker which offset comes next in each partition, for those who watch lag there; never read back, never raises."""
+        ...
 
     async def end_offsets(self, partitions: set[TopicPartition]) -> dict[TopicPartition, int]:
         """For each partition the offset that the next published record will get."""

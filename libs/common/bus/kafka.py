@@ -1,22 +1,27 @@
-"""Apache Kafka through aiokafka: idempotent producer, manual offsets (they live in PostgreSQL), errors as DependencyDown."""
+"""Apache Kafka through aiokafka: manual offsets (they live in PostgreSQL), what the broker refuses raised as DependencyDown.
+
+Only what was committed is read, should a producer outside the platform use Kafka's transactions.  A rebalance waits a minute for a member
+that is in a long batch; one that is gone is missed within the session timeout.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from libs.common.bus import Consumer, PartitionsCallback, Received, TopicPartition
+from libs.common.bus.kafka_publisher import MAX_MESSAGE_BYTES, KafkaPublisher
 from libs.common.errors import DependencyDown
 from libs.common.events import Record
 
-MAX_MESSAGE_BYTES = 4 * 1024 * 1024
-BATCH_BYTES = 512 * 1024
 FETCH_WAIT_MS = 20
+REBALANCE_TIMEOUT_MS = 60_000
+NOTE_DEADLINE_S = 2.0
 READ_POLL_MS = 500
 
 
@@ -26,28 +31,16 @@ class KafkaBus:
     def __init__(self, bootstrap: str, session_timeout_ms: int = 10_000) -> None:
         self._bootstrap = bootstrap
         self._session_timeout_ms = session_timeout_ms
-        self._producer: AIOKafkaProducer | None = None
+        self._publisher = KafkaPublisher(bootstrap)
 
     async def start(self) -> None:
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
-            acks="all",
-            enable_idempotence=True,
-            linger_ms=0,
-            max_batch_size=BATCH_BYTES,
-            max_request_size=MAX_MESSAGE_BYTES,
-        )
-        try:
-            await producer.start()
-        except (KafkaError, OSError) as error:
-            await producer.stop()
-            raise DependencyDown(f"Kafka at {self._bootstrap}: {error}") from error
-        self._producer = producer
+        await self._publisher.start()
 
     async def stop(self) -> None:
-        if self._producer is not None:
-            await self._producer.stop()
-            self._producer = None
+        await self._publisher.stop()
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        await self._publisher.publish(records)
 
     async def cluster_id(self) -> str:
         return str((await self._ask(lambda admin: admin.describe_cluster()))["cluster_id"])
@@ -61,16 +54,6 @@ class KafkaBus:
             raise DependencyDown(f"Kafka at {self._bootstrap}: {error}") from error
         finally:
             await admin.close()
-
-    async def publish(self, records: Sequence[Record]) -> None:
-        if self._producer is None:
-            await self.start()
-        assert self._producer is not None
-        try:
-            sent = [await self._producer.send(r.topic, r.value, key=r.key, headers=list(r.headers)) for r in records]
-            await asyncio.gather(*sent)
-        except (KafkaError, OSError) as error:
-            raise DependencyDown(f"Kafka at {self._bootstrap}: {error!r}") from error
 
     def consumer(self, group: str, topics: Sequence[str]) -> Consumer:
         return KafkaConsumer(self._bootstrap, group, topics, self._session_timeout_ms)
@@ -142,7 +125,7 @@ def _received(record: ConsumerRecord) -> Received:
 
 
 class KafkaConsumer:
-    """A member of a Kafka consumer group that never commits to Kafka: the offsets live with the state they belong to."""
+    """A member of a Kafka consumer group whose offsets live with the state they belong to; Kafka gets them as a hint."""
 
     def __init__(self, bootstrap: str, group: str, topics: Sequence[str], session_timeout_ms: int) -> None:
         self._bootstrap = bootstrap
@@ -160,6 +143,8 @@ class KafkaConsumer:
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=MAX_MESSAGE_BYTES,
             fetch_max_wait_ms=FETCH_WAIT_MS,
+            isolation_level="read_committed",
+            rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
             session_timeout_ms=self._session_timeout_ms,
             heartbeat_interval_ms=self._session_timeout_ms // 4,
         )
@@ -194,10 +179,29 @@ class KafkaConsumer:
         return {TopicPartition(p.topic, p.partition): [_received(record) for record in records] for p, records in batches.items()}
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
-        self._running().seek(KafkaPartition(partition.topic, partition.partition), offset)
+        try:
+            self._running().seek(KafkaPartition(partition.topic, partition.partition), offset)
+        except KafkaError as error:  # the partition moved on in this very moment
+            raise DependencyDown(f"Kafka at {self._bootstrap}: {error!r}") from error
 
     def assigned(self) -> set[TopicPartition]:
         return {TopicPartition(p.topic, p.partition) for p in self._running().assignment()}
+
+    async def extent(self, partitions: set[TopicPartition]) -> dict[TopicPartition, range]:
+        wanted = [KafkaPartition(p.topic, p.partition) for p in sorted(partitions)]
+        try:
+            oldest, following = await self._running().beginning_offsets(wanted), await self._running().end_offsets(wanted)
+        except (KafkaError, OSError) as error:
+            raise DependencyDown(f"Kafka at {self._bootstrap}: {error!r}") from error
+        return {TopicPartition(p.topic, p.partition): range(oldest[p], following[p]) for p in wanted}
+
+    async def note_taken(self, following: Mapping[TopicPartition, int]) -> None:
+        offsets = {KafkaPartition(place.topic, place.partition): offset for place, offset in following.items()}
+        if self._consumer is None or not offsets:
+            return
+        with suppress(KafkaError, OSError, TimeoutError):  # only a hint: the partition may have moved on, the broker be down
+            async with asyncio.timeout(NOTE_DEADLINE_S):
+                await self._consumer.commit(offsets)
 
     async def end_offsets(self, partitions: set[TopicPartition]) -> dict[TopicPartition, int]:
         try:

@@ -15,6 +15,7 @@ from libs.common.topics import TOPICS, Topic
 @dataclass
 class _Group:
     members: list["MemoryConsumer"] = field(default_factory=list)
+    noted: dict[TopicPartition, int] = field(default_factory=dict)
 
 
 class MemoryBus:
@@ -63,6 +64,10 @@ class MemoryBus:
         for partition, offsets in sorted(places.items()):
             for record in self.records_from(partition, offsets.start, len(offsets)):
                 yield record
+
+    def noted(self, group: str) -> dict[TopicPartition, int]:
+        """Which offset comes next in each partition, as the group's members last said."""
+        return dict(self._groups[group].noted)
 
     def log(self, topic: str) -> list[Received]:
         """Every record of a topic, partition by partition: for the demo's output and for tests."""
@@ -152,6 +157,12 @@ class MemoryConsumer:
 
     def assigned(self) -> set[TopicPartition]:
         return set(self._positions)
+
+    async def extent(self, partitions: set[TopicPartition]) -> dict[TopicPartition, range]:
+        return {partition: range(self._bus.end_offset(partition)) for partition in partitions}
+
+    async def note_taken(self, following: Mapping[TopicPartition, int]) -> None:
+        self._group.noted.update(following)
 
     async def end_offsets(self, partitions: set[TopicPartition]) -> dict[TopicPartition, int]:
         return {partition: self._bus.end_offset(partition) for partition in partitions}
