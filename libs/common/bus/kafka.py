@@ -59,6 +59,8 @@ class KafkaBus:
         return KafkaConsumer(self._bootstrap, group, topics, self._session_timeout_ms)
 
     async def extent(self, topics: Sequence[str]) -> dict[TopicPartition, range]:
+        if not topics:
+            return {}
         described = await self._ask(lambda admin: admin.describe_topics(list(topics)))
         partitions = [KafkaPartition(each["topic"], place["partition"]) for each in described for place in each["partitions"]]
         async with self._groupless(partitions) as consumer:
