@@ -82,7 +82,7 @@ def routes(service: Service, settings: IngestSettings, metrics: IngestMetrics) -
         """Take a holdings file, CSV (text/csv) or JSON (application/json), as a stream."""
         is_json = request.headers.get("content-type", "").startswith("application/json")
         async with deliveries.spooled(request.stream()) as (spool, content_hash):
-            lines = csv_lines(name, spool.read()) if is_json else deliveries.text_lines(name, spool)
+            lines = csv_lines(name, spool.read()) if is_json else deliveries.text_blocks(name, spool)
             said = await deliveries.take_file(service, metrics, name, content_hash, lines, actor, settings.fewest_accounts_frac)
         return json_answer(said)
 

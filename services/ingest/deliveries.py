@@ -4,10 +4,11 @@ Staging is one transaction: a file that is refused leaves nothing behind.  Apply
 snapshot that a book stands on already changes nothing.  What a crash left half applied is finished by `finish_applying`.
 """
 
+import contextlib
 import hashlib
+import io
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import IO
 
@@ -29,6 +30,7 @@ from services.ingest.metrics import IngestMetrics
 APPLY_BATCH = 50
 SPOOL_IN_MEMORY_BYTES = 8 * 1024 * 1024
 LONGEST_LINE_BYTES = 4096
+BLOCK_BYTES = 128 * 1024
 LATE_OR_HELD = {DeliveryState.HELD: FileOutcome.HELD, DeliveryState.LATE: FileOutcome.LATE}
 
 
@@ -177,7 +179,7 @@ async def finish_applying(service: Service) -> None:
         await apply_delivery(service, row["delivery_id"])
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def spooled(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[IO[bytes], str]]:
     """A stream kept aside (in memory while small, on disk beyond) with the hash of its bytes, by which a repeat is known."""
     digest = hashlib.sha256()
@@ -189,12 +191,35 @@ async def spooled(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[IO[bytes]
         yield spool, digest.hexdigest()
 
 
-def text_lines(name: str, spool: IO[bytes]) -> Iterator[str]:
-    """The lines of a UTF-8 file, one at a time.  Raises BadInput naming the line that is too long or not UTF-8."""
-    for number, raw in enumerate(iter(lambda: spool.readline(LONGEST_LINE_BYTES + 1), b""), start=1):
+def text_blocks(name: str, spool: IO[bytes]) -> Iterator[str]:
+    """A UTF-8 file as texts of whole lines, a block at a time.  Raises BadInput naming the line that is too long or not UTF-8."""
+    number, rest = 0, b""
+    while block := spool.read(BLOCK_BYTES):
+        whole, end, rest = (rest + block).rpartition(b"\n")
+        yield from _lines_of(name, number, whole + end)
+        number += whole.count(b"\n") + len(end)
+        if len(rest) > LONGEST_LINE_BYTES:
+            raise _too_long(name, number + 1)
+    yield from _lines_of(name, number, rest)
+
+
+def _lines_of(name: str, before: int, block: bytes) -> Iterable[str]:
+    """Whole lines as one text; where one of them can't be taken, line by line up to that."""
+    if max(map(len, block.split(b"\n"))) < LONGEST_LINE_BYTES:
+        with contextlib.suppress(UnicodeDecodeError):
+            return [block.decode("utf-8")] if block else []
+    return _lines_one_by_one(name, before, block)
+
+
+def _lines_one_by_one(name: str, before: int, block: bytes) -> Iterator[str]:
+    for number, raw in enumerate(io.BytesIO(block), start=before + 1):
         if len(raw) > LONGEST_LINE_BYTES:
-            raise BadInput(name, number, None, f"longer than {LONGEST_LINE_BYTES} bytes", "Send one lot a line, lines ended by LF")
+            raise _too_long(name, number)
         try:
             yield raw.decode("utf-8")
         except UnicodeDecodeError as error:
             raise BadInput(name, number, None, f"not UTF-8 at byte {error.start}", "Send the file as UTF-8") from error
+
+
+def _too_long(name: str, number: int) -> BadInput:
+    return BadInput(name, number, None, f"longer than {LONGEST_LINE_BYTES} bytes", "Send one lot a line, lines ended by LF")

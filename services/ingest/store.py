@@ -8,7 +8,7 @@ import msgspec
 from libs.common.db import Connection
 from libs.common.packing import pack, unpack
 from libs.common.schemas.market import CorporateAction, MarketPublished, RunOpened
-from services.ingest.core.book import AccountBook
+from services.ingest.core.book import AccountBook, why_unusable
 from services.ingest.core.intake import AccountIntake
 from services.ingest.core.run import Candidate
 
@@ -26,6 +26,12 @@ async def load_book(connection: Connection, account_id: str) -> AccountBook | No
     return None if body is None else decode_book(body)
 
 
+async def load_books_that_said(connection: Connection) -> list[AccountBook]:
+    """The books that lack what they held before a restore, by account."""
+    rows = await connection.fetch("SELECT book FROM account WHERE quarantine IS NOT NULL ORDER BY account_id")
+    return [book for book in (decode_book(row["book"]) for row in rows) if book.said_before is not None]
+
+
 async def save_book(connection: Connection, book: AccountBook) -> None:
     """Write the book and the columns that queries and runs need."""
     intake = book.intake
@@ -39,7 +45,7 @@ async def save_book(connection: Connection, book: AccountBook) -> None:
         book.newest.business_date if book.newest else None,
         book.version,
         book.trade_seq,
-        book.quarantine,
+        why_unusable(book),
         len(book.breaks),
         pack(book),
     )

@@ -9,6 +9,7 @@ from libs.common.bus import Bus
 from libs.common.clock import Clock
 from libs.common.service import Service
 from services.ingest.api import routes
+from services.ingest.catch_up import BooksSaid
 from services.ingest.daily import day_watch
 from services.ingest.deliveries import finish_applying
 from services.ingest.handlers import SUBSCRIPTION
@@ -22,6 +23,7 @@ def build(settings: IngestSettings, bus: Bus, clock: Clock) -> tuple[Service, Fa
     service = Service("ingest", settings.postgres_dsn, bus, clock, Path(__file__).parent / "migrations")
     metrics = IngestMetrics(service.metrics)
     service.subscribe(SUBSCRIPTION)
+    service.catches_up_by(BooksSaid())
     if settings.opens_runs:
         service.add_background(day_watch(service, settings, metrics))
     service.add_background(table_watch(service, metrics, settings.files_cutoff_new_york))

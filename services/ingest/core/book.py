@@ -5,6 +5,7 @@ Invariants
 2. `version` rises exactly when the published content changes; a new business date alone is freshness.
 3. Trades apply in the order of their sequence numbers, each once, whatever the order in which they come.
 4. A snapshot older than the newest one changes nothing.
+5. After a restore a book says nothing before it holds again what it held when it last said something, or more; then only what differs.
 """
 
 from collections.abc import Sequence
@@ -29,12 +30,19 @@ KEEP_REFLECTED_DAYS = 14
 FIRST_DAY = date(1, 1, 1)
 
 
+class SaidBefore(Struct, frozen=True):
+    """What a book restored from a backup had gone on to say: the place that it must reach again before it says anything more."""
+
+    business_date: date
+    trade_seq: int
+
+
 class AccountBook(Struct, frozen=True):
     """Everything ingest knows of one account.
 
     `newest` is the snapshot the book stands on; `before` the newest one of an earlier business date or, while there is none, the
     account's first.  `waiting` are trades whose predecessors have not come yet.  `digest` is of the content last published under
-    `version`.
+    `version`.  `said_before` is there while the book, after a restore, lacks a file or trades that it had when it said `version`.
     """
 
     intake: AccountIntake
@@ -48,6 +56,7 @@ class AccountBook(Struct, frozen=True):
     quarantine: str | None = None
     version: int = 0
     digest: str = ""
+    said_before: SaidBefore | None = None
 
 
 def apply_snapshot(book: AccountBook, snapshot: Snapshot, splits: Sequence[CorporateAction]) -> AccountBook:
@@ -178,14 +187,46 @@ def publishable(book: AccountBook, splits: Sequence[CorporateAction]) -> tuple[A
 
     Raises CannotApply where the trades do not fit the snapshot.
     """
-    if book.newest is None:
+    if book.newest is None or (book.said_before is not None and _lacks(book, book.newest, book.said_before)):
         return book, None
     content = _content(book, book.newest, splits)
-    digest = bytes_id(msgspec.json.encode(replace(content, version=0, business_date=FIRST_DAY)))
+    digest = digest_of(content)
     if digest == book.digest:
-        return book, None
+        return replace(book, said_before=None), None
+    if book.said_before == SaidBefore(book.newest.business_date, book.trade_seq):
+        return book, None  # the same place, other content: a correction, or a bad line, of that day is still to come again
     version = book.version + 1
-    return replace(book, version=version, digest=digest), replace(content, version=version)
+    return replace(book, version=version, digest=digest, said_before=None), replace(content, version=version)
+
+
+def digest_of(content: AccountChanged) -> str:
+    """What two versions of an account have in common exactly when one need not be said after the other."""
+    return bytes_id(msgspec.json.encode(replace(content, version=0, business_date=FIRST_DAY)))
+
+
+def _lacks(book: AccountBook, newest: Snapshot, said: SaidBefore) -> bool:
+    return newest.business_date < said.business_date or book.trade_seq < said.trade_seq
+
+
+def adopt_said(book: AccountBook | None, said: AccountChanged) -> AccountBook | None:
+    """The book once it stands behind a version that it said before the database was restored; None where that is not news.
+
+    The master record is the one that was said.  Files and trades come again by themselves.
+    """
+    if book is not None and book.version >= said.version:
+        return None
+    record = {name: getattr(said, name) for name in AccountIntake.__struct_fields__}
+    place = SaidBefore(said.business_date, said.trade_seq)
+    held = book or AccountBook(AccountIntake(**record))
+    return replace(held, intake=AccountIntake(**record), version=said.version, digest=digest_of(said), said_before=place)
+
+
+def why_unusable(book: AccountBook) -> str | None:
+    """Why runs leave the account out, if they do: the day's file can't be trusted, or the book lacks what it had before a restore."""
+    if book.quarantine is None and book.said_before is not None:
+        lacked = f"the file of {book.said_before.business_date}, trades up to number {book.said_before.trade_seq}"
+        return f"restored from a backup: the book does not hold again what it held ({lacked})"
+    return book.quarantine
 
 
 def _content(book: AccountBook, newest: Snapshot, splits: Sequence[CorporateAction]) -> AccountChanged:

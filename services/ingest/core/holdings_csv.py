@@ -12,7 +12,7 @@ Invariants
 1. Every account line gives one account, whole or quarantined, or the file is refused.
 2. Counts and sums agree with the trailer, or the file is refused; sums are left out where a line's number can't be read.
 3. A bad line of one account changes nothing of another.
-4. Lines are read one at a time; what is kept is one account and the ids of those before it.
+4. Lines are read as a stream; what is kept is one block of text, one account and the ids of those before it.
 """
 
 import csv
@@ -27,7 +27,7 @@ from msgspec import Struct
 
 from libs.common.errors import BadInput
 from libs.common.money import PLAIN_DECIMAL, ZERO, plain
-from libs.common.schemas.account import LotColumns
+from services.ingest.core.lot_lines import GoodLots, Lines, LotTable, good_lots
 from services.ingest.core.snapshot import Basis, Snapshot
 
 ACCOUNT_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
@@ -37,6 +37,7 @@ HEADER_FIELDS = 10
 ACCOUNT_FIELDS = 4
 LOT_FIELDS = 7
 TRAILER_FIELDS = 5
+DATES_KEPT = 50_000
 AHEAD_OF_ITS_MAKING = timedelta(days=4)  # Friday night's file for the Monday after a long weekend
 
 
@@ -79,19 +80,21 @@ class _Open:
     cash_settled: Decimal
     cash_unsettled: Decimal
     refused: RefusedLine | None = None
-    rows: list[tuple[str, str, str, str, str | None]] = field(default_factory=list)
-    lot_ids: set[str] = field(default_factory=set)
+    lots: LotTable = field(default_factory=LotTable)
 
 
 class HoldingsReader:
     """Reads one file: `header` after the first line, `accounts()` as they complete, counts and refused lines as they grow.
 
+    `lines` are texts of a line each, or of many that each end with LF.
     Raises BadInput, naming file, line, field and remedy, for what refuses the whole file.
     """
 
     def __init__(self, name: str, lines: Iterable[str]) -> None:
         self._name = name
-        self._rows = csv.reader(lines, strict=True)
+        self._lines = Lines(lines)
+        self._rows = csv.reader(self._lines, strict=True)
+        self._dates: set[str] = set()
         self._seen: set[str] = set()
         self._unreadable_sums = False
         self.refused: list[RefusedLine] = []
@@ -102,7 +105,7 @@ class HoldingsReader:
         self.header = self._read_header()
 
     def _refuse(self, field_name: str | None, problem: str, remedy: str) -> NoReturn:
-        raise BadInput(self._name, max(1, self._rows.line_num), field_name, problem, remedy)
+        raise BadInput(self._name, max(1, self._lines.taken), field_name, problem, remedy)
 
     def _next_row(self) -> list[str] | None:
         try:
@@ -146,7 +149,7 @@ class HoldingsReader:
     def accounts(self) -> Iterator[AccountHoldings]:
         """The accounts one by one, each after its last line; the trailer's counts and sums are checked at the end."""
         current: _Open | None = None
-        while (row := self._next_row()) is not None:
+        while (row := self._row_after_runs(current)) is not None:
             kind = row[0] if row else ""
             if kind == "L":
                 self._read_lot(row, current)
@@ -162,6 +165,21 @@ class HoldingsReader:
             else:
                 self._refuse("record type", f"{kind!r} is unknown", "Begin each line with A, L or T")
         self._refuse("record type", "the trailer is missing: the file was cut off", "Send the whole file again")
+
+    def _row_after_runs(self, current: _Open | None) -> list[str] | None:
+        """Take the account's next lots as long as they come in faultless runs; then the line that follows."""
+        while current is not None and self._lines.take_run(lambda run: self._take_run(run, current)):
+            pass
+        return self._next_row()
+
+    def _take_run(self, run: str, current: _Open) -> bool:
+        lots = good_lots(run, current.account_id, current.lots.ids, self._all_possible)
+        if lots is None:
+            return False
+        self.lot_lines += len(lots.lot_id)
+        self.quantity_sum += lots.shares
+        current.lots.add(lots)
+        return True
 
     def _open(self, row: list[str]) -> _Open:
         self.account_lines += 1
@@ -203,7 +221,7 @@ class HoldingsReader:
         self.quantity_sum += shares
         if shares <= 0:
             self._quarantine(current, "quantity", f"{quantity} is not positive", "Leave out closed lots; short positions are not kept")
-        elif not OPAQUE_ID.fullmatch(lot_id) or lot_id in current.lot_ids:
+        elif not OPAQUE_ID.fullmatch(lot_id) or lot_id in current.lots.ids:
             self._quarantine(current, "lot_id", f"{lot_id!r} is unreadable or comes twice", "Give each lot of an account its own id")
         elif not OPAQUE_ID.fullmatch(security_id):
             self._quarantine(current, "security_id", f"{security_id!r} is no id", "Use the security master's ids")
@@ -212,16 +230,24 @@ class HoldingsReader:
         elif acquired and not self._acquired_possible(acquired):
             self._quarantine(current, "acquired", f"{acquired!r} is no date up to the business date", "Write 2024-05-31, or leave it empty")
         else:
-            current.lot_ids.add(lot_id)
             basis = plain(Decimal(cost_basis)) if cost_basis else None
-            current.rows.append((security_id, acquired, lot_id, plain(shares), basis))
+            current.lots.add(GoodLots([security_id], [acquired], [lot_id], [plain(shares)], [basis], shares))
+
+    def _all_possible(self, texts: set[str]) -> bool:
+        return texts <= self._dates or all(map(self._acquired_possible, texts))
 
     def _acquired_possible(self, text: str) -> bool:
+        if text in self._dates:
+            return True
         day = _date(text)
-        return day is not None and day <= self.header.business_date
+        if day is None or day > self.header.business_date:
+            return False
+        if len(self._dates) < DATES_KEPT:
+            self._dates.add(text)
+        return True
 
     def _quarantine(self, account: _Open, field_name: str, problem: str, remedy: str) -> None:
-        refused = RefusedLine(self._rows.line_num, account.account_id, field_name, problem, remedy)
+        refused = RefusedLine(self._lines.taken, account.account_id, field_name, problem, remedy)
         self.refused.append(refused)
         account.refused = account.refused or refused
 
@@ -229,18 +255,11 @@ class HoldingsReader:
         if account.refused is not None:
             reason = f"{self._name}, line {account.refused.line}, field {account.refused.field}: {account.refused.problem}"
             return AccountHoldings(account.account_id, None, reason)
-        rows = sorted(account.rows)
-        lots = LotColumns(
-            lot_id=[row[2] for row in rows],
-            security_id=[row[0] for row in rows],
-            quantity=[row[3] for row in rows],
-            cost_basis=[row[4] for row in rows],
-            acquired=[row[1] or None for row in rows],
-            provisional=[False] * len(rows),
-        )
         head = self.header
         cash = (account.cash_settled, account.cash_unsettled)
-        snapshot = Snapshot(head.custodian, account.account_id, head.business_date, head.sequence, head.basis, *cash, lots)
+        snapshot = Snapshot(
+            head.custodian, account.account_id, head.business_date, head.sequence, head.basis, *cash, account.lots.columns()
+        )
         return AccountHoldings(account.account_id, snapshot, None)
 
     def _check_trailer(self, row: list[str]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+from libs.common.errors import BadInput
 from libs.common.money import ZERO, plain
 from services.ingest.core.holdings_csv import AccountHoldings, HoldingsReader
 from services.ingest.core.snapshot import Snapshot
@@ -21,9 +22,35 @@ LINES = [
 
 
 def read(lines: Sequence[str], name: str = "day1.csv") -> tuple[HoldingsReader, list[AccountHoldings]]:
-    """The reader after its last line, and every account it gave."""
-    reader = HoldingsReader(name, lines)
-    return reader, list(reader.accounts())
+    """The reader after its last line, and every account it gave.
+
+    Each file is read twice, line by line and as one text, whose lot lines are taken in runs: both must say the same (invariant 1 of
+    lot_lines), unless a text holds two lines.
+    """
+    said = _outcome(name, lines)
+    as_one_text = _outcome(name, ["".join(line if line.endswith("\n") else line + "\n" for line in lines)] if lines else [])
+    assert _told(as_one_text) == _told(said) or any("\n" in line.rstrip() for line in lines)
+    if isinstance(said, BadInput):
+        raise said
+    return said
+
+
+Outcome = tuple[HoldingsReader, list[AccountHoldings]] | BadInput
+
+
+def _outcome(name: str, lines: Sequence[str]) -> Outcome:
+    try:
+        reader = HoldingsReader(name, lines)
+        return reader, list(reader.accounts())
+    except BadInput as refused:
+        return refused
+
+
+def _told(outcome: Outcome) -> object:
+    if isinstance(outcome, BadInput):
+        return str(outcome)
+    reader, accounts = outcome
+    return accounts, reader.refused, reader.account_lines, reader.lot_lines, reader.quantity_sum, reader.cash_sum
 
 
 def edited(number: int, line: str | None, lines: Sequence[str] = LINES) -> list[str]:
