@@ -83,7 +83,11 @@ class Sample:
 def make_sample() -> Sample:
     """Market, accounts and custodian; the same on each call."""
     market = make_market()
-    accounts = make_book(market)
+    return sample_of(market, make_book(market))
+
+
+def sample_of(market: SampleMarket, accounts: list[SampleAccount]) -> Sample:
+    """The given accounts with their custodian, which stands at the opening of the first demo day."""
     settles = DEMO_DAYS[1].business_date
     held = {
         account.plan.account_id: CustodyAccount(

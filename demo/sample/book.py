@@ -1,5 +1,6 @@
 """The sample's book: 250 accounts of 170 households, the lots they bought through the simulated history, and the account master."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -32,8 +33,12 @@ class SampleAccount:
 def make_book(market: SampleMarket) -> list[SampleAccount]:
     """All accounts in the order of their ids; the same on each call."""
     picks = make_picks(market)
-    buyer, rng = Buyer(market, picks.today_row), rng_of(4)
-    plans = [*story_plans(market, picks), *Crowd(market, picks).plans()]
+    return book_of(market, [*story_plans(market, picks), *Crowd(market, picks).plans()])
+
+
+def book_of(market: SampleMarket, plans: Sequence[Plan]) -> list[SampleAccount]:
+    """The accounts of the given plans, in their order; the same on each call."""
+    buyer, rng = Buyer(market, market.row(DEMO_DAYS[0].business_date)), rng_of(4)
     accounts, next_lot = [], 1_000_001
     for plan in plans:
         lots = _custody_lots(market, plan, buyer.lots(plan, rng), next_lot)

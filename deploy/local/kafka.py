@@ -44,6 +44,7 @@ log.dirs={data}
 auto.create.topics.enable=false
 message.max.bytes=4194304
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
 broker.session.timeout.ms=4000
 broker.heartbeat.interval.ms=250
 offsets.topic.replication.factor=1
