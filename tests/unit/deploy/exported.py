@@ -1,7 +1,6 @@
 """What the services export, and whether a PromQL expression asks for anything else."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -78,25 +77,35 @@ def read(text: str, metrics: dict[str, Exported] | None = None) -> Read:
 
 def _labels(node: Any, metrics: dict[str, Exported], problems: list[str]) -> set[str]:
     """The labels that the series of a node carry."""
+    labels: set[str] = set()  # of numbers and texts
     match node:
         case promql_parser.VectorSelector():
-            return _selected(node, metrics, problems)
+            labels = _selected(node, metrics, problems)
         case promql_parser.MatrixSelector():
-            return _selected(node.vector_selector, metrics, problems)
+            labels = _selected(node.vector_selector, metrics, problems)
         case promql_parser.AggregateExpr():
             inner = _labels(node.expr, metrics, problems)
-            return _only(set(node.modifier.labels) if node.modifier else set(), inner | {"__name__"}, node, problems)
+            labels = _only(set(node.modifier.labels) if node.modifier else set(), inner | {"__name__"}, node, problems)
         case promql_parser.Call():
-            inner = set().union(*(_labels(argument, metrics, problems) for argument in node.args))
-            if node.func.name == "label_replace":
-                _only({node.args[3].val} - {""}, inner | {"__name__"}, node, problems)
-                return inner | {node.args[1].val}
-            return set() if node.func.name == "absent" else inner - ({"le"} if node.func.name == "histogram_quantile" else set())
+            labels = _called(node, metrics, problems)
         case promql_parser.BinaryExpr():
-            return _joined(node, metrics, problems)
+            labels = _joined(node, metrics, problems)
         case promql_parser.ParenExpr() | promql_parser.UnaryExpr() | promql_parser.SubqueryExpr():
-            return _labels(node.expr, metrics, problems)
-    return set()  # numbers and texts
+            labels = _labels(node.expr, metrics, problems)
+    return labels
+
+
+def _called(node: Any, metrics: dict[str, Exported], problems: list[str]) -> set[str]:
+    inner = set().union(*(_labels(argument, metrics, problems) for argument in node.args))
+    match node.func.name:
+        case "label_replace":
+            _only({node.args[3].val} - {""}, inner | {"__name__"}, node, problems)
+            return inner | {node.args[1].val}
+        case "absent":
+            return set()
+        case "histogram_quantile":
+            return inner - {"le"}
+    return inner
 
 
 def _selected(selector: Any, metrics: dict[str, Exported], problems: list[str]) -> set[str]:
