@@ -12,7 +12,10 @@ ALL_DECIDERS = ("restrictions", "wash_sale", "optimizer", "orders")
 
 @dataclass(frozen=True)
 class Flow:
-    """One type of event on its way: the key that orders it, its subject and version (which make its id), who says it and who takes it."""
+    """One type of event on its way: the key that orders it, its subject and version (which make its id), who says it and who takes it.
+
+    What nobody takes is read by its own sender, when that must catch up with what it said (libs/common/catch_up.py).
+    """
 
     key: str
     subject: str
@@ -36,4 +39,8 @@ FLOWS: dict[str, Flow] = {
     "pma.order.ended": Flow("cl_ord_id", "cl_ord_id", "executions seen", ("orders",), ("optimizer",)),
     "pma.execution.reported": Flow("cl_ord_id", "cl_ord_id", "exec_id", (DESK,), ("orders",)),
     "pma.trade.booked": Flow("household_id", "trade_id", "1", ("orders",), ("ingest", "wash_sale")),
+    "pma.rules.edited": Flow("household_id", "account_id, or rule", "version or revision", ("restrictions",), ()),
+    "pma.proposal.judged": Flow("household_id", "account_id", "run_id:number", ("orders",), ()),
+    "pma.run.closed": Flow("run_id", "run_id", "1", ("orders",), ()),
+    "pma.kill_switch.turned": Flow("kill-switch", "kill-switch", "number", ("orders",), ()),
 }

@@ -20,10 +20,12 @@ from libs.common.errors import Undecodable
 from libs.common.ids import content_id
 from libs.common.schemas.account import AccountChanged, AccountMoved
 from libs.common.schemas.custody import CustodyHoldings
+from libs.common.schemas.decision import KillSwitchTurned, ProposalJudged, RunClosed
 from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import MarketPublished, RunOpened
 from libs.common.schemas.order import ExecutionReported, OrderCancelled, OrderEnded, OrderPlaced, TradeBooked
 from libs.common.schemas.proposal import ProposalCreated, ProposalDeclined
+from libs.common.schemas.rule import RulesEdited
 from libs.common.schemas.screen import ScreenUpdated
 
 Header = tuple[str, bytes]
@@ -61,6 +63,10 @@ EVENT_TYPES: dict[str, EventType] = {
         EventType("pma.order.ended", topics.ORDERS, OrderEnded, internal=False),
         EventType("pma.execution.reported", topics.EXECUTIONS, ExecutionReported, internal=False),
         EventType("pma.trade.booked", topics.TRADES, TradeBooked),
+        EventType("pma.rules.edited", topics.RULES, RulesEdited),
+        EventType("pma.proposal.judged", topics.DECISIONS, ProposalJudged),
+        EventType("pma.run.closed", topics.DECISIONS, RunClosed),
+        EventType("pma.kill_switch.turned", topics.DECISIONS, KillSwitchTurned),
     )
 }
 TYPE_OF_PAYLOAD: dict[type[Struct], EventType] = {event_type.payload: event_type for event_type in EVENT_TYPES.values()}

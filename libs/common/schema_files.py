@@ -56,7 +56,7 @@ def table_of_types() -> str:
     for event_type in EVENT_TYPES.values():
         flow = FLOWS[event_type.name]
         schema = f"[{event_type.name}](../{schema_path(event_type).as_posix()})"
-        way = f"{', '.join(flow.senders)} -> {', '.join(flow.receivers)}"
+        way = f"{', '.join(flow.senders)} -> {', '.join(flow.receivers) or 'itself, to catch up'}"
         cells = [schema, f"`{event_type.topic}`", f"`{flow.key}`", f"`{flow.subject}`, {flow.version}", way, said_by(event_type)]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

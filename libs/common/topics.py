@@ -15,6 +15,8 @@ PROPOSALS = "pma.proposals.v1"
 ORDERS = "pma.orders.v1"
 EXECUTIONS = "pma.executions.v1"
 TRADES = "pma.trades.v1"
+RULES = "pma.rules.v1"
+DECISIONS = "pma.decisions.v1"
 
 HOUSEHOLD_PARTITIONS = 4
 FOUR_MIB = str(4 * 1024 * 1024)
@@ -46,5 +48,7 @@ TOPICS = (
     Topic(ORDERS),
     Topic(EXECUTIONS),
     Topic(TRADES),
+    Topic(RULES),
+    Topic(DECISIONS),
     *(Topic(dead_letter_topic(name), partitions=1) for name in SERVICES),
 )

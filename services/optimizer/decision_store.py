@@ -10,26 +10,37 @@ from libs.common.packing import pack, unpack
 from libs.common.schemas.proposal import ProposalCreated, ProposalDeclined
 from services.optimizer.store import ReadyHousehold
 
+INSERT_PROPOSAL = (
+    "INSERT INTO proposal (proposal_id, run_id, account_id, household_id, kind, code, body) VALUES ($1, $2, $3, $4, $5, $6, $7)"
+)
+
+
+def _row(decision: ProposalCreated | ProposalDeclined) -> tuple[object, ...]:
+    created = isinstance(decision, ProposalCreated)
+    place = (decision.proposal_id, decision.run_id, decision.account_id, decision.household_id)
+    return (*place, "created" if created else "declined", getattr(decision, "code", None), pack(decision))
+
 
 async def save_decisions(connection: Connection, ready: ReadyHousehold, decisions: Sequence[ProposalCreated | ProposalDeclined]) -> None:
     """Keep the household's decisions of the run."""
-    rows = [
-        (
-            d.proposal_id,
-            d.run_id,
-            d.account_id,
-            d.household_id,
-            "created" if isinstance(d, ProposalCreated) else "declined",
-            d.code if isinstance(d, ProposalDeclined) else None,
-            pack(d),
-        )
-        for d in decisions
-    ]
-    await connection.executemany(
-        "INSERT INTO proposal (proposal_id, run_id, account_id, household_id, kind, code, body) VALUES ($1, $2, $3, $4, $5, $6, $7)", rows
-    )
+    rows = [_row(decision) for decision in decisions]
+    await connection.executemany(INSERT_PROPOSAL, rows)
     await connection.execute(
         "UPDATE household_run SET state = 'decided' WHERE run_id = $1 AND household_id = $2", ready.run_id, ready.household_id
+    )
+
+
+async def adopt_decision(connection: Connection, decision: ProposalCreated | ProposalDeclined) -> None:
+    """Keep a decision that was said before the database was restored."""
+    await connection.execute(f"{INSERT_PROPOSAL} ON CONFLICT DO NOTHING", *_row(decision))
+
+
+async def mark_decided(connection: Connection) -> None:
+    """Households of runs all of whose listed accounts have their decision are decided."""
+    await connection.execute(
+        "UPDATE household_run h SET state = 'decided' WHERE state <> 'decided' AND NOT EXISTS (SELECT 1 FROM run_account a "
+        "LEFT JOIN proposal p USING (run_id, account_id) WHERE a.run_id = h.run_id AND a.household_id = h.household_id "
+        "AND p.proposal_id IS NULL)"
     )
 
 

@@ -95,10 +95,12 @@ class Solving:
             if now is None or now.versions != inputs.versions:
                 self._metrics.solved_again.inc()
                 return False
-            await save_decisions(unit.connection, ready, decisions)
-            for decision in decisions:
+            said = {account.account_id for account in inputs.accounts if account.said is not None}
+            fresh = [decision for decision in decisions if decision.account_id not in said]
+            await save_decisions(unit.connection, ready, fresh)
+            for decision in fresh:
                 unit.emit(decision, decision.account_id, decision.run_id, decision.household_id)
-        for decision in decisions:
+        for decision in fresh:
             self._metrics.observe_decision(decision)
         return True
 
@@ -112,6 +114,8 @@ class Solving:
         return decisions
 
     async def _decide_account(self, inputs: HouseholdInputs, account: AccountInputs, earlier: list[Decision]) -> Decision:
+        if account.said is not None:
+            return decode_decision(account.said)
         if account.open_orders:
             why = Decline(DeclineCode.OPEN_ORDERS, "orders of the account at the desk", ZERO, Decimal(account.open_orders))
             return _declined(inputs, account, earlier, why)

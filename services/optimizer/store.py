@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 
 from libs.common.db import Connection, Pool
+from libs.common.packing import unpack
 from libs.common.schemas.account import AccountChanged
 from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import MarketPublished, RunOpened
@@ -181,12 +182,16 @@ async def count_waiting(pool: Pool) -> Waiting:
 
 
 class AccountInputs(msgspec.Struct, frozen=True):
-    """One account's packed inputs; `open_orders` counts its orders at the desk: with any it must not be decided now."""
+    """One account's packed inputs; `open_orders` counts its orders at the desk: with any it must not be decided now.
+
+    `said` is its decision in this run, tagged as in pool.py, where that was said before a restore.
+    """
 
     account_id: str
     account: bytes
     screen: bytes
     open_orders: int
+    said: bytes | None = None
 
 
 class HouseholdInputs(msgspec.Struct, frozen=True):
@@ -218,8 +223,9 @@ async def load_inputs(connection: Connection, ready: ReadyHousehold) -> Househol
         return None
     rows = await connection.fetch(
         "SELECT a.account_id, a.version, s.version AS screen_version, a.body AS account, s.body AS screen, "
-        "(SELECT count(*) FROM open_order o WHERE o.account_id = a.account_id) AS open_orders FROM run_account ra "
-        "JOIN account a USING (account_id) JOIN screen s USING (account_id) WHERE ra.run_id = $1 AND ra.household_id = $2 "
+        "(SELECT count(*) FROM open_order o WHERE o.account_id = a.account_id) AS open_orders, p.kind, p.body AS said FROM run_account ra "
+        "JOIN account a USING (account_id) JOIN screen s USING (account_id) LEFT JOIN proposal p USING (run_id, account_id) "
+        "WHERE ra.run_id = $1 AND ra.household_id = $2 "
         'ORDER BY NOT a.taxable, a.account_id COLLATE "C"',
         ready.run_id,
         ready.household_id,
@@ -238,10 +244,15 @@ async def load_inputs(connection: Connection, ready: ReadyHousehold) -> Househol
         row["correlationid"],
         row["run"],
         row["ledger"],
-        [AccountInputs(r["account_id"], r["account"], r["screen"], r["open_orders"]) for r in rows],
+        [AccountInputs(r["account_id"], r["account"], r["screen"], r["open_orders"], _tagged(r["kind"], r["said"])) for r in rows],
         [r["body"] for r in working],
         [*versions, *at_the_desk, ("ledger", row["version"], 0)],
     )
+
+
+def _tagged(kind: str | None, body: bytes | None) -> bytes | None:
+    """A decision as it goes to the solver: its JSON with its kind in front."""
+    return None if kind is None or body is None else kind[:1].encode() + unpack(body)
 
 
 async def load_market(pool: Pool, market_id: str) -> bytes:

@@ -9,6 +9,7 @@ from libs.common.bus import Bus
 from libs.common.clock import Clock
 from libs.common.service import Service
 from services.optimizer.api import routes
+from services.optimizer.catch_up import DecisionsSaid
 from services.optimizer.handlers import SUBSCRIPTION
 from services.optimizer.metrics import OptimizerMetrics
 from services.optimizer.pool import InlinePool, SolverPool
@@ -26,6 +27,7 @@ def compose(settings: OptimizerSettings, bus: Bus, clock: Clock, pool: InlinePoo
     service = Service("optimizer", settings.postgres_dsn, bus, clock, Path(__file__).parent / "migrations")
     solving = Solving(service, pool, OptimizerMetrics(service.metrics, clock))
     service.subscribe(SUBSCRIPTION)
+    service.catches_up_by(DecisionsSaid())
     service.add_background(solving.run)
     service.on_commit(solving.wake.set)
     return service, create_app(service, settings, routes(service))

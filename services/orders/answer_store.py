@@ -108,6 +108,16 @@ async def save_answer(
     )
 
 
+async def save_proposal(connection: Connection, proposal: ProposalCreated) -> None:
+    """Keep the proposal of an answer that was known without it."""
+    await connection.execute(
+        "UPDATE run_account SET proposal = $3 WHERE run_id = $1 AND account_id = $2",
+        proposal.run_id,
+        proposal.account_id,
+        pack(proposal),
+    )
+
+
 async def save_awaited_input(connection: Connection, waiting: Answer, wait: Wait) -> None:
     """What a proposal waits for by now; since when it waits stays."""
     await connection.execute(
@@ -119,12 +129,14 @@ async def save_awaited_input(connection: Connection, waiting: Answer, wait: Wait
     )
 
 
-async def log_decision(connection: Connection, row: DecisionRow) -> None:
-    """Keep a decision for good."""
+async def log_decision(connection: Connection, row: DecisionRow) -> int:
+    """Keep a decision for good; returns its number, which rises."""
     names = DecisionRow.__struct_fields__
     places = ", ".join(f"${i + 1}" for i in range(len(names)))
     values = [getattr(row, name) for name in names]
-    await connection.execute(f"INSERT INTO decision ({', '.join(names)}) VALUES ({places})", *values)
+    inserted = f"INSERT INTO decision ({', '.join(names)}) VALUES ({places}) RETURNING decision_id"
+    number: int = await connection.fetchval(inserted, *values)
+    return number
 
 
 async def answers_of_run(connection: Connection, run_id: str, progress: Collection[Progress]) -> list[Answer]:
@@ -144,7 +156,8 @@ async def progress_of_run(connection: Connection, run_id: str) -> list[Progress]
 async def waiting_in(connection: Connection, household_id: str) -> list[Answer]:
     """Proposals of a household that wait for something newer."""
     rows = await connection.fetch(
-        "SELECT * FROM run_account WHERE household_id = $1 AND progress = 'waiting' ORDER BY run_id, account_id", household_id
+        "SELECT * FROM run_account WHERE household_id = $1 AND progress = 'waiting' AND proposal IS NOT NULL ORDER BY run_id, account_id",
+        household_id,
     )
     return [_answer(row) for row in rows]
 

@@ -20,7 +20,8 @@ TO_RECALL = "recall IS NOT NULL AND cancel_asked_at IS NULL AND NOT ended"
 _record_decoder = msgspec.json.Decoder(OrderRecord)
 
 
-def _columns(record: OrderRecord, at: datetime) -> tuple[Any, ...]:
+def block_row(record: OrderRecord, at: datetime) -> tuple[Any, ...]:
+    """What a block's row says of its record, changed at that time."""
     held = len(record.early) + len(record.excess)
     return (record.order.cl_ord_id, cum_qty(record), avg_px(record), state_of(record), record.ended, held, at, pack(record))
 
@@ -30,7 +31,7 @@ async def save_placed(connection: Connection, orders: Sequence[OrderPlaced], at:
     await connection.executemany(
         "INSERT INTO block (cl_ord_id, cum_qty, avg_px, state, ended, held, changed_at, record, run_id, security_id, side, order_qty) "
         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-        [(*_columns(OrderRecord(order), at), order.run_id, order.security_id, order.side, order.order_qty) for order in orders],
+        [(*block_row(OrderRecord(order), at), order.run_id, order.security_id, order.side, order.order_qty) for order in orders],
     )
 
 
@@ -57,7 +58,7 @@ async def save_records(connection: Connection, records: Sequence[OrderRecord], a
     """Write blocks as they stand."""
     await connection.executemany(
         "UPDATE block SET cum_qty = $2, avg_px = $3, state = $4, ended = $5, held = $6, changed_at = $7, record = $8 WHERE cl_ord_id = $1",
-        [_columns(record, at) for record in records],
+        [block_row(record, at) for record in records],
     )
 
 
@@ -99,15 +100,19 @@ async def save_trades(connection: Connection, trades: Sequence[TradeBooked], at:
     )
 
 
-async def set_kill_switch(connection: Connection, is_on: bool, actor: str, reason: str, at: datetime) -> bool:
-    """Turn the kill switch; False when it stood so already."""
+async def set_kill_switch(connection: Connection, is_on: bool, actor: str, reason: str, at: datetime) -> int | None:
+    """Turn the kill switch; returns the turn's number, None when it stood so already."""
     changed = await connection.fetchval("UPDATE kill_switch SET is_on = $1 WHERE is_on <> $1 RETURNING 1", is_on)
     if changed is None:
-        return False
-    await connection.execute(
-        "INSERT INTO kill_switch_change (is_on, actor, reason, changed_at) VALUES ($1, $2, $3, $4)", is_on, actor, reason, at
+        return None
+    number: int = await connection.fetchval(
+        "INSERT INTO kill_switch_change (is_on, actor, reason, changed_at) VALUES ($1, $2, $3, $4) RETURNING change_id",
+        is_on,
+        actor,
+        reason,
+        at,
     )
-    return True
+    return number
 
 
 async def ask_to_cancel_open(connection: Connection, at: datetime) -> Collection[str]:

@@ -82,20 +82,20 @@ def by_booking(bookings: Bookings, drafts: Sequence[TradeDraft]) -> list[list[Tr
 async def write(unit: Unit, bookings: Bookings) -> None:
     """Number the trades account by account, keep them with their blocks, and say all in the order of the executions.
 
-    A trade goes under the household that its account is in now.
+    A trade goes under the household that its account is in now.  One that was said before a restore has its number already.
     """
     drafts = [draft for booking in bookings.done for draft in booking.trades]
     households = await store.households_of(unit.connection, {draft.account_id for draft in drafts})
-    moved = [replace(draft, household_id=households[draft.account_id]) for draft in drafts]
-    trades = await block_store.number_trades(unit.connection, moved)
-    await block_store.save_trades(unit.connection, trades, unit.now)
+    moved = [replace(draft, household_id=households.get(draft.account_id, draft.household_id)) for draft in drafts]
+    fresh = [draft for draft in moved if draft.trade_id not in bookings.judging.said.trade_ids]
+    trades = {trade.trade_id: trade for trade in await block_store.number_trades(unit.connection, fresh)}
+    await block_store.save_trades(unit.connection, list(trades.values()), unit.now)
     await block_store.save_records(unit.connection, list(bookings.records.values()), unit.now)
     for booking, booked in zip(bookings.done, by_booking(bookings, moved), strict=True):
-        if booking.late and booked:
-            await note_recalls(unit, bookings.judging, booked)
-    numbered = iter(trades)
-    for booking in bookings.done:
-        for trade in itertools.islice(numbered, len(booking.trades)):
+        news = [draft for draft in booked if draft.trade_id in trades]
+        if booking.late and news:
+            await note_recalls(unit, bookings.judging, news)
+        for trade in (trades[draft.trade_id] for draft in news):
             booking.unit.emit(trade, trade.trade_id, 1, trade.household_id)
             bookings.judging.metrics.trades.labels(trade.kind).inc()
         if booking.ended is not None:

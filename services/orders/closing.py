@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from libs.common.schemas.decision import RunClosed
 from libs.common.schemas.market import RunOpened
 from libs.common.schemas.order import OrderPlaced
 from libs.common.schemas.proposal import ProposalCreated
@@ -16,6 +17,7 @@ from services.orders.core.blocks import Approved, build_blocks
 from services.orders.core.evidence import BlockKey, Evidence, lots_in
 from services.orders.core.judge import judge
 from services.orders.core.run_state import LEAVING, UNENDED, may_close, progress_at_close
+from services.orders.deciding import keep_decision
 from services.orders.judging import Judging, proposal_of
 from services.orders.recalling import ask_for_recalls
 
@@ -93,7 +95,7 @@ async def end_without_orders(unit: Unit, answer: Answer, message: str) -> None:
             decided_at=unit.now,
             message=message,
         )
-        await answer_store.log_decision(unit.connection, row)
+        await keep_decision(unit, row)
 
 
 async def judge_leaving(unit: Unit, judging: Judging, run_id: str) -> list[Approved]:
@@ -122,10 +124,11 @@ def approved_of(proposal: ProposalCreated, evidence: Evidence) -> Approved:
 
 
 async def place(unit: Unit, run: RunOpened, approved: Sequence[Approved]) -> list[OrderPlaced]:
-    """Build the blocks, keep them and say them.  Their trade date is the run's."""
+    """Build the blocks, keep them and say them, after the close and how many there are.  Their trade date is the run's."""
     orders = build_blocks(run, approved, run.as_of, unit.now)
     await block_store.save_placed(unit.connection, orders, unit.now)
     await answer_store.mark_placed(unit.connection, [item.proposal.proposal_id for item in approved])
+    unit.emit(RunClosed(run.run_id, unit.now, unit.actor, len(orders)), run.run_id, 1, run.run_id)
     for order in orders:
         unit.emit(order, order.cl_ord_id, 1, order.cl_ord_id)
     return orders

@@ -70,6 +70,9 @@ class Handlers:
     async def on_run_opened(self, unit: Unit, event: Event, run: RunOpened) -> None:
         """Await an answer for each account; what came before the run is judged."""
         if await store.save_run(unit.connection, run):
+            closed = self.judging.said.closed.get(run.run_id)
+            if closed is not None:
+                await store.mark_closed(unit.connection, run.run_id, closed.closed_by, closed.closed_at)
             await answer_store.save_awaited(unit.connection, run)
             for household_id in await answer_store.households_waiting(unit.connection):
                 await self.judging.judge_waiting(unit, household_id)

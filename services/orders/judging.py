@@ -3,10 +3,12 @@ that was waited for comes, by approvals and by the close."""
 
 import asyncio
 from collections.abc import Collection
+from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
 from libs.common.db import Connection
+from libs.common.schemas.decision import RunClosed
 from libs.common.schemas.proposal import ProposalCreated
 from libs.common.unit import Unit
 from services.orders import answer_store, store
@@ -15,20 +17,30 @@ from services.orders.core.decision import Accepted, Decision, Refused, Wait
 from services.orders.core.evidence import BlockKey, Evidence, HouseholdFacts, Policy, Quotes, RunFacts, run_facts
 from services.orders.core.judge import judge
 from services.orders.core.run_state import Progress, progress_after
+from services.orders.deciding import keep_decision
 from services.orders.metrics import OrdersMetrics
 
 KEPT = 8
 
 
+@dataclass
+class SaidBefore:
+    """The runs that were closed, and the trades that were booked, beyond what a restored database knew."""
+
+    closed: dict[str, RunClosed] = field(default_factory=dict)
+    trade_ids: set[str] = field(default_factory=set)
+
+
 class Judging:
     """The house's policy and metrics, and the runs and markets at hand, which never change once opened and published.
 
-    `wake` is set when a run may have come nearer to its close.
+    `wake` is set when a run may have come nearer to its close.  `said` is what was said before a restore, while that is caught up with.
     """
 
     def __init__(self, policy: Policy, metrics: OrdersMetrics) -> None:
         self.policy = policy
         self.metrics = metrics
+        self.said = SaidBefore()
         self.wake = asyncio.Event()
         self._runs: dict[str, RunFacts] = {}
         self._quotes: dict[str, Quotes] = {}
@@ -96,6 +108,9 @@ class Judging:
         await lock_for(unit.connection, proposal.household_id)
         known = await answer_store.load_answer(unit.connection, proposal.run_id, proposal.account_id)
         if known is not None and known.proposal_id == proposal.proposal_id:
+            if known.proposal is None:  # its decision was taken back after a restore, before it came again
+                await answer_store.save_proposal(unit.connection, proposal)
+                await self._noting_solver(unit, proposal, await self.gather(unit.connection, proposal))
             return
 
         evidence = await self._noting_solver(unit, proposal, await self.gather(unit.connection, proposal, prior_id_of(known)))
@@ -105,7 +120,7 @@ class Judging:
         if known is None or known.progress is Progress.AWAITED:
             await self.write(unit, proposal, decision, progress_after(decision))
         else:
-            await self.log(unit, proposal, decision, progress_after(decision))
+            await self.log(unit, proposal, decision, progress_after(decision), is_answer=False)
         await self.judge_waiting(unit, proposal.household_id)
 
     async def _noting_solver(self, unit: Unit, proposal: ProposalCreated, evidence: Evidence) -> Evidence:
@@ -142,10 +157,10 @@ class Judging:
             await answer_store.save_reservations(unit.connection, proposal, decision.reservations)
         else:
             await answer_store.forget_reservations(unit.connection, proposal.proposal_id)
-        await self.log(unit, proposal, decision, progress)
+        await self.log(unit, proposal, decision, progress, is_answer=True)
 
-    async def log(self, unit: Unit, proposal: ProposalCreated, decision: Decision, progress: Progress) -> None:
-        """Keep the decision for good and count it."""
+    async def log(self, unit: Unit, proposal: ProposalCreated, decision: Decision, progress: Progress, is_answer: bool) -> None:
+        """Keep the decision for good, say it and count it."""
         row = DecisionRow(
             run_id=proposal.run_id,
             account_id=proposal.account_id,
@@ -160,7 +175,7 @@ class Judging:
             limit_value=decision.limit if isinstance(decision, Refused) else None,
             actual_value=decision.actual if isinstance(decision, Refused) else None,
         )
-        await answer_store.log_decision(unit.connection, row)
+        await keep_decision(unit, row, is_answer, decision.reservations if isinstance(decision, Accepted) else ())
         if isinstance(decision, Refused):
             self.metrics.refusals.labels(decision.code).inc()
 

@@ -3,6 +3,7 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
+from libs.common.schemas.decision import KillSwitchTurned
 from libs.common.schemas.order import OrderCancelled
 from libs.common.service import Service
 from libs.common.unit import Unit
@@ -11,9 +12,11 @@ from services.orders.answer_store import Answer, DecisionRow
 from services.orders.core.approval import ApprovalDenied, may_decide, progress_after_approval
 from services.orders.core.decision import Decision, Refused
 from services.orders.core.run_state import Progress
+from services.orders.deciding import keep_decision
 from services.orders.judging import Judging, lock_for, proposal_of
 
 KILL_SWITCH_REASON = "kill switch"
+KILL_SWITCH_SUBJECT = "kill-switch"
 
 
 class Decided(Struct, frozen=True):
@@ -77,7 +80,7 @@ async def reject(unit: Unit, answer: Answer, reason: str) -> Decided:
         decided_at=unit.now,
         message=reason,
     )
-    await answer_store.log_decision(unit.connection, row)
+    await keep_decision(unit, row)
     return Decided(Progress.REJECTED)
 
 
@@ -88,8 +91,11 @@ async def turn_kill_switch(service: Service, on: bool, actor: str, reason: str) 
     """
     async with service.unit("background", actor) as unit:
         await store.alone(unit.connection)
-        changed = await block_store.set_kill_switch(unit.connection, on, actor, reason, unit.now)
+        number = await block_store.set_kill_switch(unit.connection, on, actor, reason, unit.now)
+        if number is not None:
+            turned = KillSwitchTurned(number, on, actor, reason, unit.now)
+            unit.emit(turned, KILL_SWITCH_SUBJECT, number, KILL_SWITCH_SUBJECT)
         asked = await block_store.ask_to_cancel_open(unit.connection, unit.now) if on else []
         for cl_ord_id in asked:
             unit.emit(OrderCancelled(cl_ord_id, KILL_SWITCH_REASON, unit.now), cl_ord_id, KILL_SWITCH_REASON, cl_ord_id)
-    return KillSwitch(on, changed, len(asked))
+    return KillSwitch(on, number is not None, len(asked))

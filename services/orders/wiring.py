@@ -10,6 +10,7 @@ from libs.common.bus import Bus
 from libs.common.clock import Clock
 from libs.common.service import Service
 from services.orders.api import routes
+from services.orders.catch_up import OrdersSaid
 from services.orders.closing import watch_runs, watch_waiting
 from services.orders.handlers import Handlers
 from services.orders.judging import Judging
@@ -23,6 +24,7 @@ def build(settings: OrdersSettings, bus: Bus, clock: Clock) -> tuple[Service, Fa
     service = Service("orders", settings.postgres_dsn, bus, clock, Path(__file__).parent / "migrations")
     judging = Judging(settings.policy(), OrdersMetrics(service.metrics))
     service.subscribe(Handlers(judging).subscription())
+    service.catches_up_by(OrdersSaid(judging))
     service.add_background(partial(watch_runs, service, judging, settings.watch_s))
     service.add_background(partial(watch_waiting, service, judging, settings.retry_s))
     service.add_background(partial(watch_tables, service, judging.metrics))

@@ -13,6 +13,7 @@ from libs.common.errors import CannotApply
 from libs.common.events import Event
 from libs.common.schemas.account import AccountChanged, AccountMoved
 from libs.common.schemas.market import MarketPublished, RunOpened
+from libs.common.schemas.rule import RulesEdited
 from libs.common.schemas.screen import ScreenUpdated
 from libs.common.unit import Unit
 from services.restrictions import store
@@ -32,6 +33,7 @@ from services.restrictions.core.household import (
 from services.restrictions.core.rules import Owner
 from services.restrictions.core.screen import Reach, Universe, reach_of
 from services.restrictions.metrics import ScreenMetrics
+from services.restrictions.record import wishes_taken, written
 
 UNIVERSES_KEPT = 4
 
@@ -82,6 +84,7 @@ class Screener:
     def __init__(self, metrics: ScreenMetrics) -> None:
         self.universes = Universes()
         self.metrics = metrics
+        self.silent = False  # while it catches up with what it said before: it takes everything and says nothing
 
     def subscription(self) -> Subscription:
         """What the service takes from the bus."""
@@ -110,7 +113,10 @@ class Screener:
 
         await store.save_account(unit.connection, taken.state.accounts[changed.account_id])
         await self._save_edits(unit, taken.edits, actor=event.source, cause=event.id)
-        await self._say_changed(unit, taken.state, taken.to_screen, "rules" if taken.edits else "account")
+        if taken.commanded:
+            said = wishes_taken(taken.state.accounts[changed.account_id], taken.edits, event.source, unit.now, event.id)
+            unit.emit(said, changed.account_id, f"wishes {changed.version}", changed.household_id)
+        await self.say_changed(unit, taken.state, taken.to_screen, "rules" if taken.edits else "account")
         await self._answer_household(unit, changed.household_id)
 
     async def on_account_moved(self, unit: Unit, event: Event, moved: AccountMoved) -> None:
@@ -128,7 +134,7 @@ class Screener:
         """Keep the snapshot; the runs that stand on it follow, and seldom one came before it."""
         await store.alone(unit.connection)
         await store.save_market(unit.connection, market)
-        await self._answer_ready(unit, await store.load_waiting(unit.connection, market_id=market.market_id))
+        await self.answer_ready(unit, await store.load_waiting(unit.connection, market_id=market.market_id))
 
     async def on_run_opened(self, unit: Unit, event: Event, run: RunOpened) -> None:
         """Answer the households whose accounts are known as the run lists them, and wait for the others."""
@@ -140,7 +146,7 @@ class Screener:
             if one.household_id in with_answer
         ]
 
-        waiting = await self._answer_ready(unit, listed)
+        waiting = await self.answer_ready(unit, listed)
 
         await store.save_waiting(unit.connection, waiting, unit.now)
 
@@ -165,8 +171,10 @@ class Screener:
         screens = 0
         if edit is not None:
             await self._save_edits(unit, [edit], actor=unit.actor, cause=None)
+            said = RulesEdited(state.household_id, [written(edit)], unit.actor, unit.now)
+            unit.emit(said, f"{owner.level} {owner.owner_id} {rule_id}", edit.after.revision, state.household_id)
             state = with_edits(state, [edit])
-            screens = await self._say_changed(unit, state, accounts_under(state, [owner]), "rules")
+            screens = await self.say_changed(unit, state, accounts_under(state, [owner]), "rules")
         record = state.rules[owner, rule_id]
         universe = await self.universes.newest(unit.connection)
         return Edited(record, None if universe is None else reach_of(record.rule, held_under(state, owner), universe), screens)
@@ -198,9 +206,9 @@ class Screener:
         for edit in edits:
             self.metrics.edits.labels(edit.action, edit.after.owner.level).inc()
 
-    async def _say_changed(self, unit: Unit, state: HouseholdState, account_ids: Sequence[str], cause: Cause) -> int:
+    async def say_changed(self, unit: Unit, state: HouseholdState, account_ids: Sequence[str], cause: Cause) -> int:
         """Say the screens that changed, on the newest market; before the first there is nothing to say."""
-        universe = await self.universes.newest(unit.connection)
+        universe = None if self.silent else await self.universes.newest(unit.connection)
         if universe is None:
             return 0
         screens = changed_screens(state, account_ids, universe)
@@ -217,10 +225,12 @@ class Screener:
         self.metrics.screens.labels(cause).inc(len(screens))
 
     async def _answer_household(self, unit: Unit, household_id: str) -> None:
-        await self._answer_ready(unit, await store.load_waiting(unit.connection, household_id=household_id))
+        await self.answer_ready(unit, await store.load_waiting(unit.connection, household_id=household_id))
 
-    async def _answer_ready(self, unit: Unit, listed: Sequence[WaitingAccount]) -> list[WaitingAccount]:
+    async def answer_ready(self, unit: Unit, listed: Sequence[WaitingAccount]) -> list[WaitingAccount]:
         """Answer the runs' households that are ready; returns those that go on waiting.  `listed` comes run by run."""
+        if self.silent:
+            return list(listed)
         waiting: list[WaitingAccount] = []
         for run_id, of_run in groupby(listed, key=lambda one: one.run_id):
             accounts = list(of_run)

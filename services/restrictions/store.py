@@ -97,15 +97,16 @@ async def save_account(connection: Connection, account: AccountState) -> None:
 
 
 async def save_edits(connection: Connection, edits: Iterable[RuleEdit], actor: str, at: datetime, cause: str | None) -> None:
-    """Write rules as they stand now, and who made them so; `cause` is the event whose wish commanded it."""
+    """Write rules as they stand now, and who made them so; `cause` is the event whose wish commanded it.  A revision counts once."""
     for edit in edits:
         record, rule = edit.after, edit.after.rule
         key = (record.owner.level, record.owner.owner_id, rule.rule_id, record.revision)
         content = (rule.kind, rule.by, list(rule.targets), rule.limit_frac, actor, at)
         await connection.execute(
-            "INSERT INTO rule (level, owner_id, rule_id, revision, in_force, kind, named_by, targets, limit_frac, actor, edited_at) "
+            "INSERT INTO rule AS r (level, owner_id, rule_id, revision, in_force, kind, named_by, targets, limit_frac, actor, edited_at) "
             "VALUES ($1, $2, $3, $4, $11, $5, $6, $7, $8, $9, $10) ON CONFLICT (level, owner_id, rule_id) DO UPDATE SET "
-            "revision = $4, in_force = $11, kind = $5, named_by = $6, targets = $7, limit_frac = $8, actor = $9, edited_at = $10",
+            "revision = $4, in_force = $11, kind = $5, named_by = $6, targets = $7, limit_frac = $8, actor = $9, edited_at = $10 "
+            "WHERE r.revision < $4",
             *key,
             *content,
             record.in_force,
@@ -113,7 +114,7 @@ async def save_edits(connection: Connection, edits: Iterable[RuleEdit], actor: s
         await connection.execute(
             "INSERT INTO rule_edit "
             "(level, owner_id, rule_id, revision, kind, named_by, targets, limit_frac, actor, edited_at, action, cause) "
-            "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+            "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (level, owner_id, rule_id, revision) DO NOTHING",
             *key,
             *content,
             edit.action,
@@ -178,6 +179,40 @@ async def load_waiting(connection: Connection, *, household_id: str | None = Non
         market_id,
     )
     return [WaitingAccount(**dict(row)) for row in rows]
+
+
+async def load_all_waiting(connection: Connection) -> list[WaitingAccount]:
+    """What every run waits for, run by run, household by household."""
+    rows = await connection.fetch(
+        "SELECT run_id, household_id, account_id, market_id, account_version, included FROM run_waiting "
+        "ORDER BY run_id, household_id, account_id"
+    )
+    return [WaitingAccount(**dict(row)) for row in rows]
+
+
+async def expect_no_answer(connection: Connection, run_id: str, account_ids: Sequence[str]) -> None:
+    """These accounts of a run have their answer: they are still waited for, but get none again."""
+    await connection.execute("UPDATE run_waiting SET included = false WHERE run_id = $1 AND account_id = ANY($2)", run_id, account_ids)
+
+
+async def end_answered(connection: Connection) -> None:
+    """Forget what runs waited for in households of which no account is to be answered any more."""
+    await connection.execute(
+        "DELETE FROM run_waiting w WHERE NOT EXISTS (SELECT 1 FROM run_waiting o "
+        "WHERE o.run_id = w.run_id AND o.household_id = w.household_id AND o.included)"
+    )
+
+
+async def behind_their_accounts(connection: Connection) -> dict[str, list[str]]:
+    """Accounts, by household, that are newer than their last screen, or have none."""
+    rows = await connection.fetch(
+        "SELECT a.account_id, a.household_id, a.version, s.body FROM account a LEFT JOIN screen s USING (account_id) WHERE a.version > 0"
+    )
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        if row["body"] is None or _screen_decoder.decode(unpack(row["body"])).account_version < row["version"]:
+            found[row["household_id"]].append(row["account_id"])
+    return {household_id: sorted(found[household_id]) for household_id in sorted(found)}
 
 
 async def end_waiting(connection: Connection, run_id: str, household_ids: Iterable[str]) -> None:

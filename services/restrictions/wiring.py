@@ -11,6 +11,7 @@ from libs.common.clock import Clock
 from libs.common.service import Service
 from services.restrictions import store
 from services.restrictions.api import routes
+from services.restrictions.catch_up import ScreensSaid
 from services.restrictions.handlers import Screener
 from services.restrictions.metrics import ScreenMetrics
 from services.restrictions.settings import RestrictionsSettings
@@ -22,6 +23,7 @@ def build(settings: RestrictionsSettings, bus: Bus, clock: Clock) -> tuple[Servi
     metrics = ScreenMetrics(service.metrics, clock)
     screener = Screener(metrics)
     service.subscribe(screener.subscription())
+    service.catches_up_by(ScreensSaid(screener))
 
     committed = asyncio.Event()
     service.on_commit(committed.set)

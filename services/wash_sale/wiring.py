@@ -11,6 +11,7 @@ from libs.common.clock import Clock
 from libs.common.service import Service
 from services.wash_sale import store
 from services.wash_sale.api import routes
+from services.wash_sale.catch_up import LedgersSaid
 from services.wash_sale.handlers import LedgerKeeper
 from services.wash_sale.metrics import LedgerMetrics
 from services.wash_sale.settings import WashSaleSettings
@@ -24,6 +25,7 @@ def build(settings: WashSaleSettings, bus: Bus, clock: Clock) -> tuple[Service, 
     metrics = LedgerMetrics(service.metrics, clock)
     keeper = LedgerKeeper(metrics)
     service.subscribe(keeper.subscription())
+    service.catches_up_by(LedgersSaid())
 
     committed = asyncio.Event()
     service.on_commit(committed.set)

@@ -18,20 +18,25 @@ from libs.common.schemas.screen import ScreenUpdated
 from services.restrictions.core.edits import RuleEdit, RuleRecord, commanded_delete, commanded_put
 from services.restrictions.core.rules import Owner, Rule
 from services.restrictions.core.screen import Universe, next_version, screen_account
-from services.restrictions.core.wishes import AppliedWish, RefusedWish, wish_commands
+from services.restrictions.core.wishes import AppliedWish, RefusedWish, WishCommands, wish_commands
 
 
 class AccountState(Struct, frozen=True):
-    """What screens need of an account: the securities it holds, sorted, and the wishes that made rules already."""
+    """What screens need of an account: the securities it holds, sorted, and the wishes that made rules already.
+
+    `wishes_version` is the account's version whose wishes were taken last; after a catch-up it may be beyond `version`.
+    """
 
     account_id: str
     household_id: str
     version: int
     held: list[str]
     wishes: dict[str, AppliedWish]
+    wishes_version: int = 0
 
 
 RuleKey = tuple[Owner, str]
+NO_COMMANDS = WishCommands([], [], [])
 
 
 class HouseholdState(Struct, frozen=True):
@@ -57,11 +62,15 @@ class HouseholdState(Struct, frozen=True):
 
 
 class AccountTaken(Struct, frozen=True):
-    """An account's event applied: the household afterwards, the edits that its wishes made, and the accounts to screen."""
+    """An account's event applied: the household afterwards, the edits that its wishes made, and the accounts to screen.
+
+    `commanded` if any wish was new, changed or gone, also where its rule stood already.
+    """
 
     state: HouseholdState
     edits: list[RuleEdit]
     to_screen: list[str]
+    commanded: bool
 
 
 class WaitingAccount(Struct, frozen=True):
@@ -81,7 +90,8 @@ def take_account(state: HouseholdState, changed: AccountChanged) -> AccountTaken
     if before is not None and before.version >= changed.version:
         return None
     applied = before.wishes if before is not None else {}
-    commands = wish_commands(changed.account_id, changed.household_id, changed.wishes, applied)
+    taken_before = before is not None and before.wishes_version >= changed.version
+    commands = NO_COMMANDS if taken_before else wish_commands(changed.account_id, changed.household_id, changed.wishes, applied)
     if commands.refused:
         return commands.refused
     made = [commanded_delete(state.rules.get((gone.owner, gone.rule_id))) for gone in commands.withdraw]
@@ -91,10 +101,12 @@ def take_account(state: HouseholdState, changed: AccountChanged) -> AccountTaken
     wishes = {wish_id: one for wish_id, one in applied.items() if wish_id not in gone_ids}
     wishes.update((put.wish_id, put.applied) for put in commands.put)
     held = sorted(set(changed.lots.security_id))
-    account = AccountState(changed.account_id, changed.household_id, changed.version, held, wishes)
+    wishes_version = before.wishes_version if before is not None and taken_before else changed.version
+    account = AccountState(changed.account_id, changed.household_id, changed.version, held, wishes, wishes_version)
     after = replace(state, accounts={**state.accounts, changed.account_id: account})
     owners = {edit.after.owner for edit in edits} | {Owner("account", changed.account_id)}
-    return AccountTaken(with_edits(after, edits), edits, accounts_under(after, owners))
+    commanded = bool(commands.withdraw or commands.put)
+    return AccountTaken(with_edits(after, edits), edits, accounts_under(after, owners), commanded)
 
 
 def with_edits(state: HouseholdState, edits: Iterable[RuleEdit]) -> HouseholdState:
