@@ -1,0 +1,1 @@
+"""Grafana: the platform's dashboard, its data source and how both are provisioned."""
