@@ -28,7 +28,7 @@ from libs.common.errors import Undecodable
 from libs.common.events import EVENT_TYPES, Event, from_record, payload_of
 from libs.common.observe import Metrics
 from libs.common.outbox import append_events
-from libs.common.restored import given_out, own_place, own_topics, refuse_if_kafka_lost
+from libs.common.restored import KafkaLost, given_out, own_place, own_topics, refuse_if_kafka_lost
 from libs.common.service import Service
 from libs.common.topics import MARKET
 from libs.common.unit import Unit
@@ -110,6 +110,20 @@ async def catch_up(service: Service, progress: Progress) -> CaughtUp:
             done.inputs += await _take_inputs(service, sorted(first), said, progress)
         await _finish(service, pool, done)
     return done
+
+
+async def take_new_kafka(service: Service) -> int:
+    """Where Kafka lost its data: begin anew at the beginning of its topics; returns how many partitions that concerns.
+
+    What the lanes have given out and what was seen of others' lanes stays: an old outbox's words are still known.
+    """
+    async with service.connected() as pool, transaction(pool) as connection:
+        try:
+            await refuse_if_kafka_lost(service.name, connection, service.bus)
+        except KafkaLost:
+            set_back = "UPDATE consumed SET next_offset = 0, cluster_id = $1 RETURNING 1"
+            return len(await connection.fetch(set_back, await service.bus.cluster_id()))
+        return 0
 
 
 async def _move_lanes(service: Service, pool: Pool, extent: dict[TopicPartition, range], progress: Progress) -> dict[str, tuple[int, int]]:

@@ -194,9 +194,19 @@ class Service:
             self._fail(error)
 
     async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Work once the service has begun; after each pause look again, since a database may have been restored meanwhile."""
+        paused = False
+
+        async def again() -> None:
+            nonlocal paused
+            if paused:
+                await refuse_if_restored(self.name, self.pool, self.bus)
+            paused = True
+            await work()
+
         try:
             await self._begun.wait()
-            await back_off(work)
+            await back_off(again)
         except asyncio.CancelledError:
             raise
         except BaseException as error:

@@ -1,10 +1,11 @@
-"""Run optimizer: `python -m services.optimizer` (settings in PMA_... environment variables)."""
+"""Run optimizer: `python -m services.optimizer`, or its offline commands (libs/common/offline.py); settings: PMA_... in the environment."""
 
 import sys
 
 from libs.common.app import serve
 from libs.common.bus.kafka import KafkaBus
 from libs.common.clock import SystemClock
+from libs.common.offline import offline
 from services.optimizer.settings import OptimizerSettings
 from services.optimizer.wiring import build
 
@@ -13,7 +14,7 @@ def main() -> int:
     """Serve until told to stop."""
     settings = OptimizerSettings()
     service, app = build(settings, KafkaBus(settings.kafka_bootstrap, settings.session_timeout_ms), SystemClock())
-    return serve(app, service, settings)
+    return offline(service, sys.argv[1:]) if sys.argv[1:] else serve(app, service, settings)
 
 
 if __name__ == "__main__":
