@@ -8,8 +8,9 @@ import contextlib
 import hashlib
 import io
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import IO
 
 from msgspec.structs import replace
@@ -17,14 +18,16 @@ from msgspec.structs import replace
 from libs.common.db import Connection, transaction
 from libs.common.errors import BadInput, CannotApply
 from libs.common.ids import content_id
+from libs.common.schemas.account import AccountChanged
+from libs.common.schemas.market import CorporateAction
 from libs.common.service import Service
 from libs.common.unit import Unit
 from services.ingest import delivery_store, store
-from services.ingest.core.book import AccountBook, apply_snapshot, quarantine
+from services.ingest.core.book import AccountBook, apply_snapshot, publishable, quarantine
 from services.ingest.core.delivery import DeliveryState, FileOutcome, judge_complete
-from services.ingest.core.holdings_csv import HoldingsReader
+from services.ingest.core.holdings_csv import AccountHoldings, HoldingsReader
 from services.ingest.delivery_store import Acknowledgement, StagedAccount
-from services.ingest.handlers import save_and_publish
+from services.ingest.handlers import save_all
 from services.ingest.metrics import IngestMetrics
 
 APPLY_BATCH = 50
@@ -106,16 +109,18 @@ async def _stage(
         problem = f"part {header.part} {place} came before with other content"
         raise BadInput(name, 1, "sequence", problem, "Send a correction with the next sequence")
     quarantined = 0
-    for account in reader.accounts():
-        quarantined += account.quarantine is not None
-        if not await delivery_store.stage(connection, delivery_id, account):
-            problem = f"{account.account_id} came before in another part {place}"
+    for accounts in _batches(reader.accounts(), APPLY_BATCH):
+        quarantined += sum(account.quarantine is not None for account in accounts)
+        kept = await delivery_store.stage(connection, delivery_id, accounts)
+        twice = next((account.account_id for account in accounts if account.account_id not in kept), None)
+        if twice is not None:
+            problem = f"{twice} came before in another part {place}"
             raise BadInput(name, None, "account_id", problem, "Keep all lines of an account together, in one part")
     outcome, state, detail = FileOutcome.ACCEPTED, DeliveryState.RECEIVING, None
-    parts, accounts = await delivery_store.parts_in(connection, delivery_id)
+    parts, in_all = await delivery_store.parts_in(connection, delivery_id)
     if parts + 1 == header.parts:
         earlier = await delivery_store.earlier_delivery(connection, header.custodian)
-        state, detail = judge_complete(header.business_date, header.sequence, accounts, earlier, fewest_accounts_frac)
+        state, detail = judge_complete(header.business_date, header.sequence, in_all, earlier, fewest_accounts_frac)
         await delivery_store.set_state(connection, delivery_id, state, detail)
         outcome = LATE_OR_HELD.get(state, outcome)
     said = Acknowledgement(
@@ -133,13 +138,11 @@ async def apply_delivery(service: Service, delivery_id: str) -> Applied:
     while True:
         async with service.unit("http", "ingest", delivery_id) as unit:
             batch = await delivery_store.take_staged(unit.connection, delivery_id, after, APPLY_BATCH)
-            for staged in batch:
-                book = await store.load_book(unit.connection, staged.holdings.account_id)
-                if book is None:
-                    without_master.append(staged.holdings.account_id)
-                else:
-                    await stand_on(unit, book, staged)
-                    accounts += 1
+            books = await store.load_books(unit.connection, [staged.holdings.account_id for staged in batch])
+            known = [staged for staged in batch if staged.holdings.account_id in books]
+            without_master += [staged.holdings.account_id for staged in batch if staged.holdings.account_id not in books]
+            await stand_on(unit, [(books[staged.holdings.account_id], staged) for staged in known])
+            accounts += len(known)
             changed += len(unit.emitted)
             if not batch:
                 await delivery_store.set_state(unit.connection, delivery_id, DeliveryState.APPLIED)
@@ -147,22 +150,38 @@ async def apply_delivery(service: Service, delivery_id: str) -> Applied:
             after = batch[-1].holdings.account_id
 
 
-async def stand_on(unit: Unit, book: AccountBook, staged: StagedAccount) -> None:
-    """Stand a book on one account of a delivery; what it can't take quarantines it."""
-    snapshot = staged.holdings.snapshot
-    if book.newest is not None and staged.order < book.newest.order:
-        return
+async def stand_on(unit: Unit, staged: Sequence[tuple[AccountBook, StagedAccount]]) -> None:
+    """Stand books on what a delivery says of their accounts; what a book can't take quarantines it."""
+    newer = [(book, one) for book, one in staged if book.newest is None or one.order >= book.newest.order]
+    snapshots = [one.holdings.snapshot for _, one in newer if one.holdings.snapshot is not None]
+    named = {security_id for snapshot in snapshots for security_id in snapshot.lots.security_id}
+    unknown = await store.unknown_securities(unit.connection, sorted(named))
+    splits = await store.load_splits(unit.connection)
+    await save_all(unit.connection, [(unit, *standing_on(book, one.holdings, unknown, splits)) for book, one in newer])
+
+
+def standing_on(
+    book: AccountBook, holdings: AccountHoldings, unknown: Sequence[str], splits: Sequence[CorporateAction]
+) -> tuple[AccountBook, AccountChanged | None]:
+    """The book on the account's new holdings, and what to say of it; quarantined where they can't be taken.
+
+    `unknown` are securities that the security master lacks, sorted.
+    """
+    snapshot = holdings.snapshot
     if snapshot is None:
-        await save_and_publish(unit, quarantine(book, staged.holdings.quarantine or "bad line"))
-        return
-    unknown = await store.unknown_securities(unit.connection, sorted(set(snapshot.lots.security_id)))
-    if unknown:
-        await save_and_publish(unit, quarantine(book, f"security {', '.join(unknown)} is not in the security master"))
-        return
+        return publishable(quarantine(book, holdings.quarantine or "bad line"), splits)
+    lacking = [security_id for security_id in unknown if security_id in snapshot.lots.security_id]
+    if lacking:
+        return publishable(quarantine(book, f"security {', '.join(lacking)} is not in the security master"), splits)
     try:
-        await save_and_publish(unit, apply_snapshot(book, snapshot, await store.load_splits(unit.connection)))
+        return publishable(apply_snapshot(book, snapshot, splits), splits)
     except CannotApply as reason:
-        await save_and_publish(unit, quarantine(book, str(reason)))
+        return publishable(quarantine(book, str(reason)), splits)
+
+
+def _batches(accounts: Iterator[AccountHoldings], size: int) -> Iterator[list[AccountHoldings]]:
+    while batch := list(islice(accounts, size)):
+        yield batch
 
 
 async def release(service: Service, delivery_id: str, actor: str) -> Applied | None:

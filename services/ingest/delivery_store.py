@@ -1,5 +1,6 @@
 """The tables of deliveries as typed calls."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -76,17 +77,17 @@ async def open_delivery(connection: Connection, delivery_id: str, header: FileHe
     return row["parts"], row["basis"]
 
 
-async def stage(connection: Connection, delivery_id: str, holdings: AccountHoldings) -> bool:
-    """Keep one account of a delivery; False where another part of the delivery had it."""
-    kept = await connection.fetchval(
-        "INSERT INTO staged_account (delivery_id, account_id, snapshot, quarantine) VALUES ($1, $2, $3, $4) "
-        "ON CONFLICT DO NOTHING RETURNING 1",
+async def stage(connection: Connection, delivery_id: str, accounts: Sequence[AccountHoldings]) -> set[str]:
+    """Keep accounts of a delivery; returns those that were kept, the others came in another part of it."""
+    rows = await connection.fetch(
+        "INSERT INTO staged_account (delivery_id, account_id, snapshot, quarantine) "
+        "SELECT $1, * FROM unnest($2::text[], $3::bytea[], $4::text[]) ON CONFLICT DO NOTHING RETURNING account_id",
         delivery_id,
-        holdings.account_id,
-        None if holdings.snapshot is None else pack(holdings.snapshot),
-        holdings.quarantine,
+        [account.account_id for account in accounts],
+        [None if account.snapshot is None else pack(account.snapshot) for account in accounts],
+        [account.quarantine for account in accounts],
     )
-    return kept is not None
+    return {row["account_id"] for row in rows}
 
 
 async def save_part(connection: Connection, part: int, acknowledgement: Acknowledgement, actor: str, at: datetime) -> None:

@@ -1,10 +1,13 @@
 """What ingest does with a booked trade and with holdings that come by message.  Gather, decide, apply."""
 
+from collections.abc import Sequence
+
 from libs.common import topics
 from libs.common.consumer import Gather, Subscription
+from libs.common.db import Connection
 from libs.common.errors import CannotApply
 from libs.common.events import Event
-from libs.common.schemas.account import AccountMoved
+from libs.common.schemas.account import AccountChanged, AccountMoved
 from libs.common.schemas.custody import CustodyHoldings
 from libs.common.schemas.order import TradeBooked
 from libs.common.unit import Unit
@@ -21,7 +24,7 @@ async def on_trade_booked(unit: Unit, event: Event, trade: TradeBooked) -> None:
 
     after = apply_trade(book, trade)
 
-    unit.hold(trade.account_id, after, save_and_publish)
+    _hold(unit, after)
 
 
 async def on_custody_holdings(unit: Unit, event: Event, message: CustodyHoldings) -> None:
@@ -40,22 +43,41 @@ async def on_custody_holdings(unit: Unit, event: Event, message: CustodyHoldings
     else:
         after = apply_snapshot(book, snapshot_of_message(message), splits)
 
-    unit.hold(message.account_id, after, save_and_publish)
+    _hold(unit, after)
+
+
+BOOKS = "books"
+Changed = dict[str, tuple[Unit, AccountBook]]
+"""Changed books by account, each with the unit that changed it last."""
 
 
 async def _book(unit: Unit, account_id: str) -> AccountBook | None:
     """The account's book: in hand since an earlier event of the batch, or from its table."""
-    held: AccountBook | None = unit.held(account_id)
-    return held or await store.load_book(unit.connection, account_id)
+    held: Changed | None = unit.held(BOOKS)
+    return held[account_id][1] if held and account_id in held else await store.load_book(unit.connection, account_id)
+
+
+def _hold(unit: Unit, book: AccountBook) -> None:
+    """Keep a changed book in hand: at the end of the batch all of them are written together."""
+    unit.hold(BOOKS, {**(unit.held(BOOKS) or {}), book.intake.account_id: (unit, book)}, _finish)
+
+
+async def _finish(unit: Unit, changed: Changed) -> None:
+    splits = await store.load_splits(unit.connection)
+    await save_all(unit.connection, [(of, *publishable(book, splits)) for of, book in changed.values()])
 
 
 async def save_and_publish(unit: Unit, book: AccountBook) -> None:
     """Save a book; say account.changed when its content changed."""
-    splits = await store.load_splits(unit.connection)
-    book, changed = publishable(book, splits)
-    await store.save_book(unit.connection, book)
-    if changed is not None:
-        unit.emit(changed, changed.account_id, changed.version, changed.household_id)
+    await _finish(unit, {book.intake.account_id: (unit, book)})
+
+
+async def save_all(connection: Connection, books: Sequence[tuple[Unit, AccountBook, AccountChanged | None]]) -> None:
+    """Save books and say what changed, each in its own unit."""
+    await store.save_books(connection, [book for _, book, _ in books])
+    for unit, _, changed in books:
+        if changed is not None:
+            unit.emit(changed, changed.account_id, changed.version, changed.household_id)
 
 
 async def move_household(unit: Unit, book: AccountBook, to_household_id: str) -> None:

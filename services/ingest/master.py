@@ -76,4 +76,4 @@ async def _save(unit: Unit, intake: AccountIntake, actor: str) -> None:
     if staged is None:
         await save_and_publish(unit, book)
     else:
-        await stand_on(unit, book, staged)
+        await stand_on(unit, [(book, staged)])

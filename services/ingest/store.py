@@ -1,6 +1,6 @@
 """The tables of ingest as typed calls; SQL lives here and nowhere else in the service."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
 import msgspec
@@ -22,8 +22,15 @@ def decode_book(body: bytes) -> AccountBook:
 
 async def load_book(connection: Connection, account_id: str) -> AccountBook | None:
     """The book of an account, its row locked until the transaction ends; None when there is no master record."""
-    body = await connection.fetchval("SELECT book FROM account WHERE account_id = $1 FOR UPDATE", account_id)
-    return None if body is None else decode_book(body)
+    return (await load_books(connection, [account_id])).get(account_id)
+
+
+async def load_books(connection: Connection, account_ids: Collection[str]) -> dict[str, AccountBook]:
+    """The books of those accounts that have a master record, their rows locked until the transaction ends."""
+    rows = await connection.fetch(
+        "SELECT account_id, book FROM account WHERE account_id = ANY($1) ORDER BY account_id FOR UPDATE", list(account_ids)
+    )
+    return {row["account_id"]: decode_book(row["book"]) for row in rows}
 
 
 async def load_books_that_said(connection: Connection) -> list[AccountBook]:
@@ -33,21 +40,27 @@ async def load_books_that_said(connection: Connection) -> list[AccountBook]:
 
 
 async def save_book(connection: Connection, book: AccountBook) -> None:
-    """Write the book and the columns that queries and runs need."""
-    intake = book.intake
+    """Write one book."""
+    await save_books(connection, [book])
+
+
+async def save_books(connection: Connection, books: Sequence[AccountBook]) -> None:
+    """Write books of different accounts, and the columns that queries and runs need."""
     await connection.execute(
         "INSERT INTO account (account_id, household_id, custodian, business_date, version, trade_seq, quarantine, breaks, book) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (account_id) DO UPDATE SET household_id = $2, custodian = $3, "
-        "business_date = $4, version = $5, trade_seq = $6, quarantine = $7, breaks = $8, book = $9",
-        intake.account_id,
-        intake.household_id,
-        intake.custodian,
-        book.newest.business_date if book.newest else None,
-        book.version,
-        book.trade_seq,
-        why_unusable(book),
-        len(book.breaks),
-        pack(book),
+        "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::date[], $5::int[], $6::int[], $7::text[], $8::int[], $9::bytea[]) "
+        "ON CONFLICT (account_id) DO UPDATE SET household_id = EXCLUDED.household_id, custodian = EXCLUDED.custodian, "
+        "business_date = EXCLUDED.business_date, version = EXCLUDED.version, trade_seq = EXCLUDED.trade_seq, "
+        "quarantine = EXCLUDED.quarantine, breaks = EXCLUDED.breaks, book = EXCLUDED.book",
+        [book.intake.account_id for book in books],
+        [book.intake.household_id for book in books],
+        [book.intake.custodian for book in books],
+        [book.newest.business_date if book.newest else None for book in books],
+        [book.version for book in books],
+        [book.trade_seq for book in books],
+        [why_unusable(book) for book in books],
+        [len(book.breaks) for book in books],
+        [pack(book) for book in books],
     )
 
 
@@ -68,7 +81,7 @@ async def load_splits(connection: Connection) -> list[CorporateAction]:
     return [CorporateAction(row["security_id"], row["ex_date"], row["kind"], row["ratio"]) for row in rows]
 
 
-async def unknown_securities(connection: Connection, security_ids: Sequence[str]) -> list[str]:
+async def unknown_securities(connection: Connection, security_ids: Collection[str]) -> list[str]:
     """Those of the given ids that the security master lacks; none as long as no market was published at all."""
     rows = await connection.fetch(
         "SELECT id FROM unnest($1::text[]) AS id WHERE NOT EXISTS (SELECT 1 FROM security WHERE security_id = id) "

@@ -19,12 +19,12 @@ from msgspec.structs import replace
 from libs.common.errors import CannotApply
 from libs.common.ids import bytes_id
 from libs.common.money import ZERO, cents_half_even, plain
-from libs.common.schemas.account import AccountChanged, AccountState, Break, Lot
+from libs.common.schemas.account import AccountChanged, AccountState, Break, Lot, LotColumns
 from libs.common.schemas.market import CorporateAction
 from libs.common.schemas.order import TradeBooked
 from services.ingest.core.intake import AccountIntake
 from services.ingest.core.reconcile import BookTrade, book_trade, reconcile, shares_today
-from services.ingest.core.snapshot import Snapshot, lot_columns
+from services.ingest.core.snapshot import Snapshot, lot_at, lot_columns, with_lots
 
 KEEP_REFLECTED_DAYS = 14
 FIRST_DAY = date(1, 1, 1)
@@ -118,26 +118,28 @@ def _apply_next(book: AccountBook, trade: TradeBooked) -> AccountBook:
     return replace(book, trades=(*book.trades, book_trade(trade, stands_on)), trade_seq=trade.trade_seq)
 
 
-def lots_of(book: AccountBook, splits: Sequence[CorporateAction]) -> list[Lot]:
-    """The lots held now: the snapshot's, less the sales and plus the purchases that it lacks.
+def lots_of(book: AccountBook, splits: Sequence[CorporateAction]) -> LotColumns:
+    """The lots held now: the snapshot's, less the sales and plus the purchases that it lacks; only lots so touched are converted.
 
     Raises CannotApply where a lot would go below zero.
     """
     if book.newest is None:
-        return []
-    lots = {lot.lot_id: lot for lot in book.newest.lots.rows()}
+        return lot_columns(iter(()))
+    columns, lots = book.newest.lots, dict[str, Lot]()
+    row_of = {lot_id: row for row, lot_id in enumerate(columns.lot_id)} if book.trades else {}
     for trade in book.trades:
         for part, touched in enumerate(trade.lots):
             lacking = shares_today(trade.trade, trade.lacking(part), book.newest.business_date, splits)
             if not lacking:
                 continue
             lot_id = book.aliases.get(touched.lot_id, touched.lot_id)
-            held = lots.get(lot_id) or _empty_lot(book, lot_id, trade)
-            lots[lot_id] = _after_trade(held, trade, trade.sign * lacking)
+            if lot_id not in lots:
+                lots[lot_id] = lot_at(columns, row_of[lot_id]) if lot_id in row_of else _empty_lot(book, lot_id, trade)
+            lots[lot_id] = _after_trade(lots[lot_id], trade, trade.sign * lacking)
     for lot in lots.values():
         if lot.quantity < 0:
             raise CannotApply(f"account {book.intake.account_id}, lot {lot.lot_id}: trades not yet reflected leave {lot.quantity} shares")
-    return [lot for lot in lots.values() if lot.quantity]
+    return with_lots(columns, lots)
 
 
 def _empty_lot(book: AccountBook, lot_id: str, trade: BookTrade) -> Lot:
@@ -233,7 +235,7 @@ def _content(book: AccountBook, newest: Snapshot, splits: Sequence[CorporateActi
     intake = book.intake
     settled, unsettled = cash_of(book)
     lots = lots_of(book, splits)
-    held = {lot.lot_id for lot in lots}
+    held = set(lots.lot_id) if book.aliases else ()
     state: AccountState = "quarantined" if book.quarantine else "open"
     return AccountChanged(
         account_id=intake.account_id,
@@ -261,7 +263,7 @@ def _content(book: AccountBook, newest: Snapshot, splits: Sequence[CorporateActi
         wishes=intake.wishes,
         tax_opening=intake.tax_opening,
         past_sales=intake.past_sales,
-        lots=lot_columns(iter(lots)),
+        lots=lots,
         aliases={ours: theirs for ours, theirs in sorted(book.aliases.items()) if theirs in held},
         breaks=list(book.breaks),
     )

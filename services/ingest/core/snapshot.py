@@ -1,9 +1,9 @@
 """What a custodian said of one account on one business date."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -49,3 +49,32 @@ def lot_columns(lots: Iterator[Lot]) -> LotColumns:
         acquired=[None if lot.acquired is None else lot.acquired.isoformat() for lot in ordered],
         provisional=[lot.provisional for lot in ordered],
     )
+
+
+def lot_at(columns: LotColumns, row: int) -> Lot:
+    """One row of the columns, its numbers and date converted."""
+    basis, acquired = columns.cost_basis[row], columns.acquired[row]
+    return Lot(
+        columns.lot_id[row],
+        columns.security_id[row],
+        Decimal(columns.quantity[row]),
+        None if basis is None else Decimal(basis),
+        None if acquired is None else date.fromisoformat(acquired),
+        columns.provisional[row],
+    )
+
+
+def with_lots(columns: LotColumns, changed: Mapping[str, Lot]) -> LotColumns:
+    """The columns with some lots, by id, as they are now; one without shares is left out."""
+    if not changed:
+        return columns
+    added = lot_columns(lot for lot in changed.values() if lot.quantity)
+    rows = [row for row, lot_id in enumerate(columns.lot_id) if lot_id not in changed]
+    both: list[list[Any]] = [
+        [*(kept[row] for row in rows), *new]
+        for kept, new in ((getattr(columns, name), getattr(added, name)) for name in LotColumns.__struct_fields__)
+    ]
+    merged = LotColumns(*both)
+    keys = list(zip(merged.security_id, (day or "" for day in merged.acquired), merged.lot_id, strict=True))
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    return LotColumns(*([column[row] for row in order] for column in both))

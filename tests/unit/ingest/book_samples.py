@@ -118,7 +118,7 @@ def book_after(*events: Snapshot | TradeBooked, splits: Iterable[CorporateAction
 
 def shares(book: AccountBook, *splits: CorporateAction) -> dict[str, Decimal]:
     """Shares by lot id as the book has them now."""
-    return {lot.lot_id: lot.quantity for lot in lots_of(book, splits)}
+    return {lot.lot_id: lot.quantity for lot in lots_of(book, splits).rows()}
 
 
 def cash(book: AccountBook) -> Decimal:

@@ -9,7 +9,7 @@ from libs.common.errors import CannotApply
 from libs.common.schemas.account import AccountChanged
 from libs.common.schemas.order import TradeBooked
 from services.ingest.core.book import AccountBook, apply_snapshot, apply_trade, cash_of, lots_of, publishable, quarantine
-from services.ingest.core.snapshot import Snapshot
+from services.ingest.core.snapshot import Snapshot, lot_columns
 from tests.unit.ingest.book_samples import D, book_after, bust, buy, cash, day, intake, lot, sell, shares, snapshot, split
 
 X = lot("X", "100")
@@ -125,10 +125,10 @@ def test_a_bust_takes_its_trade_back_whatever_the_files_hold(
 def test_a_bust_brings_back_a_lot_that_was_sold_whole() -> None:
     whole = sell(1, "X", "100", day(1))
     book = book_after(OPENING, whole, snapshot(day(1), cash="11000"), bust(2, whole))
-    assert lots_of(book, []) == [lot("X", "100", None)]  # its basis is unknown until the custodian says it again
+    assert list(lots_of(book, []).rows()) == [lot("X", "100", None)]  # its basis is unknown until the custodian says it again
     assert cash(book) == D(10_000)
     book = apply_snapshot(book, snapshot(day(2), X), [])
-    assert lots_of(book, []) == [X]
+    assert list(lots_of(book, []).rows()) == [X]
     assert book.breaks == ()
 
 
@@ -294,7 +294,7 @@ def test_differences_are_breaks_for_a_person() -> None:
 def test_a_purchase_carries_its_cost_into_a_lot_that_holds_only_a_part() -> None:
     odd = buy(1, "3", day(1), price="3.335")  # 10.005 is 10.00
     book = book_after(OPENING, odd, snapshot(day(1), X, lot("C", "1", "3.33", day(1)), cash="9996.67"))
-    assert {one.lot_id: one.cost_basis for one in lots_of(book, [])} == {"X": D(1000), "C": D("10.00")}
+    assert {one.lot_id: one.cost_basis for one in lots_of(book, []).rows()} == {"X": D(1000), "C": D("10.00")}
     assert cash(book) == D("9990.00")
 
 
@@ -326,7 +326,7 @@ def test_invariant_2_the_version_rises_with_the_content_and_not_with_the_date() 
 def test_a_book_without_holdings_says_nothing() -> None:
     book = apply_trade(AccountBook(intake()), SALE)
     assert publishable(book, []) == (book, None)
-    assert (lots_of(book, []), cash_of(book)) == ([], (0, 0))
+    assert (list(lots_of(book, []).rows()), cash_of(book)) == ([], (0, 0))
 
 
 def test_published_lots_are_in_one_order_and_aliases_name_held_lots_only() -> None:
@@ -344,3 +344,11 @@ def test_trades_settled_long_ago_are_forgotten() -> None:
     held = lot("X", "70", "700")
     assert len(apply_snapshot(book, snapshot(day(16), held), []).trades) == 1
     assert apply_snapshot(book, snapshot(day(17), held), []).trades == ()
+
+
+def test_lots_touched_by_trades_take_their_place_among_the_others() -> None:
+    opening = snapshot(day(0), lot("X", "100"), lot("Y", "5", security_id="BBB"), lot("Z", "7", None, None))
+    book = book_after(opening, sell(1, "Y", "5", day(1)), sell(2, "X", "1", day(1)), buy(3, "3", day(1), security_id="BBB"))
+    found = lots_of(book, [])
+    assert found == lot_columns(found.rows())
+    assert list(zip(found.lot_id, found.quantity, strict=True)) == [("Z", "7"), ("X", "99"), ("P-t3", "3")]

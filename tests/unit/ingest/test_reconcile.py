@@ -67,7 +67,7 @@ class History:
         """Buy, sell of the book's lots, or take an earlier trade back."""
         draw, seq, on = self.data.draw, len(self.custodian.events) + 1, day(self.today)
         kind = draw(st.sampled_from(["buy", "sell"] if self.late else ["buy", "sell", "sell", "bust"]))
-        held = [one for one in lots_of(self.book, self.custodian.splits) if one.quantity >= 2]
+        held = [one for one in lots_of(self.book, self.custodian.splits).rows() if one.quantity >= 2]
         if self.late:
             held = [one for one in held if one.lot_id in OPENING.lots.lot_id]
         back = [t for t in self.custodian.events if t.kind == "fill" and self._can_be_taken_back(t)]
@@ -122,7 +122,7 @@ class History:
     def book_lots(self) -> dict[str, Decimal]:
         """The book's shares by the custodian's lot ids."""
         found: dict[str, Decimal] = {}
-        for one in lots_of(self.book, self.custodian.splits):
+        for one in lots_of(self.book, self.custodian.splits).rows():
             name = self.custodian.named(one.lot_id)
             found[name] = found.get(name, ZERO) + one.quantity
         return found
@@ -183,7 +183,7 @@ def test_a_file_can_not_hold_a_trade_of_a_later_date() -> None:
     """The lot shrank on day 1; the sale is of day 2: the custodian's own doing, and a person must look."""
     book = book_after(OPENING, trade(1, "sell", "30", day(2), [("X1", "30")]))
     book = apply_snapshot(book, snapshot(day(1), lot("X1", "70"), lot("X2", "40"), lot("Y1", "60", security_id="BBB")), [])
-    assert {one.lot_id: one.quantity for one in lots_of(book, [])} == {"X1": 40, "X2": 40, "Y1": 60}
+    assert {one.lot_id: one.quantity for one in lots_of(book, []).rows()} == {"X1": 40, "X2": 40, "Y1": 60}
     assert [b.kind for b in book.breaks] == ["lot_smaller_than_trades"]
 
 
