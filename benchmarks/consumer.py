@@ -30,7 +30,8 @@ from benchmarks.machine import machine
 from deploy.local import kafka, postgres
 from deploy.topics import make_topics
 from libs.common.bus import Consumer, Received, TopicPartition
-from libs.common.bus.kafka import BATCH_BYTES, FETCH_WAIT_MS, MAX_MESSAGE_BYTES, KafkaBus
+from libs.common.bus.kafka import FETCH_WAIT_MS, KafkaBus
+from libs.common.bus.kafka_publisher import BATCH_BYTES, MAX_MESSAGE_BYTES
 from libs.common.events import Record
 from libs.common.topics import Topic
 

@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from libs.common.db import is_transient
@@ -61,6 +61,21 @@ class Redriven(BaseModel):
 
     applied: int
     still_parked_because: str | None
+
+
+class Drop(BaseModel):
+    """Why a parked message is given up; kept with the dead letter."""
+
+    reason: str = Field(min_length=1, max_length=500)
+
+
+class Dropped(BaseModel):
+    """Which message was set aside, and how many of the household still wait."""
+
+    topic: str
+    partition: int
+    offset: int
+    messages_left: int
 
 
 def problem_response(status: int, title: str, detail: str, instance: str, **members: Any) -> Response:
@@ -139,6 +154,14 @@ def _common_routes(service: Service, settings: ServiceSettings) -> APIRouter:
             raise Problem(404, "Not parked", f"household {key} is not parked in {service.name}")
         applied, reason = await service.redrive(key)
         return Redriven(applied=applied, still_parked_because=reason)
+
+    @router.post("/v1/parked/{key}/drop")
+    async def drop(key: str, why: Drop, who: Annotated[str, Depends(actor)]) -> Dropped:
+        dropped = await service.consumer.drop_parked(key, who, why.reason)
+        if dropped is None:
+            raise Problem(404, "Not parked", f"no message of household {key} is parked in {service.name}")
+        left = await service.pool.fetchval("SELECT count(*) FROM parked_message WHERE key = $1", key)
+        return Dropped(topic=dropped.topic, partition=dropped.partition, offset=dropped.offset, messages_left=left)
 
     return router
 

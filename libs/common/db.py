@@ -68,9 +68,13 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
         try:
             async with connection.transaction():
                 yield connection
+        except asyncpg.InternalClientError as error:
+            # The server ended an idle transaction, and its word of it came while the client was about to say something.
+            connection.terminate()
+            _raise_down_or_itself(error, lost=True)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             # A connection that is lost in the middle shows as misuse of a closed one, when the transaction is to be rolled back.
-            _raise_down_or_itself(error, isinstance(error, asyncpg.InterfaceError) and connection.is_closed())
+            _raise_down_or_itself(error, isinstance(error, asyncpg.InterfaceError) and _is_lost(connection))
 
 
 @asynccontextmanager
@@ -84,6 +88,14 @@ async def _connection(pool: Pool) -> AsyncIterator[Connection]:
         if acquired:
             raise
         _raise_down_or_itself(error, isinstance(error, OSError) or pool.is_closing())
+
+
+def _is_lost(connection: Connection) -> bool:
+    """Whether a connection that is still ours has ended; the pool takes such a one back by itself, and then it answers nothing."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True
 
 
 def _raise_down_or_itself(error: Exception, lost: bool) -> NoReturn:

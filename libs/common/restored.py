@@ -57,17 +57,21 @@ async def refuse_if_restored(service: str, pool: Pool, bus: Bus) -> None:
     async with transaction(pool) as connection:
         await refuse_if_kafka_lost(service, connection, bus)
         unfinished = await connection.fetchval("SELECT to_regclass('catching_up') IS NOT NULL")
-        known = await given_out(connection)
     if unfinished:
         raise BehindItsWord(f"{service}: a catch-up was begun and not finished; {_remedy(service)}")
     extent = await bus.extent(own_topics(service))
     tails = {partition: offsets[-LAST_RECORDS:] for partition, offsets in extent.items()}
+    said: dict[str, tuple[int, str]] = {}
     async for record in bus.read(tails):
         place = own_place(service, record)
-        if place is not None and place[1] > known.get(place[0], 0):
-            lane, number = place
+        if place is not None and place[1] > said.get(place[0], (0, ""))[0]:
+            said[place[0]] = place[1], record.topic
+    async with transaction(pool) as connection:
+        known = await given_out(connection)  # only now: another replica goes on giving out numbers, and saying them
+    for lane, (number, topic) in said.items():
+        if number > known.get(lane, 0):
             raise BehindItsWord(
-                f"{service}: {record.topic} holds number {number} of lane {lane}, PostgreSQL has given out {known.get(lane, 0)}: "
+                f"{service}: {topic} holds number {number} of lane {lane}, PostgreSQL has given out {known.get(lane, 0)}: "
                 f"it was restored from a backup; {_remedy(service)}"
             )
 

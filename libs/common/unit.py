@@ -11,7 +11,9 @@ from typing import Any
 from msgspec import Struct
 
 from libs.common.db import Connection
+from libs.common.errors import CannotApply
 from libs.common.events import Event, make_event
+from libs.common.outbox import LARGEST_VALUE_BYTES
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,15 @@ class Unit:
     def emit(self, payload: Struct, subject: str, version: str | int, partitionkey: str) -> Event:
         """Say that something happened; it leaves with the commit, after whatever was said before it.
 
+        Raises CannotApply for a state too large for any broker of the platform to take.
+
         `subject` and `version` (with the source and the type) make the event's id, so the same fact always has the same id.
         """
         correlationid = self.correlationid or (self.cause.correlationid if self.cause else f"{subject}:{version}")
         cause_id = self.cause.id if self.cause else None
         trace = self.cause.traceparent if self.cause else None
         event = make_event(self.source, payload, subject, version, partitionkey, self.now, correlationid, cause_id, trace)
+        if len(event.data) > LARGEST_VALUE_BYTES:
+            raise CannotApply(f"{event.type} of {subject} is {len(event.data)} bytes, more than the {LARGEST_VALUE_BYTES} that Kafka takes")
         self.emitted.append(event)
         return event

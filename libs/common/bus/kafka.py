@@ -5,7 +5,7 @@ that is in a long batch; one that is gone is missed within the session timeout.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -20,9 +20,11 @@ from libs.common.errors import DependencyDown
 from libs.common.events import Record
 
 FETCH_WAIT_MS = 20
+MAX_POLL_INTERVAL_MS = 300_000
 REBALANCE_TIMEOUT_MS = 60_000
 NOTE_DEADLINE_S = 2.0
 READ_POLL_MS = 500
+STOP_DEADLINE_S = 5.0
 
 
 class KafkaBus:
@@ -126,6 +128,14 @@ def _received(record: ConsumerRecord) -> Received:
     return Received(record.topic, record.partition, record.offset, record.timestamp, record.key, record.value or b"", tuple(record.headers))
 
 
+async def _bounded(stopping: Coroutine[Any, Any, None]) -> None:
+    """Wait a few seconds for it; what it raises, even a cancellation of its own making, is not ours."""
+    task = asyncio.create_task(stopping)
+    await asyncio.wait({task}, timeout=STOP_DEADLINE_S)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 class KafkaConsumer:
     """A member of a Kafka consumer group whose offsets live with the state they belong to; Kafka gets them as a hint."""
 
@@ -146,6 +156,7 @@ class KafkaConsumer:
             max_partition_fetch_bytes=MAX_MESSAGE_BYTES,
             fetch_max_wait_ms=FETCH_WAIT_MS,
             isolation_level="read_committed",
+            max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
             rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
             session_timeout_ms=self._session_timeout_ms,
             heartbeat_interval_ms=self._session_timeout_ms // 4,
@@ -160,9 +171,11 @@ class KafkaConsumer:
             raise DependencyDown(f"Kafka at {self._bootstrap}: {error}") from error
 
     async def stop(self) -> None:
-        if self._consumer is not None:
-            await self._consumer.stop()
-            self._consumer = None
+        """Leave the group, within a bounded time: of a lost broker aiokafka waits for ever, or raises its own cancellation."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await _bounded(consumer.stop())
+            await _bounded(consumer._client.close())  # which `stop` leaves open when it fails
 
     def _running(self) -> AIOKafkaConsumer:
         if self._consumer is None:
