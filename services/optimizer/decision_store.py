@@ -8,7 +8,7 @@ import msgspec
 from libs.common.db import Connection, Pool
 from libs.common.packing import pack, unpack
 from libs.common.schemas.proposal import ProposalCreated, ProposalDeclined
-from services.optimizer.store import ReadyHousehold
+from services.optimizer.inputs_store import ReadyHousehold
 
 INSERT_PROPOSAL = (
     "INSERT INTO proposal (proposal_id, run_id, account_id, household_id, kind, code, body) VALUES ($1, $2, $3, $4, $5, $6, $7)"
@@ -21,12 +21,16 @@ def _row(decision: ProposalCreated | ProposalDeclined) -> tuple[object, ...]:
     return (*place, "created" if created else "declined", getattr(decision, "code", None), pack(decision))
 
 
-async def save_decisions(connection: Connection, ready: ReadyHousehold, decisions: Sequence[ProposalCreated | ProposalDeclined]) -> None:
-    """Keep the household's decisions of the run."""
-    rows = [_row(decision) for decision in decisions]
-    await connection.executemany(INSERT_PROPOSAL, rows)
+async def save_decisions(
+    connection: Connection, households: Sequence[ReadyHousehold], decisions: Sequence[ProposalCreated | ProposalDeclined]
+) -> None:
+    """Keep the decisions of these households in their runs."""
+    await connection.executemany(INSERT_PROPOSAL, [_row(decision) for decision in decisions])
     await connection.execute(
-        "UPDATE household_run SET state = 'decided' WHERE run_id = $1 AND household_id = $2", ready.run_id, ready.household_id
+        "UPDATE household_run h SET state = 'decided' FROM unnest($1::text[], $2::text[]) AS d (run_id, household_id) "
+        "WHERE h.run_id = d.run_id AND h.household_id = d.household_id",
+        [one.run_id for one in households],
+        [one.household_id for one in households],
     )
 
 

@@ -11,29 +11,36 @@ from libs.common.schemas.order import OrderEnded, OrderPlaced
 from libs.common.schemas.screen import ScreenUpdated
 from libs.common.unit import Unit
 from services.optimizer import store
+from services.optimizer.store import Heard
+
+HEARD = "heard"
+
+
+def _heard(unit: Unit) -> Heard:
+    """What the batch has brought so far; it is written at its end, all together."""
+    heard: Heard = unit.held(HEARD) or Heard()
+    unit.hold(HEARD, heard, _keep)
+    return heard
+
+
+async def _keep(unit: Unit, heard: Heard) -> None:
+    await store.share(unit.connection)
+    await store.save_heard(unit.connection, heard)
 
 
 async def on_account_changed(unit: Unit, event: Event, account: AccountChanged) -> None:
     """Keep the newest version."""
-    await store.share(unit.connection)
-    await store.save_account(unit.connection, account, body_of(event))
-    await store.mark_ready(unit.connection, account.household_id)
+    _heard(unit).account(account, body_of(event))
 
 
 async def on_screen_updated(unit: Unit, event: Event, screen: ScreenUpdated) -> None:
     """Keep the newest version, and note which run was answered, also by an older one."""
-    await store.share(unit.connection)
-    await store.save_screen(unit.connection, screen, body_of(event))
-    await store.save_answer(unit.connection, screen.run_id, screen.account_id)
-    await store.mark_ready(unit.connection, screen.household_id)
+    _heard(unit).screen(screen, body_of(event))
 
 
 async def on_ledger_updated(unit: Unit, event: Event, ledger: LedgerUpdated) -> None:
     """Keep the newest version, and note which run was answered, also by an older one."""
-    await store.share(unit.connection)
-    await store.save_ledger(unit.connection, ledger, body_of(event))
-    await store.save_answer(unit.connection, ledger.run_id, store.LEDGER_OF + ledger.household_id)
-    await store.mark_ready(unit.connection, ledger.household_id)
+    _heard(unit).ledger(ledger, body_of(event))
 
 
 async def on_market_published(unit: Unit, event: Event, market: MarketPublished) -> None:

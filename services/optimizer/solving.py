@@ -8,10 +8,13 @@ Invariants
 """
 
 import asyncio
+from collections import deque
 from contextlib import suppress
 from decimal import Decimal
+from itertools import islice
 
 import msgspec
+from msgspec import structs
 
 from libs.common.db import transaction
 from libs.common.money import ZERO
@@ -23,16 +26,18 @@ from libs.common.schemas.market import RunOpened
 from libs.common.schemas.proposal import ProposalCreated, ProposalDeclined
 from libs.common.schemas.screen import ScreenUpdated
 from libs.common.service import Service
-from services.optimizer import store
+from services.optimizer import inputs_store
 from services.optimizer.core.decline import Decline, DeclineCode
 from services.optimizer.core.propose import declined, pins_of
 from services.optimizer.decision_store import save_decisions
+from services.optimizer.inputs_store import AccountInputs, HouseholdInputs, ReadyHousehold
 from services.optimizer.metrics import OptimizerMetrics
 from services.optimizer.pool import Decision, InlinePool, Task, decode_decision, encode_decision
-from services.optimizer.store import AccountInputs, HouseholdInputs, ReadyHousehold
 
 LOOK_AGAIN_S = 1.0
 AHEAD = 2  # households in hand for each worker, so that none waits for its next account
+READ_TOGETHER = 8
+RUNS_KEPT = 2
 
 
 class Solving:
@@ -43,14 +48,18 @@ class Solving:
         self._pool = pool
         self._metrics = metrics
         self.wake = asyncio.Event()
+        self._runs: dict[str, bytes] = {}
+        self._decided: list[tuple[HouseholdInputs, list[Decision]]] = []
+        self._writing = asyncio.Lock()
 
     async def run(self) -> None:
         """Solve until cancelled."""
         await self._pool.start()
+        self._decided.clear()  # what an earlier call did not come to write is ready still
         try:
             while True:
                 self.wake.clear()
-                ready = await store.ready_households(self._service.pool)
+                ready = await inputs_store.ready_households(self._service.pool)
                 await self._observe()
                 if ready:
                     await self._solve_all(ready)
@@ -62,15 +71,25 @@ class Solving:
             self._pool.stop()
 
     async def _observe(self) -> None:
-        waiting = await store.count_waiting(self._service.pool)
+        waiting = await inputs_store.count_waiting(self._service.pool)
         self._metrics.set_waiting(waiting.households, waiting.oldest)
 
     async def _solve_all(self, ready: list[ReadyHousehold]) -> None:
-        queue = iter(ready)
+        """Solve each; inputs are read for some households at a time, and whatever is decided by then is written together."""
+        queue, read, reading = iter(ready), deque[HouseholdInputs](), asyncio.Lock()
+
+        async def next_inputs() -> HouseholdInputs | None:
+            async with reading:
+                while not read:
+                    group = list(islice(queue, READ_TOGETHER))
+                    if not group:
+                        return None
+                    read.extend(await self._inputs(group))
+                return read.popleft()
 
         async def work() -> None:
-            for household in queue:
-                await self.solve(household)
+            while (inputs := await next_inputs()) is not None:
+                await self._written(inputs, await self._decide(inputs))
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -79,30 +98,41 @@ class Solving:
         except BaseExceptionGroup as failed:
             raise failed.exceptions[0] from failed
 
-    async def solve(self, ready: ReadyHousehold) -> bool:
-        """Decide one household; False when its inputs moved meanwhile, and it is taken again."""
+    async def _inputs(self, wanted: list[ReadyHousehold]) -> list[HouseholdInputs]:
         async with transaction(self._service.pool) as connection:
-            inputs = await store.load_inputs(connection, ready)
-        if inputs is None:
-            return False
-        if not self._pool.market_file(inputs.market_id).exists():
-            self._pool.put_market(inputs.market_id, await store.load_market(self._service.pool, inputs.market_id))
+            found = await inputs_store.load_inputs(connection, wanted)
+        given = []
+        for inputs in found:
+            if not self._pool.market_file(inputs.market_id).exists():
+                self._pool.put_market(inputs.market_id, await inputs_store.load_market(self._service.pool, inputs.market_id))
+            if inputs.of.run_id not in self._runs:
+                if len(self._runs) == RUNS_KEPT:
+                    self._runs.clear()
+                self._runs[inputs.of.run_id] = await inputs_store.load_run(self._service.pool, inputs.of.run_id)
+            given.append(structs.replace(inputs, run=self._runs[inputs.of.run_id]))
+        return given
 
-        decisions = await self._decide(inputs)
+    async def _written(self, inputs: HouseholdInputs, decisions: list[Decision]) -> None:
+        """Return when the decisions are written, or dropped since their inputs moved; one write takes all that wait for it."""
+        self._decided.append((inputs, decisions))
+        async with self._writing:
+            if self._decided:
+                decided, self._decided = self._decided, []
+                await self._write(decided)
 
-        async with self._service.unit("background", "optimizer", inputs.correlationid) as unit:
-            now = await store.load_inputs(unit.connection, ready)
-            if now is None or now.versions != inputs.versions:
-                self._metrics.solved_again.inc()
-                return False
-            said = {account.account_id for account in inputs.accounts if account.said is not None}
-            fresh = [decision for decision in decisions if decision.account_id not in said]
-            await save_decisions(unit.connection, ready, fresh)
-            for decision in fresh:
+    async def _write(self, decided: list[tuple[HouseholdInputs, list[Decision]]]) -> None:
+        """Households whose inputs moved meanwhile stay ready, and are taken again."""
+        async with self._service.unit("background", "optimizer") as unit:
+            now = await inputs_store.versions_now(unit.connection, [inputs.of for inputs, _ in decided])
+            standing = [(inputs, decisions) for inputs, decisions in decided if now.get(inputs.of) == inputs.versions]
+            self._metrics.solved_again.inc(len(decided) - len(standing))
+            fresh = [(inputs, decision) for inputs, decisions in standing for decision in not_said(inputs, decisions)]
+            await save_decisions(unit.connection, [inputs.of for inputs, _ in standing], [decision for _, decision in fresh])
+            for inputs, decision in fresh:
+                unit.correlationid = inputs.correlationid
                 unit.emit(decision, decision.account_id, decision.run_id, decision.household_id)
-        for decision in fresh:
+        for _, decision in fresh:
             self._metrics.observe_decision(decision)
-        return True
 
     async def _decide(self, inputs: HouseholdInputs) -> list[Decision]:
         """One account after the other; orders still at the desk bind the household as an earlier account's intents do."""
@@ -123,10 +153,16 @@ class Solving:
         try:
             outcome = await self._pool.decide(Task(account.account, account.screen, inputs.ledger, inputs.run, inputs.market_id, sent))
         except Exception as error:
-            log().error("solve_failed", run_id=inputs.run_id, correlationid=inputs.correlationid, reason=repr(error), exc_info=error)
+            log().error("solve_failed", run_id=inputs.of.run_id, correlationid=inputs.correlationid, reason=repr(error), exc_info=error)
             return _declined(inputs, account, earlier, Decline(DeclineCode.SOLVER_FAILED, f"the solver broke off: {type(error).__name__}"))
         self._metrics.solve_seconds.observe(outcome.cpu_s)
         return decode_decision(outcome.decision)
+
+
+def not_said(inputs: HouseholdInputs, decisions: list[Decision]) -> list[Decision]:
+    """The decisions that were not said before a restore."""
+    said = {account.account_id for account in inputs.accounts if account.said is not None}
+    return [decision for decision in decisions if decision.account_id not in said]
 
 
 def _declined(inputs: HouseholdInputs, account: AccountInputs, earlier: list[Decision], why: Decline) -> ProposalDeclined:
@@ -138,4 +174,4 @@ def _declined(inputs: HouseholdInputs, account: AccountInputs, earlier: list[Dec
         msgspec.json.decode(unpack(inputs.run), type=RunOpened),
         earlier,
     )
-    return declined(account.account_id, inputs.household_id, inputs.run_id, pins, why)
+    return declined(account.account_id, inputs.of.household_id, inputs.of.run_id, pins, why)

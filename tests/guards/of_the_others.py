@@ -112,8 +112,8 @@ OF_READERS = (
     Removal(
         "optimizer: what moved during the solve is solved again",
         "services/optimizer/solving.py",
-        "            if now is None or now.versions != inputs.versions:",
-        "            if now is None:",
+        "if now.get(inputs.of) == inputs.versions]",
+        "if inputs.of in now]",
         ("tests/integration/test_optimizer_service.py::test_inputs_that_move_during_the_solve_are_solved_again",),
     ),
 )
