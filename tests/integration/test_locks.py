@@ -1,0 +1,95 @@
+"""Who waits for whom: what a lock keeps apart shows as one of the two waiting, and as nothing lost."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from libs.common.db import Connection, Pool, transaction
+from libs.common.events import make_event, to_record
+from libs.common.schemas.order import TradeBooked
+from services.ingest import store as ingest_store
+from services.ingest.core.book import quarantine
+from services.orders import store
+from tests.integration import test_ingest_service as ingest
+from tests.integration.orders_stage import WORLD, Stage, declined, place_of, proposed, report, run_of, running
+from tests.unit.ingest.book_samples import buy, day, intake
+from tests.unit.orders.samples import sell
+from tests.waiting import eventually
+
+SALE = sell("AAA", "100", a2="5")
+
+
+@pytest.fixture
+async def stage(fresh_database: str) -> AsyncIterator[Stage]:
+    async with running(fresh_database) as one:
+        yield one
+
+
+async def one_waits(connection: Connection) -> None:
+    """Until a transaction waits for the one of this connection."""
+    mine = await connection.fetchval("SELECT pg_backend_pid()")
+    query = "SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid))"
+    await eventually(lambda: connection.fetchval(query, mine), 5.0, "somebody waits")
+
+
+async def publish(stage: Stage, *payloads: object) -> None:
+    """Say without waiting until it is taken."""
+    for one in payloads:
+        await stage.bus.publish([to_record(make_event("test", one, *place_of(one), stage.clock.now(), "c1"))])  # type: ignore[arg-type]
+
+
+async def progress_of(pool: Pool, account_id: str) -> str:
+    return str(await pool.fetchval("SELECT progress FROM run_account WHERE run_id = 'R1' AND account_id = $1", account_id))
+
+
+async def test_nobody_judges_while_something_stands_alone(stage: Stage) -> None:
+    """A close or a kill switch that has begun: nothing is accepted behind its back."""
+    await stage.say(*WORLD, run_of())
+    async with transaction(stage.service.pool) as connection:
+        await store.alone(connection)
+        await publish(stage, proposed("B0", SALE))
+        await one_waits(connection)
+        assert await progress_of(stage.service.pool, "B0") == "awaited"
+    await eventually(lambda: is_now(stage, "B0", "accepted"), what="B0 accepted")
+
+
+async def test_nobody_judges_in_a_household_beside_another(stage: Stage) -> None:
+    """Two proposals of a household, judged by two replicas: the second sees what the first holds back."""
+    await stage.say(*WORLD, run_of())
+    async with transaction(stage.service.pool) as connection:
+        await store.lock_households(connection, ["H2"])
+        await publish(stage, proposed("B0", SALE))
+        await one_waits(connection)
+        assert await progress_of(stage.service.pool, "B0") == "awaited"
+    await eventually(lambda: is_now(stage, "B0", "accepted"), what="B0 accepted")
+
+
+async def test_no_fill_is_booked_while_somebody_judges(stage: Stage) -> None:
+    """Else the fill's trade and the end of its reservation could fall on both sides of a judgement."""
+    await stage.say(*WORLD, run_of(), declined("A0"), declined("A1"), proposed("B0", SALE))
+    order = (await stage.orders(1))["AAA", "sell"]
+    async with transaction(stage.service.pool) as connection:
+        await store.share(connection)
+        await publish(stage, report(order, 1, "fill", 5, "100"))
+        await one_waits(connection)
+        assert await stage.service.pool.fetchval("SELECT count(*) FROM trade") == 0
+    await eventually(lambda: stage.said(TradeBooked), what="the trade")
+
+
+async def test_a_trade_waits_for_the_file_that_has_its_account_in_hand_and_loses_nothing_of_it(fresh_database: str) -> None:
+    async with ingest.running(fresh_database) as stage:
+        await stage.master(intake("A1", "H1"))
+        await stage.take(ingest.holds("A1", day(0), ingest.X))
+        await stage.version("A1", 1)
+        async with transaction(stage.service.pool) as connection:
+            book = await ingest_store.load_book(connection, "A1")
+            assert book is not None
+            await stage.book(buy(1, "5", day(0), security_id="ACME"))
+            await one_waits(connection)
+            await ingest_store.save_book(connection, quarantine(book, "a bad line"))
+        both = await stage.version("A1", 2)
+        assert (both.state, both.trade_seq) == ("quarantined", 1)
+
+
+async def is_now(stage: Stage, account_id: str, progress: str) -> bool:
+    return await progress_of(stage.service.pool, account_id) == progress
