@@ -8,10 +8,12 @@ import time
 from collections.abc import Mapping, Sequence
 
 from libs.common.bus import Consumer, TopicPartition
+from libs.common.errors import DependencyDown
 from libs.common.observe import Metrics
 from libs.common.ownership import Owned
 
 LAG_EVERY_S = 1.0
+ANSWER_DEADLINE_S = 5.0  # a poll of a lost broker just returns nothing: whoever asks it something has to notice
 
 
 async def watch_lag(
@@ -24,7 +26,7 @@ async def watch_lag(
     while True:
         await asyncio.sleep(LAG_EVERY_S)
         following = {place: each.next_offset for place, each in owned.items()}
-        ends = await consumer.end_offsets(set(following))
+        ends = await _end_offsets(consumer, set(following))
         lag: dict[str, int] = dict.fromkeys(topics, 0)
         for place, end in ends.items():
             lag[place.topic] += max(0, end - following[place])
@@ -34,3 +36,11 @@ async def watch_lag(
             metrics.lag_records.labels(topic).set(records)
             metrics.lag_seconds.labels(topic).set(age_s)
         await consumer.note_taken(following)
+
+
+async def _end_offsets(consumer: Consumer, places: set[TopicPartition]) -> dict[TopicPartition, int]:
+    try:
+        async with asyncio.timeout(ANSWER_DEADLINE_S):
+            return await consumer.end_offsets(places)
+    except TimeoutError as error:
+        raise DependencyDown(f"the bus has not answered for {ANSWER_DEADLINE_S:.0f} s") from error

@@ -45,7 +45,11 @@ class Metrics:
 
 
 def configure_logs(level: str) -> None:
-    """JSON lines on standard error."""
+    """JSON lines on standard error.
+
+    aiokafka says thousands of lines a minute of a lost broker; what matters of it the services say themselves (`dependency_down`).
+    """
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

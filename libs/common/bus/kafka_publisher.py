@@ -21,7 +21,7 @@ from libs.common.events import Record
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 BATCH_BYTES = 512 * 1024
-PUBLISH_DEADLINE_S = 30.0
+CONNECT_DEADLINE_S, PUBLISH_DEADLINE_S = 5.0, 20.0  # together less than a transaction may be idle: a relay publishes within one
 STOP_DEADLINE_S = 5.0
 NEVER_TAKEN = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidTopicError)
 
@@ -86,7 +86,7 @@ class KafkaPublisher:
             max_request_size=MAX_MESSAGE_BYTES,
         )
         try:
-            async with asyncio.timeout(PUBLISH_DEADLINE_S):
+            async with asyncio.timeout(CONNECT_DEADLINE_S):
                 await producer.start()
         except (KafkaError, OSError, TimeoutError) as error:
             await _stop(producer)

@@ -1,0 +1,76 @@
+"""A server that has gone silent is noticed in time, and what notices it first leaves nothing hanging."""
+
+import asyncio
+from typing import Any
+
+import asyncpg
+import pytest
+
+from libs.common import lag
+from libs.common.bus import TopicPartition
+from libs.common.bus.kafka_publisher import CONNECT_DEADLINE_S, PUBLISH_DEADLINE_S
+from libs.common.db import IDLE_IN_TRANSACTION_S, transaction
+from libs.common.errors import DependencyDown
+from libs.common.observe import Metrics
+
+
+def test_a_relay_gives_up_before_its_transaction_is_ended_for_being_idle() -> None:
+    assert CONNECT_DEADLINE_S + PUBLISH_DEADLINE_S < IDLE_IN_TRANSACTION_S
+
+
+class SilentConsumer:
+    """A broker that takes questions and answers none."""
+
+    async def end_offsets(self, places: set[TopicPartition]) -> dict[TopicPartition, int]:
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+
+async def test_a_silent_bus_is_a_dependency_that_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lag, "LAG_EVERY_S", 0.001)
+    monkeypatch.setattr(lag, "ANSWER_DEADLINE_S", 0.01)
+    silent: Any = SilentConsumer()
+    with pytest.raises(DependencyDown):
+        await lag.watch_lag(silent, ["topic"], {}, {}, Metrics("orders"))
+
+
+class EndedConnection:
+    """A connection that the server ended while its transaction was idle: the client finds its protocol in another state."""
+
+    def __init__(self) -> None:
+        self.terminated = False
+
+    def transaction(self) -> "EndedConnection":
+        return self
+
+    async def __aenter__(self) -> "EndedConnection":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        raise asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress")
+
+    def terminate(self) -> None:
+        self.terminated = True
+
+
+class PoolOfOne:
+    def __init__(self, connection: EndedConnection) -> None:
+        self._connection = connection
+
+    def acquire(self) -> "PoolOfOne":
+        return self
+
+    async def __aenter__(self) -> EndedConnection:
+        return self._connection
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
+async def test_a_transaction_that_the_server_ended_is_tried_again_on_another_connection() -> None:
+    connection = EndedConnection()
+    pool: Any = PoolOfOne(connection)
+    with pytest.raises(DependencyDown):
+        async with transaction(pool):
+            pass
+    assert connection.terminated
