@@ -18,7 +18,7 @@ RUN python -m venv /opt/uv \
 RUN python -m venv --without-pip /venv \
  && /opt/uv/bin/python -m uv pip install --no-cache --python /venv/bin/python --compile-bytecode --require-hashes \
       -r pyproject.toml --group "${GROUP}" --constraints requirements.lock
-COPY deploy/__init__.py deploy/topics.py deploy/
+COPY deploy/__init__.py deploy/migrate.py deploy/topics.py deploy/
 COPY libs libs
 COPY services/__init__.py services/__init__.py
 COPY services/${SERVICE} services/${SERVICE}
