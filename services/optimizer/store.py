@@ -70,7 +70,8 @@ async def save_heard(connection: Connection, heard: Heard) -> None:
         await connection.execute(
             "INSERT INTO account AS a (account_id, version, household_id, taxable, trade_seq, body) SELECT * FROM unnest($1::text[], "
             "$2::int[], $3::text[], $4::boolean[], $5::int[], $6::bytea[]) ON CONFLICT (account_id) DO UPDATE SET "
-            "version = EXCLUDED.version, household_id = EXCLUDED.household_id, taxable = EXCLUDED.taxable, trade_seq = EXCLUDED.trade_seq, body = EXCLUDED.body "
+            "version = EXCLUDED.version, household_id = EXCLUDED.household_id, taxable = EXCLUDED.taxable, "
+            "trade_seq = EXCLUDED.trade_seq, body = EXCLUDED.body "
             "WHERE a.version < EXCLUDED.version",
             list(heard.accounts),
             *zip(*heard.accounts.values(), strict=True),
