@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LANES = ("http", "background")
 CANCEL_AGAIN_S = 2.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 10.0
 
 
 class Service:
@@ -132,14 +133,24 @@ class Service:
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Pool]:
-        """Migrated and connected, and nothing more."""
-        await migrate(self._dsn, self.name, self._migrations)
-        self._pool = await create_pool(self._dsn, self.name)
+        """Migrated and connected, and nothing more; a PostgreSQL that does not answer yet is waited for."""
+        self._pool = await self._connect()
         try:
             yield self._pool
         finally:
             await self._pool.close()
             self._pool = None
+
+    async def _connect(self) -> Pool:
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                await migrate(self._dsn, self.name, self._migrations)
+                return await create_pool(self._dsn, self.name)
+            except DependencyDown as error:
+                log().warning("dependency_down", reason=str(error), pause_s=pause_s)
+                await asyncio.sleep(pause_s)
+                pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
 
     def make_consumer(self, make: Callable[..., EventConsumer] = EventConsumer) -> EventConsumer:
         """The consumer of the subscription; `make` takes what EventConsumer takes."""
@@ -213,7 +224,8 @@ class Service:
             self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
-        log().critical("service_failed", service=self.name, reason=repr(error), exc_info=error)
+        trace = None if isinstance(error, InvariantBroken) else error  # what an invariant says is enough
+        log().critical("service_failed", service=self.name, reason=repr(error), exc_info=trace)
         self.failure = error
         self.failed.set()
 
