@@ -59,16 +59,15 @@ async def refuse_if_restored(service: str, pool: Pool, bus: Bus) -> None:
         unfinished = await connection.fetchval("SELECT to_regclass('catching_up') IS NOT NULL")
     if unfinished:
         raise BehindItsWord(f"{service}: a catch-up was begun and not finished; {_remedy(service)}")
+    highest: dict[str, tuple[int, str]] = {}
     extent = await bus.extent(own_topics(service))
-    tails = {partition: offsets[-LAST_RECORDS:] for partition, offsets in extent.items()}
-    said: dict[str, tuple[int, str]] = {}
-    async for record in bus.read(tails):
+    async for record in bus.read({partition: offsets[-LAST_RECORDS:] for partition, offsets in extent.items()}):
         place = own_place(service, record)
-        if place is not None and place[1] > said.get(place[0], (0, ""))[0]:
-            said[place[0]] = place[1], record.topic
-    async with transaction(pool) as connection:
-        known = await given_out(connection)  # only now: another replica goes on giving out numbers, and saying them
-    for lane, (number, topic) in said.items():
+        if place is not None:
+            highest[place[0]] = max(highest.get(place[0], (0, "")), (place[1], record.topic))
+    async with transaction(pool) as connection:  # after the topics: another process of the service may speak meanwhile
+        known = await given_out(connection)
+    for lane, (number, topic) in sorted(highest.items()):
         if number > known.get(lane, 0):
             raise BehindItsWord(
                 f"{service}: {topic} holds number {number} of lane {lane}, PostgreSQL has given out {known.get(lane, 0)}: "
