@@ -49,7 +49,7 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
         return state[:2] in TRANSIENT_CLASSES or state in TRANSIENT_STATES
-    return isinstance(error, ConnectionError | TimeoutError | socket.gaierror)
+    return isinstance(error, ConnectionError | TimeoutError | socket.gaierror | asyncpg.InternalClientError)
 
 
 async def create_pool(dsn: str, schema: str) -> Pool:

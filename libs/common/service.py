@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from libs.common.bus import Bus
 from libs.common.clock import Clock
 from libs.common.consumer import EventConsumer, Subscription, back_off
-from libs.common.db import Pool, create_pool, migrate, transaction
+from libs.common.db import Pool, create_pool, is_transient, migrate, transaction
 from libs.common.errors import DependencyDown, InvariantBroken
 from libs.common.observe import Metrics, log
 from libs.common.outbox import Relay, append_events
@@ -187,7 +187,7 @@ class Service:
         await refuse_if_restored(self.name, self.pool, self.bus)
         self._may_speak = True
         for start in self._at_start:
-            await start()
+            await _down_is_down(start)
         self._begun.set()
 
     async def _begin_when_answered(self) -> None:
@@ -213,7 +213,7 @@ class Service:
             if paused:
                 await refuse_if_restored(self.name, self.pool, self.bus)
             paused = True
-            await work()
+            await _down_is_down(work)
 
         try:
             await self._begun.wait()
@@ -228,6 +228,16 @@ class Service:
         log().critical("service_failed", service=self.name, reason=repr(error), exc_info=trace)
         self.failure = error
         self.failed.set()
+
+
+async def _down_is_down(work: Callable[[], Awaitable[None]]) -> None:
+    """Also what reads outside a transaction meets a PostgreSQL that is down as DependencyDown."""
+    try:
+        await work()
+    except Exception as error:
+        if is_transient(error):
+            raise DependencyDown(f"PostgreSQL: {error!r}") from error
+        raise
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:

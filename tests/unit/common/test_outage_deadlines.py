@@ -1,6 +1,7 @@
 """A server that has gone silent is noticed in time, and what notices it first leaves nothing hanging."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -9,9 +10,12 @@ import pytest
 from libs.common import lag
 from libs.common.bus import TopicPartition
 from libs.common.bus.kafka_publisher import CONNECT_DEADLINE_S, PUBLISH_DEADLINE_S
+from libs.common.bus.memory import MemoryBus
+from libs.common.clock import SystemClock
 from libs.common.db import IDLE_IN_TRANSACTION_S, transaction
 from libs.common.errors import DependencyDown
 from libs.common.observe import Metrics
+from libs.common.service import Service
 
 
 def test_a_relay_gives_up_before_its_transaction_is_ended_for_being_idle() -> None:
@@ -74,3 +78,30 @@ async def test_a_transaction_that_the_server_ended_is_tried_again_on_another_con
         async with transaction(pool):
             pass
     assert connection.terminated
+
+
+async def test_background_work_that_reads_outside_a_transaction_waits_for_postgres(tmp_path: Path) -> None:
+    service = Service("orders", "postgresql://", MemoryBus(), SystemClock(), tmp_path)
+    service._begun.set()
+    service._pool = object()
+    tried = 0
+    gone_on = asyncio.Event()
+
+    async def work() -> None:
+        nonlocal tried
+        tried += 1
+        if tried == 1:
+            raise asyncpg.CannotConnectNowError("the database system is shutting down")
+        gone_on.set()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("libs.common.service.refuse_if_restored", _nothing_restored)
+        working = asyncio.create_task(service._guard(work))
+        async with asyncio.timeout(30):
+            await gone_on.wait()
+    working.cancel()
+    assert not service.failed.is_set()
+
+
+async def _nothing_restored(*_: object) -> None:
+    return None
