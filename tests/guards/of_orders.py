@@ -270,4 +270,84 @@ BOOKED_ONCE = (
     ),
 )
 
-REMOVALS = (*CHECKS, *PINNED, *BOOKED_ONCE)
+STALE = "tests/integration/test_stale_proposals.py"
+LATE = "tests/integration/test_late_bookings.py"
+LOCKS = "tests/integration/test_locks.py"
+
+VERSIONS = (
+    Removal(
+        "an older account version changes nothing",
+        STORE,
+        '"WHERE a.version < EXCLUDED.version RETURNING account_id"',
+        '"RETURNING account_id"',
+        (f"{STALE}::test_an_older_version_that_comes_late_changes_nothing[account]",),
+    ),
+    Removal(
+        "an older screen changes nothing",
+        STORE,
+        '"WHERE s.version < EXCLUDED.version RETURNING account_id"',
+        '"RETURNING account_id"',
+        (f"{STALE}::test_an_older_version_that_comes_late_changes_nothing[screen]",),
+    ),
+    Removal(
+        "an older ledger changes nothing",
+        STORE,
+        '"WHERE l.version < EXCLUDED.version RETURNING household_id"',
+        '"RETURNING household_id"',
+        (f"{STALE}::test_an_older_version_that_comes_late_changes_nothing[ledger]",),
+    ),
+    Removal(
+        "pin: the solver's version",
+        PINS,
+        "        or moved_solver(proposal, evidence)\n",
+        "",
+        (f"{STALE}::test_a_solver_that_began_to_decide_later_makes_the_earlier_ones_decisions_stale",),
+    ),
+    Removal(
+        "a late booking calls back what was sent without it",
+        "services/orders/booking.py",
+        "        if booking.late and news:",
+        "        if booking.late and news and False:",
+        (f"{LATE}::test_a_late_fill_calls_back_what_a_later_run_sent_without_it[a sale of the same lot]",),
+    ),
+    Removal(
+        "an order calls back nothing of its own run",
+        "services/orders/core/recalls.py",
+        " and all(closed_at[run_id] < closed_at[item.run_id] for run_id in runs)",
+        "",
+        ("tests/unit/orders/test_recalls.py::test_invariants_1_and_2",),
+    ),
+)
+
+LOCKED = (
+    Removal(
+        "nobody judges while something stands alone",
+        "services/orders/judging.py",
+        "    await store.share(connection)\n    await store.lock_households",
+        "    await store.lock_households",
+        (f"{LOCKS}::test_nobody_judges_while_something_stands_alone",),
+    ),
+    Removal(
+        "nobody judges in a household beside another",
+        "services/orders/judging.py",
+        "    await store.lock_households(connection, [household_id])\n",
+        "",
+        (f"{LOCKS}::test_nobody_judges_in_a_household_beside_another",),
+    ),
+    Removal(
+        "no fill is booked while somebody judges",
+        "services/orders/booking.py",
+        "        await store.alone(unit.connection)\n",
+        "",
+        (f"{LOCKS}::test_no_fill_is_booked_while_somebody_judges",),
+    ),
+    Removal(
+        "what is reserved follows its account",
+        "services/orders/handlers.py",
+        "                await answer_store.move_reservations(unit.connection, account.account_id, account.household_id)\n",
+        "                pass\n",
+        (f"{SERVICE}::test_what_is_reserved_follows_the_account_to_another_household",),
+    ),
+)
+
+REMOVALS = (*CHECKS, *VERSIONS, *LOCKED, *PINNED, *BOOKED_ONCE)

@@ -79,6 +79,13 @@ OF_INGEST = (
         (f"{BOOK_TESTS}::test_what_does_not_fit_the_custodians_lots_is_refused_and_never_negative",),
     ),
     Removal(
+        "a book is in one hand",
+        "services/ingest/store.py",
+        "ORDER BY account_id FOR UPDATE",
+        "ORDER BY account_id",
+        ("tests/integration/test_locks.py::test_a_trade_waits_for_the_file_that_has_its_account_in_hand_and_loses_nothing_of_it",),
+    ),
+    Removal(
         "a run opens once",
         "services/ingest/daily.py",
         "        if not fresh:",
@@ -108,6 +115,27 @@ OF_READERS = (
         "(trade.trade_seq <= account.trade_seq or account.departed)",
         "account.departed",
         ("tests/unit/wash_sale/test_repeats.py::test_a_trade_that_comes_again_is_booked_once",),
+    ),
+    Removal(
+        "wash_sale: the version rises with the content alone",
+        "services/wash_sale/handlers.py",
+        "        changed = digest != household.said_digest\n",
+        "        changed = True\n",
+        ("tests/integration/test_wash_sale_service.py::test_a_run_is_answered_once_even_when_nothing_changed",),
+    ),
+    Removal(
+        "restrictions: the version rises with the verdicts alone",
+        "services/restrictions/core/household.py",
+        "    return [screen for screen in screens if _version(state, screen.account_id) != screen.version]",
+        "    return screens",
+        ("tests/unit/restrictions/test_household.py::test_an_edit_that_names_nothing_changes_no_screen",),
+    ),
+    Removal(
+        "optimizer: no buy in the window after a loss",
+        "services/optimizer/core/windows.py",
+        "    for window in ledger.blocked_buys:\n        if as_of <= window.until:",
+        "    for window in ledger.blocked_buys:\n        if False:",
+        ("tests/unit/optimizer/test_windows.py::test_a_window_holds_through_its_last_day",),
     ),
     Removal(
         "optimizer: what moved during the solve is solved again",

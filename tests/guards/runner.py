@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 COPIED = ("libs", "services", "demo", "deploy", "docs", "tests", "pyproject.toml")
 POSTGRES = "PMA_TEST_POSTGRES_DSN"
 DEADLINE_S = 180.0
+LONGEST_WAIT_S = "5"  # of a test that waits for what a missing guard prevents
 NOT_COPIED = shutil.ignore_patterns("e2e", "node_modules")
 
 
@@ -81,6 +82,7 @@ class Copy:
             "PMA_NO_SKIP": "1",
             POSTGRES: self.postgres_dsn,
             REPORT: str(report),
+            **({"PMA_TEST_LONGEST_WAIT_S": LONGEST_WAIT_S} if stop_at_first else {}),
         }
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.guards.witness", "--tb=line", *tests]
         if stop_at_first:
