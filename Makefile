@@ -13,7 +13,7 @@ export PYTHONPATH := .
 export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 
-.PHONY: help setup lock check test guards demo audit up down bench
+.PHONY: help setup lock check test guards demo audit replay up down bench soak
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,11 +72,17 @@ demo: $(STAMP) ## a custodian's files to orders and back into the book: 250 acco
 audit: $(STAMP) ## check every order of out/demo against every rule, reading nothing but out/demo
 	@$(PY) -m demo.audit $(OUT)
 
+replay: $(STAMP) ## run what out/demo recorded again: every proposal and order must come out the same, byte for byte
+	@$(PY) -m demo.replay $(OUT)
+
 up: $(STAMP) ## Kafka, PostgreSQL and one process a service (Docker Compose where an engine answers, else without); logs in out/up
 	@$(PY) -m deploy.local up
 
 down: $(STAMP) ## stop what `make up` started
 	@$(PY) -m deploy.local down
+
+soak: $(STAMP) ## hundreds of kills, and Kafka and PostgreSQL stopped, at random: nothing lost or doubled (SOAK="--kills 400 --seed 2")
+	@$(PY) -m tests.e2e.disturbed.soak $(SOAK)
 
 bench: $(STAMP) ## each benchmark (benchmarks/, those that are programs) prints one JSON line a case
 	@for each in $$(grep -l '__name__ == "__main__"' benchmarks/*.py); do \

@@ -35,7 +35,7 @@ from tests.e2e.disturbed.supervisor import Supervisor
 from tests.e2e.disturbed.topic_reader import TopicReader
 
 OPEN_UTC, AFTER_CUTOFF_UTC = time(14, 35), time(20, 31)
-STEP_DEADLINE_S = 240.0
+STEP_DEADLINE_S = 300.0
 LOOK_S = 0.1
 REQUEST_TIMEOUT_S = 30.0
 DOWN = 503
@@ -61,6 +61,7 @@ class Driver:
     market_dir: Path
     at: Mapping[str, Moment] = field(default_factory=dict)
     sample: Sample = field(default_factory=make_small_book)
+    step: str = ""
     _executions: dict[str, set[str]] = field(default_factory=dict)
 
     async def play(self, days: Sequence[DemoDay]) -> TopicReader:
@@ -75,14 +76,17 @@ class Driver:
     async def _play_day(self, day: DemoDay) -> None:
         if day != DEMO_DAYS[0]:
             self.sample.open_day(day)
+        self.step = f"day {day.number}, inputs"
         set_clock(self.clock, day.file_made_at)
         await self._inputs(day)
         await self.rest(before_the_close=True)
         set_clock(self.clock, datetime.combine(day.business_date, OPEN_UTC, UTC))
         run_id = (await self.ask("ingest", "POST", "/v1/runs", json={"as_of": day.business_date.isoformat()}))["run_id"]
+        self.step = f"day {day.number}, deciding"
         await self._moment(f"deciding {day.number}")
         await self._people(run_id, day)
         set_clock(self.clock, datetime.combine(day.business_date, AFTER_CUTOFF_UTC, UTC))
+        self.step = f"day {day.number}, trading"
         await self._moment(f"trading {day.number}")
         await self.rest()
         trades = [trade for trade in self._reader.payloads(TradeBooked) if trade.run_id == run_id]

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,7 +98,8 @@ class Supervisor:
     def signal(self, name: str, which: signal.Signals) -> None:
         """Send a signal to a process that may just have died by itself."""
         if name in self.pids:
-            os.kill(self.pids[name], which)
+            with suppress(ProcessLookupError):
+                os.kill(self.pids[name], which)
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.ports[name]}"
