@@ -11,7 +11,7 @@ from msgspec import Struct
 from demo.tracker import Tracker
 from libs.common.bus import Bus, TopicPartition
 from libs.common.errors import Undecodable
-from libs.common.events import EVENT_TYPES, from_record, payload_of
+from libs.common.events import EVENT_TYPES, Event, from_record, payload_of
 from libs.common.topics import TOPICS
 
 Kind = TypeVar("Kind", bound=Struct)
@@ -28,13 +28,17 @@ class Said:
 
 
 class Observer:
-    """A consumer of its own group over all topics; an event that a relay sent twice is kept once."""
+    """A consumer of its own group over all topics; an event that a relay sent twice is kept once.
+
+    `events` are all of them as they travelled, in the order in which they were seen (within a partition: in their order).
+    """
 
     def __init__(self, bus: Bus) -> None:
         self._consumer = bus.consumer("demo-observer", [topic.name for topic in TOPICS])
         self._ids: set[tuple[str, str]] = set()
         self._of_kind: dict[type[Struct], list[Said]] = {}
         self._grown = asyncio.Condition()
+        self.events: list[Event] = []
         self.dead_letters = 0
         self.tracker = Tracker()
 
@@ -69,6 +73,7 @@ class Observer:
         if (event.source, event.id) in self._ids:
             return
         self._ids.add((event.source, event.id))
+        self.events.append(event)
         self.tracker.note(payload)
         self._of_kind.setdefault(type(payload), []).append(Said(event.type, event.time, payload))
 

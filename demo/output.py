@@ -1,4 +1,4 @@
-"""Writes out/demo: one .jsonl a kind with its JSON Schema, and summary.json."""
+"""Writes out/demo: one .jsonl a kind with its JSON Schema, the recording of all events (demo/recording.py), and summary.json."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from demo.audit.layout import FILES, SUMMARY, OrderRefused, line_of, schema_bytes
 from demo.observer import Observer, Said
+from demo.recording import EVENTS, write_recording
 from demo.sample.custodian import CustodyChange
 from libs.common.schemas.account import AccountChanged
 from libs.common.schemas.ledger import LedgerUpdated
@@ -29,6 +30,7 @@ def write_output(
         (directory / f"{name}.jsonl").write_bytes(b"".join(line_of(*line) for line in lines))
     for name in (*FILES, SUMMARY):
         (directory / f"{name}.schema.json").write_bytes(schema_bytes(name))
+    write_recording(directory / EVENTS, observer.events)
     (directory / f"{SUMMARY}.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
 
 
