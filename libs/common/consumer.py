@@ -45,6 +45,7 @@ Handler = Callable[[Unit, Event, Any], Awaitable[None]]
 BATCH_RECORDS = 500
 FIRST_BATCH_RECORDS = 100
 BATCH_AIM_S = 5.0
+FORGET_HEAVIEST = 0.95  # a batch
 POLL_S = 0.5
 UNCLAIMED_POLL_S = 0.05
 LEAVE_S = 5.0
@@ -79,6 +80,7 @@ class EventConsumer:
         self._owned: dict[TopicPartition, Owned] = {}
         self._cluster_id = ""
         self._batch_records = FIRST_BATCH_RECORDS
+        self._record_s = 0.0
         self._taken_ms: dict[str, int] = {}
         self.ready = False
         self.after_commit: list[Callable[[], None]] = []
@@ -142,17 +144,16 @@ class EventConsumer:
                 async with self._lock:
                     if partition in self._owned:
                         await self._take_or_rejoin(self._owned[partition], records)
-            self._fit_batch(time.monotonic() - started_s, bool(batches))
+            self._fit_batch(sum(map(len, batches.values())), time.monotonic() - started_s)
             if not batches:
                 async with self._lock:
                     await self._settle(self._owned.values())
 
-    def _fit_batch(self, took_s: float, any_taken: bool) -> None:
-        """Take as many records at once as are worked in a few seconds: a member that doesn't poll for minutes is expelled."""
-        if took_s > BATCH_AIM_S:
-            self._batch_records = max(1, int(self._batch_records * BATCH_AIM_S / took_s))
-        elif any_taken:
-            self._batch_records = min(BATCH_RECORDS, 2 * self._batch_records)
+    def _fit_batch(self, records: int, took_s: float) -> None:
+        """Take as many records at once as are worked in a few seconds, by the heaviest of late: a member that doesn't poll is expelled."""
+        if records:
+            self._record_s = max(took_s / records, FORGET_HEAVIEST * self._record_s)
+            self._batch_records = max(1, min(BATCH_RECORDS, 2 * self._batch_records, int(BATCH_AIM_S / max(self._record_s, 1e-6))))
 
     async def _on_assigned(self, partitions: set[TopicPartition]) -> None:
         """Only noted: the work loop claims them, so that a claim that waits for an older owner stops no heartbeat."""
