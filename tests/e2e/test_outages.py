@@ -18,7 +18,7 @@ from tests.e2e.disturbed.supervisor import SERVED, Supervisor
 from tests.waiting import eventually
 
 NOTICED_DEADLINE_S, BACK_DEADLINE_S = 60.0, 120.0
-MOST_ATTEMPTS = 60
+MOST_ATTEMPTS = 400  # of all loops of a service in four outages; without pauses they would be thousands
 
 
 @dataclass

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from demo.sample.days import DEMO_DAYS
+from libs.common.observe import configure_logs
 from tests.e2e.disturbed.disturber import Disturber
 from tests.e2e.disturbed.outcome import Outcome
 from tests.e2e.disturbed.runs import Platform, Played, platform_on
@@ -155,6 +156,7 @@ def main() -> int:
     parser.add_argument("--logs", type=Path, default=Path("out/soak"), help="where the logs of a run that failed stay (default out/soak)")
     options = parser.parse_args()
     options.logs.mkdir(parents=True, exist_ok=True)
+    configure_logs("error")
     soak = Soak(options.kills, options.minutes * 60, options.kills_a_run, options.days, options.logs, Tally(options.seed))
     tally = asyncio.run(soak.run())
     line = json.dumps({**vars(tally), "seconds": round(time.monotonic() - soak.began_s)})
