@@ -1,9 +1,9 @@
 """The full consumer (offset mark, state, outbox, publish, purge) against a bare aiokafka loop, on real Kafka and PostgreSQL.
 
-    python -m benchmarks.consumer [--case 1KB] [--case account] [--growth] [--rounds 3] [--profile FILE]
+    python -m benchmarks.consumer [--case 1KB] [--case account] ... [--growth] [--rounds 3] [--profile FILE]
 
 Both take the same records from one topic and put as many on another, in processes of their own that start at the same moment; `full`
-also decodes each event, keeps one state row an account and survives any kill.  The rounds alternate bare and full, so each ratio has
+also reads each event, keeps one state row an account and survives any kill.  The rounds alternate bare and full, so each ratio has
 its baseline beside it; rounds on a busy machine swing, the median of the ratios is what counts.  Prints a JSON line a case.
 """
 
@@ -159,16 +159,28 @@ async def run_full(bootstrap: str, dsn: str, clocked: Clocked, profile: str | No
     await bus.stop()
 
 
-def spawn(kind: str, bootstrap: str, group: str, dsn: str, gate: Path, profile: str | None) -> "subprocess.Popen[str]":
-    argv = [sys.executable, "-m", "benchmarks.consumer", "--worker", kind, bootstrap, group, dsn, str(gate), profile or ""]
+def spawn(kind: str, bootstrap: str, group: str, dsn: str, gate: Path, profile: str | None, whole: bool = False) -> "subprocess.Popen[str]":
+    argv = [
+        sys.executable,
+        "-m",
+        "benchmarks.consumer",
+        "--worker",
+        kind,
+        bootstrap,
+        group,
+        dsn,
+        str(gate),
+        profile or "",
+        "whole" if whole else "head",
+    ]
     return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
 
 
-def one_run(kind: str, bootstrap: str, dsn: str, group: str, processes: int, profile: str | None) -> dict[str, float]:
+def one_run(kind: str, bootstrap: str, dsn: str, group: str, processes: int, profile: str | None, whole: bool) -> dict[str, float]:
     """Start the workers together, and add up what they did."""
     with tempfile.TemporaryDirectory() as directory:
         gate = Path(directory, "gate")
-        workers = [spawn(kind, bootstrap, group, dsn, gate, profile) for _ in range(processes)]
+        workers = [spawn(kind, bootstrap, group, dsn, gate, profile, whole) for _ in range(processes)]
         for worker in workers:
             assert worker.stdout is not None
             assert worker.stdout.readline() == "ready\n", f"a {kind} worker ended early"
@@ -204,15 +216,17 @@ def measure(case: Case, partitions: int, processes: int, rounds: int, profile: s
     with kafka.temporary([]) as node, postgres.temporary() as server:
         records = asyncio.run(fill(node.bootstrap, case, partitions))
         for number in range(rounds):
-            bare.append(one_run("bare", node.bootstrap, "-", f"bare{number}", processes, None))
+            bare.append(one_run("bare", node.bootstrap, "-", f"bare{number}", processes, None, case.whole))
             asyncio.run(make_database(server.dsn, f"bench{number}"))
-            full.append(one_run("full", node.bootstrap, server.dsn_of(f"bench{number}"), f"full{number}", processes, profile))
+            full.append(one_run("full", node.bootstrap, server.dsn_of(f"bench{number}"), f"full{number}", processes, profile, case.whole))
     assert all(run["records"] == records for run in bare + full), (records, bare, full)
     ratios = [f["per_s"] / b["per_s"] for f, b in zip(full, bare, strict=True)]
     return {
         "figure": "full consumer against a bare loop",
         "case": case.name,
         "value_bytes": case.value_bytes,
+        "accounts": case.accounts,
+        "payload": "whole" if case.whole else "head",
         "records": records,
         "partitions": partitions,
         "processes": processes,
@@ -227,9 +241,9 @@ def measure(case: Case, partitions: int, processes: int, rounds: int, profile: s
     }
 
 
-def work(kind: str, bootstrap: str, group: str, dsn: str, gate: str, profile: str) -> None:
+def work(kind: str, bootstrap: str, group: str, dsn: str, gate: str, profile: str, payload: str) -> None:
     clocked = Clocked(Path(gate))
-    bench_events()
+    bench_events(payload == "whole")
     run = run_bare(bootstrap, group, clocked) if kind == "bare" else run_full(bootstrap, dsn, clocked, profile or None)
     uvloop.run(run)
     sys.stdout.write(clocked.said() + "\n")
@@ -238,11 +252,11 @@ def work(kind: str, bootstrap: str, group: str, dsn: str, gate: str, profile: st
 def main() -> int:
     """Run the command; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.consumer", description=__doc__)
-    parser.add_argument("--case", action="append", choices=[case.name for case in CASES], help="default: both")
+    parser.add_argument("--case", action="append", choices=[case.name for case in CASES], help="default: all")
     parser.add_argument("--growth", action="store_true", help="also 2 and 4 partitions and processes")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--profile", help="write the full worker's cProfile here")
-    parser.add_argument("--worker", nargs=6, help=argparse.SUPPRESS)
+    parser.add_argument("--worker", nargs=7, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
         work(*arguments.worker)
@@ -251,7 +265,7 @@ def main() -> int:
     for case in CASES:
         if arguments.case and case.name not in arguments.case:
             continue
-        for count in (1, 2, 4) if arguments.growth else (1,):
+        for count in (1, 2, 4) if arguments.growth and case.aim else (1,):
             figures = measure(case, count, count, arguments.rounds, arguments.profile)
             sys.stdout.write(json.dumps(figures) + "\n")
             sys.stdout.flush()

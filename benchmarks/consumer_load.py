@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from libs.common import events
 from libs.common.bus import Bus
@@ -36,25 +36,41 @@ SAVE = """INSERT INTO bench_state AS s (account_id, version, body) SELECT * FROM
 
 @dataclass(frozen=True)
 class Case:
-    """One size of event: how many records of how many accounts, and the aimed ratio to the bare loop."""
+    """One size of event: how many records of how many accounts, and the aimed ratio to the bare loop.
+
+    `whole`: the handler takes the whole payload, so every lot is decoded; otherwise only its head, and the body is kept as it came.
+    """
 
     name: str
     lots: int
     records: int
     accounts: int
-    aim: float
+    aim: float | None
+    whole: bool = False
 
     @property
     def value_bytes(self) -> int:
-        return len(records_of(Case(self.name, self.lots, 1, 1, self.aim))[0].value)
+        return len(records_of(Case(self.name, self.lots, 1, 1, None))[0].value)
 
 
-CASES = (Case("1KB", 10, 30_000, 500, 0.55), Case("account", 2_000, 2_000, 250, 0.45))
+CASES = (
+    Case("1KB", 10, 30_000, 64, 0.55),
+    Case("account", 2_000, 2_000, 64, 0.45),
+    Case("account-decoded", 2_000, 2_000, 64, None, whole=True),
+    Case("each-its-own", 2_000, 1_000, 1_000, None),
+)
 
 
-def bench_events() -> None:
+class Head(Struct, frozen=True):
+    """What a keeper of states needs of an account."""
+
+    account_id: str
+    version: int
+
+
+def bench_events(whole: bool = False) -> None:
     """Account events on the benchmark's own topics; only in the benchmark's processes."""
-    events.EVENT_TYPES["pma.account.changed"] = EventType("pma.account.changed", IN_TOPIC, AccountChanged)
+    events.EVENT_TYPES["pma.account.changed"] = EventType("pma.account.changed", IN_TOPIC, AccountChanged if whole else Head)
     events.EVENT_TYPES[SAID_ON] = EventType(SAID_ON, OUT_TOPIC, AccountChanged)
     events.TYPE_OF_PAYLOAD[AccountChanged] = events.EVENT_TYPES["pma.account.changed"]
 
@@ -92,7 +108,7 @@ def account(number: int, version: int, lots: int) -> AccountChanged:
 
 def records_of(case: Case) -> list[Record]:
     """The case's records: the accounts in turn, with rising versions."""
-    bench_events()
+    bench_events(whole=True)
     now = datetime.now(UTC)
     found = []
     first = [account(number, 1, case.lots) for number in range(case.accounts)]
@@ -106,7 +122,7 @@ def records_of(case: Case) -> list[Record]:
 class StateKeeper:
     """Keeps the newest body of each account, and says every event on, its bytes as they came."""
 
-    async def __call__(self, unit: Unit, event: Event, changed: AccountChanged) -> None:
+    async def __call__(self, unit: Unit, event: Event, changed: AccountChanged | Head) -> None:
         states: dict[str, tuple[int, bytes]] | None = unit.held("states")
         if states is None:
             states = {}
@@ -122,7 +138,8 @@ class StateKeeper:
 def full_service(dsn: str, bus: Bus) -> Service:
     """A service with the whole backbone and the smallest of handlers."""
     service = Service("ingest", dsn, bus, SystemClock(), MIGRATIONS)
-    service.subscribe(Subscription((IN_TOPIC,), {AccountChanged: StateKeeper()}))
+    keeper = StateKeeper()
+    service.subscribe(Subscription((IN_TOPIC,), {AccountChanged: keeper, Head: keeper}))
 
     async def make_table() -> None:
         async with service.pool.acquire() as connection, connection.transaction():
