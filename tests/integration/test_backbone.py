@@ -1,7 +1,7 @@
 """The consumer, the outbox and the service frame on a real PostgreSQL, with the in-process bus where Kafka adds nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from libs.common.bus.memory import MemoryBus
 from libs.common.clock import ManualClock
 from libs.common.consumer import Subscription
 from libs.common.db import transaction
-from libs.common.errors import CannotApply, InvariantBroken
+from libs.common.errors import CannotApply, DependencyDown, InvariantBroken
 from libs.common.events import Event, Record, from_record, make_event, to_record
 from libs.common.outbox import LANE_HEADER, SEQUENCE_HEADER, stamped
 from libs.common.schemas.account import AccountMoved
@@ -168,3 +168,40 @@ async def test_events_of_a_unit_leave_in_order_and_only_with_its_commit(fresh_da
         await eventually(lambda: [s for s in said(bus) if s.startswith("n")] == ["n0", "n1", "n2"])
     lanes = [(dict(r.headers)[LANE_HEADER], dict(r.headers)[SEQUENCE_HEADER]) for r in bus.log(ACCOUNTS) if b'"n' in r.value][:3]
     assert lanes == [(b"ingest:http", b"1"), (b"ingest:http", b"2"), (b"ingest:http", b"3")]
+
+
+class RepeatingBus(MemoryBus):
+    """A bus whose acknowledgement is lost every third time: the sender does not know that its records arrived."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        await super().publish(records)
+        self.calls += 1
+        if self.calls % 3 == 0:
+            raise DependencyDown("the acknowledgement was lost")
+
+
+async def test_two_replicas_that_relay_one_lane_and_lose_acknowledgements_keep_its_order(fresh_database: str) -> None:
+    bus = RepeatingBus()
+    async with running(fresh_database, bus, Recorder()) as first, running(fresh_database, bus, Recorder()) as second:
+        await eventually(lambda: first.ready and second.ready)
+
+        async def edit(service: Service, name: str) -> None:
+            for number in range(60):
+                async with service.unit("http", name) as unit:
+                    unit.emit(AccountMoved(f"{name}{number}", "h", "i", number), f"{name}{number}", number, "h")
+
+        await asyncio.gather(edit(first, "p"), edit(second, "q"))
+        outbox_rows = "SELECT count(*) = 0 FROM outbox WHERE lane = 'ingest:http'"
+        await eventually(lambda: first.pool.fetchval(outbox_rows), 30.0, "everything is relayed")
+    lane = [int(dict(r.headers)[SEQUENCE_HEADER]) for r in bus.log(ACCOUNTS) if dict(r.headers).get(LANE_HEADER) == b"ingest:http"]
+    highest, kept = 0, []
+    for number in lane:  # what a consumer keeps of it
+        if number > highest:
+            highest = number
+            kept.append(number)
+    assert kept == list(range(1, 121))
+    assert len(lane) > len(kept), "nothing was sent twice: the test tests nothing"

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import InvalidTopicError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
-from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from libs.common.errors import DependencyDown, InvariantBroken
@@ -25,14 +25,11 @@ CONNECT_DEADLINE_S, PUBLISH_DEADLINE_S = 5.0, 20.0  # together less than a trans
 STOP_DEADLINE_S = 5.0
 NEVER_TAKEN = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidTopicError)
 
-_partitioner = DefaultPartitioner()
-
 
 @lru_cache(maxsize=65_536)
 def partition_of(key: bytes, partitions: int) -> int:
     """Where Kafka's own clients put a key, of so many partitions."""
-    numbers = list(range(partitions))
-    return int(_partitioner(key, numbers, numbers))
+    return int(murmur2(key) & 0x7FFFFFFF) % partitions
 
 
 class KafkaPublisher:
