@@ -34,9 +34,9 @@ class Batch:
 
     async def finish(self) -> None:
         """Save what is held, in the order in which it was first taken in hand; each in the unit that changed it last."""
-        for held in self.held.values():
+        while self.held:  # saving may take more in hand
+            held = self.held.pop(next(iter(self.held)))
             await held.finish(held.unit, held.value)
-        self.held.clear()
 
 
 @dataclass

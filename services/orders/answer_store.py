@@ -162,9 +162,13 @@ async def waiting_in(connection: Connection, household_id: str) -> list[Answer]:
     return [_answer(row) for row in rows]
 
 
-async def households_waiting(connection: Connection | Pool) -> list[str]:
-    """Households with proposals that wait for something newer."""
-    rows = await connection.fetch("SELECT DISTINCT household_id FROM run_account WHERE progress = 'waiting' ORDER BY household_id")
+async def households_waiting(connection: Connection | Pool, among: Sequence[str] | None = None) -> list[str]:
+    """Households (of these, where some are given) with proposals that wait for something newer."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT household_id FROM run_account WHERE progress = 'waiting' AND ($1::text[] IS NULL OR household_id = ANY($1)) "
+        "ORDER BY household_id",
+        among,
+    )
     return [row["household_id"] for row in rows]
 
 

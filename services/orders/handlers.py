@@ -14,6 +14,7 @@ from services.orders import answer_store, store
 from services.orders.answer_store import Answer
 from services.orders.booking import book_execution
 from services.orders.core.run_state import Progress
+from services.orders.heard import Hearing
 from services.orders.judging import Judging, lock_for
 
 
@@ -22,6 +23,7 @@ class Handlers:
 
     def __init__(self, judging: Judging) -> None:
         self.judging = judging
+        self.hearing = Hearing(judging)
 
     def subscription(self) -> Subscription:
         """What the service takes from the bus."""
@@ -40,26 +42,16 @@ class Handlers:
         )
 
     async def on_account_changed(self, unit: Unit, event: Event, account: AccountChanged) -> None:
-        """Keep the newest version; what the account holds back follows it to another household."""
-        before = await store.households_of(unit.connection, [account.account_id])
-        moved = before.get(account.account_id, account.household_id) != account.household_id
-        if moved:
-            await store.share(unit.connection)
-            await store.lock_households(unit.connection, [account.household_id, *before.values()])
-        if await store.save_account(unit.connection, account):
-            if moved:
-                await answer_store.move_reservations(unit.connection, account.account_id, account.household_id)
-            await self.judging.judge_waiting(unit, account.household_id)
+        """Keep the newest version; what waited for it is judged."""
+        self.hearing.take(unit, event, account)
 
     async def on_screen_updated(self, unit: Unit, event: Event, screen: ScreenUpdated) -> None:
         """Keep the newest version; what waited for it is judged."""
-        if await store.save_screen(unit.connection, screen):
-            await self.judging.judge_waiting(unit, screen.household_id)
+        self.hearing.take(unit, event, screen)
 
     async def on_ledger_updated(self, unit: Unit, event: Event, ledger: LedgerUpdated) -> None:
         """Keep the newest version; what waited for it is judged."""
-        if await store.save_ledger(unit.connection, ledger):
-            await self.judging.judge_waiting(unit, ledger.household_id)
+        self.hearing.take(unit, event, ledger)
 
     async def on_market_published(self, unit: Unit, event: Event, market: MarketPublished) -> None:
         """Keep the snapshot; what waited for it is judged."""
@@ -83,7 +75,7 @@ class Handlers:
 
     async def on_proposal_declined(self, unit: Unit, event: Event, declined: ProposalDeclined) -> None:
         """The account's answer is that it does not trade."""
-        await lock_for(unit.connection, declined.household_id)
+        await lock_for(unit, declined.household_id)
         known = await answer_store.load_answer(unit.connection, declined.run_id, declined.account_id)
         if known is None or known.progress is Progress.AWAITED:
             answer = Answer(declined.run_id, declined.account_id, declined.household_id, Progress.DECLINED, declined.proposal_id)

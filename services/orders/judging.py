@@ -105,7 +105,7 @@ class Judging:
 
     async def take(self, unit: Unit, proposal: ProposalCreated) -> None:
         """Judge a proposal that has just come; a repeated one changes nothing, a second one of its account is refused."""
-        await lock_for(unit.connection, proposal.household_id)
+        await lock_for(unit, proposal.household_id)
         known = await answer_store.load_answer(unit.connection, proposal.run_id, proposal.account_id)
         if known is not None and known.proposal_id == proposal.proposal_id:
             if known.proposal is None:  # its decision was taken back after a restore, before it came again
@@ -135,7 +135,7 @@ class Judging:
         """Judge again what waits in a household, until nothing more gets its answer.  Takes its locks only if something waits."""
         answered = bool(await answer_store.waiting_in(unit.connection, household_id))
         if answered:
-            await lock_for(unit.connection, household_id)
+            await lock_for(unit, household_id)
         while answered:
             answered = False
             for waiting in await answer_store.waiting_in(unit.connection, household_id):
@@ -190,10 +190,17 @@ def code_of(decision: Decision) -> str | None:
     return decision.code if isinstance(decision, Refused) else None
 
 
-async def lock_for(connection: Connection, household_id: str) -> None:
-    """What judging in a household needs held."""
-    await store.share(connection)
-    await store.lock_households(connection, [household_id])
+async def lock_for(unit: Unit, household_id: str) -> None:
+    """What judging in a household needs held, until the transaction ends; asked for once a batch."""
+    key = f"lock {household_id}"
+    if unit.held(key) is None:
+        await store.share(unit.connection)
+        await store.lock_households(unit.connection, [household_id])
+        unit.hold(key, True, _nothing_to_save)
+
+
+async def _nothing_to_save(unit: Unit, held: bool) -> None:
+    """A lock ends by itself."""
 
 
 def proposal_of(answer: Answer) -> ProposalCreated:

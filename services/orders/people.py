@@ -42,7 +42,7 @@ async def decide_approval(
         found = await answer_store.find_answer(unit.connection, proposal_id)
         if found is None or found.proposal is None:
             return None
-        await lock_for(unit.connection, found.household_id)
+        await lock_for(unit, found.household_id)
         answer = await answer_store.find_answer(unit.connection, proposal_id)
         run = await store.load_run(unit.connection, found.run_id)
         if answer is None or run is None:

@@ -55,46 +55,38 @@ async def kill_switch_is_on(connection: Connection | Pool) -> bool:
     return is_on
 
 
-async def save_account(connection: Connection, account: AccountChanged) -> bool:
-    """Keep the newest version; False when this one is not newer."""
-    return bool(
-        await connection.fetchval(
-            "INSERT INTO account AS a (account_id, household_id, account_type, version, body) VALUES ($1, $2, $3, $4, $5) "
-            "ON CONFLICT (account_id) DO UPDATE SET household_id = $2, account_type = $3, version = $4, body = $5 "
-            "WHERE a.version < $4 RETURNING 1",
-            account.account_id,
-            account.household_id,
-            account.account_type,
-            account.version,
-            pack(account),
-        )
+async def save_accounts(connection: Connection, accounts: Collection[tuple[str, str, AccountType, int, bytes]]) -> set[str]:
+    """Keep accounts (id, household, type, version, packed body) that are newer than what is kept; returns whose."""
+    rows = await connection.fetch(
+        "INSERT INTO account AS a (account_id, household_id, account_type, version, body) SELECT * FROM unnest("
+        "$1::text[], $2::text[], $3::text[], $4::int[], $5::bytea[]) ON CONFLICT (account_id) DO UPDATE SET "
+        "household_id = EXCLUDED.household_id, account_type = EXCLUDED.account_type, version = EXCLUDED.version, body = EXCLUDED.body "
+        "WHERE a.version < EXCLUDED.version RETURNING account_id",
+        *zip(*accounts, strict=True),
     )
+    return {row["account_id"] for row in rows}
 
 
-async def save_screen(connection: Connection, screen: ScreenUpdated) -> bool:
-    """Keep the newest version; False when this one is not newer."""
-    return bool(
-        await connection.fetchval(
-            "INSERT INTO screen AS s (account_id, version, body) VALUES ($1, $2, $3) "
-            "ON CONFLICT (account_id) DO UPDATE SET version = $2, body = $3 WHERE s.version < $2 RETURNING 1",
-            screen.account_id,
-            screen.version,
-            pack(screen),
-        )
+async def save_screens(connection: Connection, screens: Collection[tuple[str, int, bytes]]) -> set[str]:
+    """Keep screens (account, version, packed body) that are newer than what is kept; returns whose."""
+    rows = await connection.fetch(
+        "INSERT INTO screen AS s (account_id, version, body) SELECT * FROM unnest($1::text[], $2::int[], $3::bytea[]) "
+        "ON CONFLICT (account_id) DO UPDATE SET version = EXCLUDED.version, body = EXCLUDED.body "
+        "WHERE s.version < EXCLUDED.version RETURNING account_id",
+        *zip(*screens, strict=True),
     )
+    return {row["account_id"] for row in rows}
 
 
-async def save_ledger(connection: Connection, ledger: LedgerUpdated) -> bool:
-    """Keep the newest version; False when this one is not newer."""
-    return bool(
-        await connection.fetchval(
-            "INSERT INTO ledger AS l (household_id, version, body) VALUES ($1, $2, $3) "
-            "ON CONFLICT (household_id) DO UPDATE SET version = $2, body = $3 WHERE l.version < $2 RETURNING 1",
-            ledger.household_id,
-            ledger.version,
-            pack(ledger),
-        )
+async def save_ledgers(connection: Connection, ledgers: Collection[tuple[str, int, bytes]]) -> set[str]:
+    """Keep ledgers (household, version, packed body) that are newer than what is kept; returns whose."""
+    rows = await connection.fetch(
+        "INSERT INTO ledger AS l (household_id, version, body) SELECT * FROM unnest($1::text[], $2::int[], $3::bytea[]) "
+        "ON CONFLICT (household_id) DO UPDATE SET version = EXCLUDED.version, body = EXCLUDED.body "
+        "WHERE l.version < EXCLUDED.version RETURNING household_id",
+        *zip(*ledgers, strict=True),
     )
+    return {row["household_id"] for row in rows}
 
 
 class Surroundings(Struct, frozen=True):

@@ -323,14 +323,14 @@ LOCKED = (
     Removal(
         "nobody judges while something stands alone",
         "services/orders/judging.py",
-        "    await store.share(connection)\n    await store.lock_households",
-        "    await store.lock_households",
+        "        await store.share(unit.connection)\n        await store.lock_households",
+        "        await store.lock_households",
         (f"{LOCKS}::test_nobody_judges_while_something_stands_alone",),
     ),
     Removal(
         "nobody judges in a household beside another",
         "services/orders/judging.py",
-        "    await store.lock_households(connection, [household_id])\n",
+        "        await store.lock_households(unit.connection, [household_id])\n",
         "",
         (f"{LOCKS}::test_nobody_judges_in_a_household_beside_another",),
     ),
@@ -343,8 +343,8 @@ LOCKED = (
     ),
     Removal(
         "what is reserved follows its account",
-        "services/orders/handlers.py",
-        "                await answer_store.move_reservations(unit.connection, account.account_id, account.household_id)\n",
+        "services/orders/heard.py",
+        "                await answer_store.move_reservations(unit.connection, one.account_id, one.household_id)\n",
         "                pass\n",
         (f"{SERVICE}::test_what_is_reserved_follows_the_account_to_another_household",),
     ),

@@ -58,16 +58,20 @@ def quotes_of(market_id: str, as_of: date, columns: SecurityColumns) -> Quotes:
 
 
 class RunFacts(Struct, frozen=True):
-    """A run with its accounts indexed; `closed` once its blocks are placed."""
+    """A run with its accounts indexed, by id and by household; `closed` once its blocks are placed."""
 
     run: RunOpened
     accounts: dict[str, RunAccount]
+    households: dict[str, list[RunAccount]]
     closed: bool
 
 
 def run_facts(run: RunOpened, closed: bool) -> RunFacts:
     """Index a run's accounts."""
-    return RunFacts(run, {account.account_id: account for account in run.accounts}, closed)
+    households: dict[str, list[RunAccount]] = {}
+    for account in run.accounts:
+        households.setdefault(account.household_id, []).append(account)
+    return RunFacts(run, {account.account_id: account for account in run.accounts}, households, closed)
 
 
 class HouseholdFacts(Struct, frozen=True):
@@ -176,5 +180,5 @@ def tax_lots_in(account: LedgerAccount | None, securities: Collection[str]) -> d
 
 def household_order(run: RunFacts, household_id: str, account_types: Mapping[str, AccountType]) -> list[str]:
     """The run's included accounts of a household in the order in which they are solved: taxable first, then by account id."""
-    members = [a.account_id for a in run.run.accounts if a.household_id == household_id and a.excluded is None]
+    members = [a.account_id for a in run.households.get(household_id, []) if a.excluded is None]
     return sorted(members, key=lambda account_id: (account_types[account_id] != "taxable", account_id))

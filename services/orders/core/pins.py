@@ -78,7 +78,7 @@ def moved_pin(proposal: ProposalCreated, evidence: Evidence, run: RunFacts, acco
 def awaited(proposal: ProposalCreated, evidence: Evidence, run: RunFacts) -> Wait | None:
     """What the proposal rests on and orders has not seen yet."""
     pins, household = proposal.pins, evidence.household
-    members = [member.account_id for member in run.run.accounts if member.household_id == proposal.household_id]
+    members = [member.account_id for member in run.households.get(proposal.household_id, [])]
     account, screen, ledger = evidence.account, evidence.screen, evidence.ledger
     waits: tuple[tuple[bool, Awaited, str], ...] = (
         (account is None or account.version < pins.account_version, "account", f"account version {pins.account_version}"),
