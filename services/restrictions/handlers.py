@@ -1,6 +1,6 @@
 """What restrictions does with accounts, market snapshots, runs and people's edits.  Gather, decide, apply."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Literal
 
@@ -36,6 +36,7 @@ from services.restrictions.metrics import ScreenMetrics
 from services.restrictions.record import wishes_taken, written
 
 UNIVERSES_KEPT = 4
+ACCOUNTS_AT_ONCE = 200
 
 Cause = Literal["account", "rules", "run"]
 
@@ -146,9 +147,8 @@ class Screener:
             if one.household_id in with_answer
         ]
 
-        waiting = await self.answer_ready(unit, listed)
-
-        await store.save_waiting(unit.connection, waiting, unit.now)
+        for some in households_at_once(listed):
+            await store.save_waiting(unit.connection, await self.answer_ready(unit, some), unit.now)
 
     async def edit_rule(
         self, unit: Unit, owner: Owner, rule_id: str, decide: Callable[[RuleRecord | None], RuleEdit | EditRefused | None]
@@ -246,6 +246,18 @@ class Screener:
             await store.end_waiting(unit.connection, run_id, ready)
             waiting += not_ready
         return waiting
+
+
+def households_at_once(listed: Sequence[WaitingAccount]) -> Iterator[list[WaitingAccount]]:
+    """A run's accounts in parts of whole households: what they hold is not kept in hand for all of them at once."""
+    part: list[WaitingAccount] = []
+    for _, of_household in groupby(listed, key=lambda one: one.household_id):
+        part += of_household
+        if len(part) >= ACCOUNTS_AT_ONCE:
+            yield part
+            part = []
+    if part:
+        yield part
 
 
 def held_under(state: HouseholdState, owner: Owner) -> set[str]:
