@@ -7,15 +7,17 @@ import zstandard
 
 from libs.common.events import Event
 
+_compressor = zstandard.ZstdCompressor(level=1)  # one event loop a process: never used by two threads at once
+
 
 def pack(value: Any) -> bytes:
     """A value (a Struct, or a list of them) as one compressed body."""
-    return zstandard.ZstdCompressor(level=1).compress(msgspec.json.encode(value))
+    return _compressor.compress(msgspec.json.encode(value))
 
 
 def body_of(event: Event) -> bytes:
     """An event's payload as a body; what came compressed stays as it came."""
-    return event.data if event.compressed else zstandard.ZstdCompressor(level=1).compress(event.data)
+    return event.data if event.compressed else _compressor.compress(event.data)
 
 
 def unpack(body: bytes) -> bytes:
