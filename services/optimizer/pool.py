@@ -166,6 +166,11 @@ def _run(packed: bytes) -> RunOpened:
     return msgspec.json.decode(unpack(packed), type=RunOpened)
 
 
+@lru_cache(maxsize=2)
+def _ledger(packed: bytes) -> LedgerUpdated:
+    return msgspec.json.decode(unpack(packed), type=LedgerUpdated)
+
+
 def _decide_raw(raw: bytes, market_file: str, decider: Decider) -> bytes:
     """In the worker."""
     return msgspec.msgpack.encode(decide_timed(msgspec.msgpack.decode(raw, type=Task), Path(market_file), decider))
@@ -177,7 +182,7 @@ def decide_timed(task: Task, market_file: Path, decider: Decider = propose_on) -
     decision = decider(
         msgspec.json.decode(unpack(task.account), type=AccountChanged),
         msgspec.json.decode(unpack(task.screen), type=ScreenUpdated),
-        msgspec.json.decode(unpack(task.ledger), type=LedgerUpdated),
+        _ledger(task.ledger),
         _snapshot(market_file),
         _run(task.run),
         [decode_decision(each) for each in task.earlier],

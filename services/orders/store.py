@@ -7,6 +7,7 @@ reservation.  The lock is held until the transaction ends.
 
 from collections.abc import Collection, Iterable
 from datetime import date, datetime
+from functools import lru_cache
 
 import msgspec
 from msgspec import Struct
@@ -89,6 +90,12 @@ async def save_ledgers(connection: Connection, ledgers: Collection[tuple[str, in
     return {row["household_id"] for row in rows}
 
 
+@lru_cache(maxsize=2)
+def _ledger_of(body: bytes) -> LedgerUpdated:
+    """The ledger in a row's body; the accounts of a household, which are judged one after the other, share it."""
+    return _ledger_decoder.decode(unpack(body))
+
+
 class Surroundings(Struct, frozen=True):
     """What is kept around one proposal: newest account, screen and ledger, and how kill switch, run and markets stand."""
 
@@ -123,7 +130,7 @@ async def load_surroundings(connection: Connection, proposal: ProposalCreated) -
         run_closed=row["run_closed"],
         account=None if row["account"] is None else _account_decoder.decode(unpack(row["account"])),
         screen=None if row["screen"] is None else _screen_decoder.decode(unpack(row["screen"])),
-        ledger=None if row["ledger"] is None else _ledger_decoder.decode(unpack(row["ledger"])),
+        ledger=None if row["ledger"] is None else _ledger_of(row["ledger"]),
         newest_market_id=row["newest_market_id"],
         run_market_seen=row["run_market_seen"],
         solver_version=row["solver_version"],
