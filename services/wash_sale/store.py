@@ -26,7 +26,7 @@ _sales_decoder = msgspec.json.Decoder(_SaidSales)
 _groups_decoder = msgspec.json.Decoder(dict[str, str])
 
 FIRST_DAY = date(1, 1, 1)
-HOUSEHOLDS_KEPT = 500
+KEPT_PACKED_BYTES = 1024 * 1024  # some fifty times as much when decoded
 
 
 class Household(Struct, frozen=True):
@@ -44,6 +44,8 @@ class Households:
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[str, HouseholdLedger]] = {}
+        self._sizes: dict[str, int] = {}
+        self._packed_bytes = 0
 
     async def load(self, connection: Connection, household_id: str) -> Household:
         """A household, locked until the transaction ends; an empty one if it is new."""
@@ -56,7 +58,7 @@ class Households:
         digest, kept = row["facts_digest"], self._kept.get(household_id)
         if kept is None or kept[0] != digest:
             body = await connection.fetchval("SELECT facts FROM household WHERE household_id = $1", household_id)
-            kept = self._keep(digest, _facts_decoder.decode(unpack(body)))
+            kept = self._keep(digest, _facts_decoder.decode(unpack(body)), len(body))
         return Household(kept[1], row["as_of"], row["version"], row["said_digest"], row["unsaid"])
 
     async def save(self, connection: Connection, facts: HouseholdLedger, as_of: date, touched: Collection[str]) -> None:
@@ -82,13 +84,18 @@ class Households:
             [account.trade_seq for account in seen],
             [account.departed for account in seen],
         )
-        self._keep(digest, facts)
+        self._keep(digest, facts, len(body))
 
-    def _keep(self, digest: str, facts: HouseholdLedger) -> tuple[str, HouseholdLedger]:
+    def _keep(self, digest: str, facts: HouseholdLedger, packed_bytes: int) -> tuple[str, HouseholdLedger]:
+        """Keep the newest; of the others as many as their sizes allow, so that large households don't fill the memory."""
+        self._packed_bytes += packed_bytes - self._sizes.pop(facts.household_id, 0)
         self._kept.pop(facts.household_id, None)
         kept = self._kept[facts.household_id] = (digest, facts)
-        while len(self._kept) > HOUSEHOLDS_KEPT:
-            del self._kept[next(iter(self._kept))]
+        self._sizes[facts.household_id] = packed_bytes
+        while self._packed_bytes > KEPT_PACKED_BYTES and len(self._kept) > 1:
+            oldest = next(iter(self._kept))
+            del self._kept[oldest]
+            self._packed_bytes -= self._sizes.pop(oldest)
         return kept
 
 
