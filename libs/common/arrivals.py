@@ -1,5 +1,6 @@
 """Records as they arrive: what a relay sent twice is dropped, what can't be read becomes a dead letter."""
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,8 @@ from libs.common.events import EVENT_TYPES, Event, Record, from_record, payload_
 from libs.common.outbox import LANE_HEADER, LARGEST_VALUE_BYTES, SEQUENCE_HEADER
 from libs.common.topics import dead_letter_topic
 
+GIVE_WAY_BYTES = 128 * 1024
+RECORD_BYTES = 3 * 1024  # what the headers of a record cost to read, in bytes of a value
 LONGEST_LANE = 200
 MOST_DIGITS = 18  # of a sequence: it must fit a bigint
 
@@ -40,10 +43,17 @@ class Reader:
         self._service = service
         self._wanted = wanted
 
-    def take(self, records: Sequence[Received], seen: Mapping[str, int]) -> Taken:
-        """Drop what a relay sent twice (`seen`: the highest sequence taken before, by lane) and decode the rest, in order."""
-        taken = Taken()
+    async def take(self, records: Sequence[Received], seen: Mapping[str, int]) -> Taken:
+        """Drop what a relay sent twice (`seen`: the highest sequence taken before, by lane) and decode the rest, in order.
+
+        Gives way to other work every few milliseconds: heartbeats, requests, the batch that is being committed.
+        """
+        taken, unread_bytes = Taken(), 0
         for record in records:
+            unread_bytes += RECORD_BYTES + len(record.value)
+            if unread_bytes > GIVE_WAY_BYTES:
+                unread_bytes = 0
+                await asyncio.sleep(0)
             lane, number = _lane_and_sequence(record)
             if lane:
                 if number <= taken.seen.get(lane, seen.get(lane, 0)):

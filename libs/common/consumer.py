@@ -25,12 +25,13 @@ import asyncpg
 from msgspec import Struct
 
 from libs.common.arrivals import Arrival, Reader, Taken
+from libs.common.back_off import back_off
 from libs.common.bus import Bus, Consumer, Received, TopicPartition
 from libs.common.clock import Clock
 from libs.common.db import Connection, Pool, transaction
 from libs.common.errors import DependencyDown, Fenced
 from libs.common.events import Event, Record, to_record
-from libs.common.gather import Gather, add_what_follows
+from libs.common.gather import BatchSize, Gather, add_what_follows
 from libs.common.lag import watch_lag
 from libs.common.observe import Metrics, log
 from libs.common.outbox import Relay, mark_published, publish_leftovers, stamped, write_rows
@@ -42,10 +43,6 @@ __all__ = ["EventConsumer", "Gather", "Handler", "Subscription", "back_off"]
 
 Handler = Callable[[Unit, Event, Any], Awaitable[None]]
 
-BATCH_RECORDS = 500
-FIRST_BATCH_RECORDS = 100
-BATCH_AIM_S = 5.0
-FORGET_HEAVIEST = 0.95  # a batch
 POLL_S = 0.5
 UNCLAIMED_POLL_S = 0.05
 LEAVE_S = 5.0
@@ -73,14 +70,14 @@ class EventConsumer:
         self._clock = clock
         self._metrics = metrics
         self._subscription = subscription
-        self._reader = Reader(service, subscription.handlers.keys())
-        self._parking = Parking(service, clock, self._reader, self._apply, Relay(pool, bus, f"{service}:background"))
+        self._reader = reader = Reader(service, subscription.handlers.keys())
+        self._parking = Parking(service, clock, reader, self._apply, Relay(pool, bus, f"{service}:background"))
         self._lock = asyncio.Lock()
         self._assigned: set[TopicPartition] = set()
         self._owned: dict[TopicPartition, Owned] = {}
+        self._committing: asyncio.Task[None] | None = None
         self._cluster_id = ""
-        self._batch_records = FIRST_BATCH_RECORDS
-        self._record_s = 0.0
+        self._batch_size = BatchSize()
         self._taken_ms: dict[str, int] = {}
         self.ready = False
         self.after_commit: list[Callable[[], None]] = []
@@ -110,9 +107,8 @@ class EventConsumer:
                     task.result()
         finally:
             self.ready = False
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _end([*tasks, *([self._committing] if self._committing else [])])
+            self._committing = None
             await self._leave(consumer)
 
     async def _leave(self, consumer: Consumer) -> None:
@@ -134,26 +130,18 @@ class EventConsumer:
         while True:
             await self._claim_assigned(consumer)
             waiting = self._assigned - set(self._owned)
-            batches = dict(await consumer.poll(self._batch_records, UNCLAIMED_POLL_S if waiting else POLL_S))
+            batches = dict(await consumer.poll(self._batch_size.records, UNCLAIMED_POLL_S if waiting else POLL_S))
             self.ready = not waiting
             gather = self._subscription.gather
             if gather is not None and any(partition.topic == gather.topic for partition in batches):
                 await add_what_follows(consumer, batches, gather)
-            started_s = time.monotonic()
             for partition, records in batches.items():
-                async with self._lock:
-                    if partition in self._owned:
-                        await self._take_or_rejoin(self._owned[partition], records)
-            self._fit_batch(sum(map(len, batches.values())), time.monotonic() - started_s)
+                if partition in self._owned:
+                    await self._read_ahead(self._owned[partition], records)
             if not batches:
+                await self._committed_so_far()
                 async with self._lock:
                     await self._settle(self._owned.values())
-
-    def _fit_batch(self, records: int, took_s: float) -> None:
-        """Take as many records at once as are worked in a few seconds, by the heaviest of late: a member that doesn't poll is expelled."""
-        if records:
-            self._record_s = max(took_s / records, FORGET_HEAVIEST * self._record_s)
-            self._batch_records = max(1, min(BATCH_RECORDS, 2 * self._batch_records, int(BATCH_AIM_S / max(self._record_s, 1e-6))))
 
     async def _on_assigned(self, partitions: set[TopicPartition]) -> None:
         """Only noted: the work loop claims them, so that a claim that waits for an older owner stops no heartbeat."""
@@ -184,25 +172,42 @@ class EventConsumer:
                 consumer.seek(partition, max(owned.next_offset, held[partition].start))
                 self._owned[partition] = owned
 
-    async def _take_or_rejoin(self, owned: Owned, records: Sequence[Received]) -> None:
-        try:
-            await self._take_batch(owned, [record for record in records if record.offset >= owned.next_offset])
-        except Fenced as fenced:
-            self._metrics.fenced.labels(owned.place.topic).inc()
-            log().warning("fenced", topic=owned.place.topic, partition=owned.place.partition, epoch=owned.epoch)
-            raise DependencyDown(f"another owner took {fenced}; joining the group again") from fenced
+    async def _read_ahead(self, owned: Owned, records: Sequence[Received]) -> None:
+        """Read a batch while the one before it, of whichever partition, is being committed; then commit it in turn."""
+        fresh = [record for record in records if record.offset >= owned.read_to]
+        if fresh:
+            taken = await self._reader.take(fresh, owned.seen)
+            owned.read_to = fresh[-1].offset + 1
+            owned.seen.update(taken.seen)
+            await self._committed_so_far()
+            self._committing = asyncio.create_task(self._take_or_rejoin(owned, fresh, taken))
 
-    async def _take_batch(self, owned: Owned, fresh: Sequence[Received]) -> None:
-        if not fresh:
-            return
-        taken = self._reader.take(fresh, owned.seen)
+    async def _committed_so_far(self) -> None:
+        """Wait for the batch that is being committed; raises what committing raised."""
+        if self._committing is not None:
+            committing, self._committing = self._committing, None
+            await committing
+
+    async def _take_or_rejoin(self, owned: Owned, fresh: Sequence[Received], taken: Taken) -> None:
+        async with self._lock:
+            if self._owned.get(owned.place) is not owned:  # it moved on meanwhile
+                return
+            started_s = time.monotonic()
+            try:
+                await self._take_batch(owned, fresh, taken)
+            except Fenced as fenced:
+                self._metrics.fenced.labels(owned.place.topic).inc()
+                log().warning("fenced", topic=owned.place.topic, partition=owned.place.partition, epoch=owned.epoch)
+                raise DependencyDown(f"another owner took {fenced}; joining the group again") from fenced
+            self._batch_size.fit(len(fresh), time.monotonic() - started_s)
+
+    async def _take_batch(self, owned: Owned, fresh: Sequence[Received], taken: Taken) -> None:
         after = fresh[-1].offset + 1
         try:
             said, last = await self._commit(owned, taken, after, self._parking.apply_together)
         except DATA_ERRORS:
             said, last = await self._commit(owned, taken, after, self._parking.apply_each)
         owned.next_offset = after
-        owned.seen.update(taken.seen)
         self._count(owned.place.topic, fresh, taken)
         self._committed()
         if said:
@@ -282,16 +287,7 @@ class EventConsumer:
         return await self._parking.drop_first(self._pool, key, actor, why)
 
 
-async def back_off(work: Callable[[], Awaitable[None]], first_s: float = 0.1, most_s: float = 10.0) -> None:
-    """Run `work` until cancelled; when a dependency is down, wait (doubling, bounded) and run it again."""
-    pause_s = first_s
-    while True:
-        started = asyncio.get_running_loop().time()
-        try:
-            await work()
-        except DependencyDown as error:
-            if asyncio.get_running_loop().time() - started > most_s:
-                pause_s = first_s
-            log().warning("dependency_down", reason=str(error), pause_s=pause_s)
-        await asyncio.sleep(pause_s)
-        pause_s = min(most_s, pause_s * 2)
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

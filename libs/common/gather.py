@@ -1,12 +1,28 @@
-"""Waiting for a burst: many small changes of few large states are taken as one batch."""
+"""How many records are taken at once: what is worked in a few seconds; and waiting for a burst of changes to few large states."""
 
 import asyncio
 from dataclasses import dataclass
 
 from libs.common.bus import Consumer, Received, TopicPartition
 
-POLL_RECORDS = 500
-MOST_RECORDS = 5_000
+BATCH_RECORDS = 500
+FIRST_BATCH_RECORDS = 100
+GATHERED_RECORDS = 5_000
+BATCH_AIM_S = 5.0
+FORGET_HEAVIEST = 0.95  # a batch
+
+
+class BatchSize:
+    """How many records to take next, by the heaviest of late: a member of a group that doesn't poll for minutes is expelled."""
+
+    def __init__(self) -> None:
+        self.records = FIRST_BATCH_RECORDS
+        self._record_s = 0.0
+
+    def fit(self, records: int, took_s: float) -> None:
+        """So many records were worked in so many seconds."""
+        self._record_s = max(took_s / records, FORGET_HEAVIEST * self._record_s, 1e-6)
+        self.records = max(1, min(BATCH_RECORDS, 2 * self.records, int(BATCH_AIM_S / self._record_s)))
 
 
 @dataclass(frozen=True)
@@ -24,8 +40,8 @@ class Gather:
 async def add_what_follows(consumer: Consumer, batches: dict[TopicPartition, list[Received]], gather: Gather) -> None:
     """Add to what was polled whatever follows it without a pause."""
     until = asyncio.get_running_loop().time() + gather.most_s
-    while asyncio.get_running_loop().time() < until and sum(map(len, batches.values())) < MOST_RECORDS:
-        more = await consumer.poll(POLL_RECORDS, gather.idle_s)
+    while asyncio.get_running_loop().time() < until and sum(map(len, batches.values())) < GATHERED_RECORDS:
+        more = await consumer.poll(BATCH_RECORDS, gather.idle_s)
         if not more:
             return
         for partition, records in more.items():

@@ -3,7 +3,7 @@
 Invariants
 1. The offset mark moves by compare-and-set on (epoch, next offset): of two owners at most one commits, the other is `Fenced`.
 2. An owner that comes later has a higher epoch; it starts where the last committed batch ended.
-3. What an owner remembers between batches (next offset, sequences seen) equals what it last committed.
+3. `next_offset` is what the owner last committed; what it has read ahead of that (`read_to`, `seen`) is given up with it on any failure.
 """
 
 import asyncio
@@ -38,14 +38,16 @@ _FINISH = """WITH seen AS (
 class Owned:
     """A partition that this process owns, as far as it knows.
 
-    `seen` is the highest sequence taken of each lane; `acknowledged` the last sequence of the own lane that the bus has and PostgreSQL
-    does not know of yet (0: none); `publishing` what is on its way to the bus.
+    `read_to` is the offset behind the last record that was read, committed or not; `seen` the highest sequence read of each lane;
+    `acknowledged` the last sequence of the own lane that the bus has and PostgreSQL does not know of yet (0: none); `publishing` what is
+    on its way to the bus.
     """
 
     place: TopicPartition
     lane: str
     epoch: int
     next_offset: int
+    read_to: int
     seen: dict[str, int] = field(default_factory=dict)
     acknowledged: int = 0
     publishing: asyncio.Task[None] | None = None
@@ -66,7 +68,7 @@ async def claim(connection: Connection, service: str, place: TopicPartition, clu
         )
     seen = await connection.fetch("SELECT lane, seq FROM lane_seen WHERE topic = $1 AND partition = $2", place.topic, place.partition)
     lane = f"{service}:{place.topic}:{place.partition}"
-    return Owned(place, lane, row["epoch"], row["next_offset"], {each["lane"]: each["seq"] for each in seen})
+    return Owned(place, lane, row["epoch"], row["next_offset"], row["next_offset"], {each["lane"]: each["seq"] for each in seen})
 
 
 def check_extent(owned: Owned, held: range, metrics: Metrics) -> None:

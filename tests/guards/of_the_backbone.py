@@ -33,7 +33,7 @@ OF_MARKS = (
     Removal(
         "records below the mark are skipped",
         CONSUMER,
-        "[record for record in records if record.offset >= owned.next_offset]",
+        "[record for record in records if record.offset >= owned.read_to]",
         "list(records)",
         (f"{MARKS}::test_records_below_the_mark_are_skipped_when_they_come_again",),
     ),
@@ -57,7 +57,7 @@ OF_LANES = (
     Removal(
         "the lane filter from batch to batch",
         CONSUMER,
-        "        owned.seen.update(taken.seen)\n",
+        "            owned.seen.update(taken.seen)\n",
         "",
         (f"{MARKS}::test_a_relays_repetition_is_dropped_in_a_later_batch_and_after_a_restart",),
     ),

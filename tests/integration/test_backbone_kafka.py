@@ -173,7 +173,7 @@ async def test_a_heavy_batch_does_not_get_its_member_expelled_for_ever(
 ) -> None:
     dsn, pool = database
     monkeypatch.setattr("libs.common.bus.kafka.MAX_POLL_INTERVAL_MS", 1_500)
-    monkeypatch.setattr("libs.common.consumer.BATCH_AIM_S", 0.4)
+    monkeypatch.setattr("libs.common.gather.BATCH_AIM_S", 0.4)
     await bus.publish([moved("heavy-h1", "a", version) for version in range(1, 61)])  # 3 s of work in one batch
     async with member(own_kafka.bootstrap, dsn, slow_s=0.05):
         await bus.publish([moved("heavy-h1", "a", version) for version in range(61, 91)])

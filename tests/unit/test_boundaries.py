@@ -20,7 +20,7 @@ IMPURE_MODULES = frozenset(
     subprocess tempfile threading time urllib uuid uvicorn uvloop""".split()  # noqa: SIM905 (a list this long reads better as text)
 )
 IMPURE_LIBS = tuple(
-    f"libs.common.{name}" for name in ("app", "arrivals", "bus", "consumer", "db", "observe", "outbox", "parking", "settings")
+    f"libs.common.{name}" for name in ("app", "arrivals", "back_off", "bus", "consumer", "db", "observe", "outbox", "parking", "settings")
 )
 IMPURE_NAMES = {"libs.common.clock": {"SystemClock"}}
 CLOCK_CALLS = frozenset({"now", "utcnow", "today"})

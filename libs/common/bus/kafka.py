@@ -20,6 +20,9 @@ from libs.common.errors import DependencyDown
 from libs.common.events import Record
 
 FETCH_WAIT_MS = 20
+FETCH_BYTES = 2 * 1024 * 1024
+"""Of a partition at once; a larger record comes alone.  It bounds the memory: two fetches of one partition are in hand at most."""
+
 MAX_POLL_INTERVAL_MS = 300_000
 REBALANCE_TIMEOUT_MS = 60_000
 NOTE_DEADLINE_S = 2.0
@@ -153,7 +156,7 @@ class KafkaConsumer:
             group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            max_partition_fetch_bytes=MAX_MESSAGE_BYTES,
+            max_partition_fetch_bytes=FETCH_BYTES,
             fetch_max_wait_ms=FETCH_WAIT_MS,
             isolation_level="read_committed",
             max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
