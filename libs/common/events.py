@@ -151,6 +151,7 @@ def payload_of(event: Event, expected: type[Payload]) -> Payload:
 def to_record(event: Event, extra: Sequence[Header] = ()) -> Record:
     """The event as a Kafka message in CloudEvents binary mode."""
     event_type = EVENT_TYPES[event.type]
+    at = event.time.isoformat().encode()
     headers: list[Header] = [
         ("content-type", CONTENT_TYPE.encode()),
         ("ce_specversion", b"1.0"),
@@ -158,8 +159,8 @@ def to_record(event: Event, extra: Sequence[Header] = ()) -> Record:
         ("ce_source", event.source.encode()),
         ("ce_type", event.type.encode()),
         ("ce_subject", event.subject.encode()),
-        ("ce_time", event.time.isoformat().encode()),
-        ("ce_recordedat", event.time.isoformat().encode()),
+        ("ce_time", at),
+        ("ce_recordedat", at),
         ("ce_partitionkey", event.partitionkey.encode()),
         ("ce_correlationid", event.correlationid.encode()),
         ("ce_dataversion", str(event_type.schema_version).encode()),
