@@ -18,7 +18,7 @@ PAUSES_S = (0.3, 2.5)
 STANDS_STILL_S = (0.2, 6.0)
 DOWN_S = (0.0, 4.0)
 NTH_AT_MOST = 6
-WEIGHTS = {"kill": 12, "stand_still": 4, "stop_kafka": 1, "stop_postgres": 1}
+WEIGHTS = {"kill": 12, "stand_still": 4, "stop_kafka": 2, "stop_postgres": 2}
 
 
 @dataclass
