@@ -48,7 +48,7 @@ ROWS = (
             stat("Not ready", "count(min by (service) (pma:ready) == 0) or vector(0)"),
             stat("Services with figures", "count(count by (service) (pma:ready))", bad_from=None),
             stat("Kill switch", "max(pma_orders_kill_switch_on)", "bool_on_off"),
-            stat("HTTP errors, 1 h", "pma:http_errors:ratio_rate1h", "percentunit", 0.005),
+            stat("HTTP errors, 1 h", "pma:http_errors:ratio_rate1h or vector(0)", "percentunit", 0.005),
             stat("Behind, of the last hour", "1 - avg_over_time(pma:fresh[1h])", "percentunit", 0.005),
         ),
     ),
