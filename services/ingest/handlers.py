@@ -12,7 +12,7 @@ from libs.common.schemas.custody import CustodyHoldings
 from libs.common.schemas.order import TradeBooked
 from libs.common.unit import Unit
 from services.ingest import store
-from services.ingest.core.book import AccountBook, apply_snapshot, apply_trade, publishable, quarantine
+from services.ingest.core.book import AccountBook, apply_snapshot, apply_trade, comes_late, publishable, quarantine
 from services.ingest.core.custody_message import problem_of, snapshot_of_message
 
 
@@ -22,7 +22,9 @@ async def on_trade_booked(unit: Unit, event: Event, trade: TradeBooked) -> None:
     if book is None:
         raise CannotApply(f"trade {trade.trade_id}: account {trade.account_id} has no master record; send it to POST /v1/accounts")
 
-    after = apply_trade(book, trade)
+    splits = await store.load_splits(unit.connection) if comes_late(book, trade) else ()
+
+    after = apply_trade(book, trade, splits)
 
     _hold(unit, after)
 

@@ -79,6 +79,14 @@ OF_INGEST = (
         (f"{BOOK_TESTS}::test_what_does_not_fit_the_custodians_lots_is_refused_and_never_negative",),
     ),
     Removal(
+        "a trade that comes after its file is found there",
+        BOOK,
+        "        book = _find_late(_apply_next(book, queue.pop(0)), splits)",
+        "        book = _apply_next(book, queue.pop(0))",
+        ("tests/unit/ingest/test_late_trades.py::test_the_same_book_when_the_trade_comes_after_the_file",),
+        ("AssertionError", "CannotApply"),
+    ),
+    Removal(
         "a book is in one hand",
         "services/ingest/store.py",
         "ORDER BY account_id FOR UPDATE",

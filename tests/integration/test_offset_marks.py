@@ -124,6 +124,21 @@ async def test_a_lane_has_one_relay_at_a_time(fresh_database: str) -> None:
         await eventually(lambda: said(bus) == ["n"])
 
 
+async def test_a_batch_waits_for_whoever_has_a_parked_household_in_hand(fresh_database: str) -> None:
+    """A redrive in the middle: what it will have applied and said comes before what the batch brings."""
+    bus, recorder = MemoryBus(), Recorder()
+    recorder.refuse = {"bad"}
+    async with running(fresh_database, bus, recorder) as service:
+        await bus.publish([moved(HOUSEHOLD, "bad", 1)])
+        await eventually(lambda: service.pool.fetchval("SELECT count(*) = 1 FROM parked"))
+        async with transaction(service.pool) as redrive:
+            await redrive.execute("SELECT 1 FROM parked WHERE key = $1 FOR UPDATE", HOUSEHOLD)
+            await bus.publish([moved(HOUSEHOLD, "later", 2)])
+            waits = "SELECT count(*) = 1 FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+            await eventually(lambda: redrive.fetchval(waits), what="the batch waits")
+        await eventually(lambda: service.pool.fetchval("SELECT count(*) = 2 FROM parked_message"), what="and parks behind it")
+
+
 async def test_a_claim_fences_the_owner_before(fresh_database: str) -> None:
     async with running(fresh_database, MemoryBus(), Recorder()) as service, transaction(service.pool) as connection:
         first = await claim(connection, "ingest", ELSEWHERE, "cluster-1")

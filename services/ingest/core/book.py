@@ -23,7 +23,7 @@ from libs.common.schemas.account import AccountChanged, AccountState, Break, Lot
 from libs.common.schemas.market import CorporateAction
 from libs.common.schemas.order import TradeBooked
 from services.ingest.core.intake import AccountIntake
-from services.ingest.core.reconcile import BookTrade, book_trade, reconcile, shares_today
+from services.ingest.core.reconcile import BookTrade, book_trade, may_hold, reconcile, shares_today
 from services.ingest.core.snapshot import Snapshot, lot_at, lot_columns, with_lots
 
 KEEP_REFLECTED_DAYS = 14
@@ -97,14 +97,34 @@ def quarantine(book: AccountBook, reason: str) -> AccountBook:
     return replace(book, quarantine=reason)
 
 
-def apply_trade(book: AccountBook, trade: TradeBooked) -> AccountBook:
-    """Put a booked trade on top of the snapshot; repeated ones are ignored, early ones wait for their predecessors."""
+def apply_trade(book: AccountBook, trade: TradeBooked, splits: Sequence[CorporateAction] = ()) -> AccountBook:
+    """Put a booked trade on top of the snapshot; repeated ones are ignored, early ones wait for their predecessors.
+
+    One that comes after a file that may hold it is looked for there, so that it does not count twice.
+    """
     if trade.trade_seq <= book.trade_seq or any(t.trade_seq == trade.trade_seq for t in book.waiting):
         return book
     queue = sorted((*book.waiting, trade), key=lambda t: t.trade_seq)
     while queue and queue[0].trade_seq == book.trade_seq + 1:
-        book = _apply_next(book, queue.pop(0))
+        book = _find_late(_apply_next(book, queue.pop(0)), splits)
     return replace(book, waiting=tuple(queue))
+
+
+def comes_late(book: AccountBook, trade: TradeBooked) -> bool:
+    """Whether this trade, or one that waits for it, may be in the file on which the book stands."""
+    return book.newest is not None and any(may_hold(book.newest, one) for one in (*book.waiting, trade))
+
+
+def _find_late(book: AccountBook, splits: Sequence[CorporateAction]) -> AccountBook:
+    """The book with its last trade found in the file that came before it, where that file shows it.
+
+    A trade that comes after two files that hold it leaves no trace between them; it stays on top, and the next file makes it a break.
+    """
+    newest, before = book.newest, book.before
+    if newest is None or before is None or not may_hold(newest, book.trades[-1].trade):
+        return book
+    found = reconcile(before, newest, book.trades, book.aliases, splits)
+    return replace(book, trades=found.trades, aliases=dict(found.aliases), breaks=found.breaks)
 
 
 def _apply_next(book: AccountBook, trade: TradeBooked) -> AccountBook:

@@ -118,6 +118,15 @@ def reconcile(
     return Reconciled(matched, matching.aliases, breaks)
 
 
+def may_hold(newest: Snapshot, trade: TradeBooked) -> bool:
+    """Whether the snapshot, which came before our trade did, may hold it.
+
+    The first file of a date holds what was traded before that date; a later one of the date may hold more.
+    """
+    made_on = _included_from(book_trade(trade, None), newest)
+    return made_on < newest.business_date or (made_on == newest.business_date and newest.sequence > 1)
+
+
 def lot_changes(before: Snapshot | None, newest: Snapshot, splits: Sequence[CorporateAction]) -> dict[str, Decimal]:
     """By how many shares each lot changed, in shares of the newest snapshot; splits are no change."""
     changes = newest.quantities()

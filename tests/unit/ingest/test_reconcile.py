@@ -82,7 +82,7 @@ class History:
         else:
             event = buy(seq, draw(WHOLE_SHARES), on, draw(PRICES), draw(st.sampled_from(NAMES)))
         self.custodian.events.append(event)
-        self.book = apply_trade(self.book, event)
+        self.book = apply_trade(self.book, event, self.custodian.splits)
 
     def _can_be_taken_back(self, fill: TradeBooked) -> bool:
         """Not twice, not after a split (its lots would have other numbers), and a purchase only while its lot still holds as much."""
