@@ -95,6 +95,11 @@ async def write_rows(connection: Connection, lane: str, first: int, records: Seq
         await connection.execute(_INSERT_ROWS, lane, first, *columns)
 
 
+async def last_number(connection: Connection, lane: str) -> int:
+    """The last sequence that the lane has given out, 0 for a lane that said nothing yet."""
+    return await connection.fetchval("SELECT out_seq FROM lane WHERE lane = $1", lane) or 0
+
+
 async def append_events(connection: Connection, lane: str, events: Sequence[Event]) -> int:
     """Add events to a lane inside the caller's transaction; returns the lane's new last sequence."""
     return await append_records(connection, lane, [to_record(event) for event in events])

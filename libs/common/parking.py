@@ -21,7 +21,7 @@ from libs.common.db import Connection, Pool, transaction
 from libs.common.errors import CannotApply, Undecodable
 from libs.common.events import Event, to_record
 from libs.common.observe import log
-from libs.common.outbox import Relay, append_records, decode_headers, encode_headers
+from libs.common.outbox import Relay, append_records, decode_headers, encode_headers, last_number
 
 Apply = Callable[[Connection, Sequence[Arrival]], Awaitable[list[Event]]]
 
@@ -93,19 +93,21 @@ class Parking:
 
         Returns how many were applied and, if some are left, the reason.
         """
-        applied = 0
+        applied, said_to = 0, None
         while True:
             async with transaction(pool) as connection:
                 message = await self._first(connection, key)
                 reason = None if message is None else await self._apply_parked(connection, key, message)
-                if message is None and await self._let_go(connection, key):
-                    return applied, None
+                if message is None:
+                    said_to = said_to if said_to is not None else await last_number(connection, self._relay.lane)
+                    if await self._let_go(connection, key, said_to):
+                        return applied, None
             if message is None:
                 await self._relay_all()
             elif reason is not None:
                 return applied, reason
             else:
-                applied += 1
+                applied, said_to = applied + 1, None
 
     async def drop_first(self, pool: Pool, key: str, actor: str, why: str) -> Received | None:
         """Set the household's first parked message aside as a dead letter, by `actor`'s word; None where none is parked.
@@ -145,9 +147,9 @@ class Parking:
         await self._forget(connection, message)
         return None
 
-    async def _let_go(self, connection: Connection, key: str) -> bool:
+    async def _let_go(self, connection: Connection, key: str, said_to: int) -> bool:
         """Unpark a household of which nothing waits; False while something that its redrive said is not on the bus yet."""
-        if await connection.fetchval("SELECT 1 FROM outbox WHERE lane = $1 LIMIT 1", self._relay.lane):
+        if await connection.fetchval("SELECT 1 FROM outbox WHERE lane = $1 AND seq <= $2 LIMIT 1", self._relay.lane, said_to):
             return False
         await connection.execute("DELETE FROM parked WHERE key = $1", key)
         return True

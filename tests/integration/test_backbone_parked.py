@@ -95,7 +95,7 @@ async def test_a_redrive_lets_go_only_when_its_words_are_on_the_bus(fresh_databa
         async with transaction(service.pool) as another_replica:  # ... is relaying the lane, and takes its time
             await another_replica.execute("SELECT pg_advisory_xact_lock(hashtext($1))", "relay ingest:background")
             redriving = asyncio.create_task(service.redrive(HOUSEHOLD))
-            await eventually(lambda: "p1:1" in recorder.applied)
+            await eventually(lambda: service.pool.fetchval("SELECT count(*) = 0 FROM parked_message"), what="p1 is applied")
             await bus.publish([moved(HOUSEHOLD, "p2", 2)])
             waits = "SELECT count(*) = 1 FROM parked_message WHERE key = $1"
             await eventually(lambda: service.pool.fetchval(waits, HOUSEHOLD), what="the later message is parked too")
