@@ -172,16 +172,6 @@ async def households_waiting(connection: Connection | Pool, among: Sequence[str]
     return [row["household_id"] for row in rows]
 
 
-async def answers_in(connection: Connection, run_id: str, household_id: str) -> dict[str, str]:
-    """The id of each answered account's proposal or decline in a run."""
-    rows = await connection.fetch(
-        "SELECT account_id, proposal_id FROM run_account WHERE run_id = $1 AND household_id = $2 AND proposal_id IS NOT NULL",
-        run_id,
-        household_id,
-    )
-    return {row["account_id"]: row["proposal_id"] for row in rows}
-
-
 async def runs_to_close(pool: Pool, now: datetime) -> list[str]:
     """Open runs that may close: at their cut-off, or with every account ended."""
     rows = await pool.fetch(

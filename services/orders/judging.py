@@ -68,15 +68,14 @@ class Judging:
         self, connection: Connection, proposal: ProposalCreated, prior_proposal_id: str | None = None, blocks: Collection[BlockKey] = ()
     ) -> Evidence:
         """All that is known around a proposal; the caller holds the locks."""
-        members = await store.load_members(connection, proposal.household_id)
+        around = await store.load_surroundings(connection, proposal)
         held = await answer_store.load_held_back(connection, proposal.household_id)
         household = HouseholdFacts(
             reservations=held.reservations,
-            account_types={member.account_id: member.account_type for member in members},
-            answers=await answer_store.answers_in(connection, proposal.run_id, proposal.household_id),
-            booked_seq={member.account_id: member.trade_seq for member in members},
+            account_types={member.account_id: member.account_type for member in around.members},
+            answers=around.answers,
+            booked_seq={member.account_id: member.trade_seq for member in around.members},
         )
-        around = await store.load_surroundings(connection, proposal)
         return Evidence(
             kill_switch=around.kill_switch,
             run=await self._run(connection, proposal.run_id, around.run_closed),

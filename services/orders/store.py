@@ -96,8 +96,19 @@ def _ledger_of(body: bytes) -> LedgerUpdated:
     return _ledger_decoder.decode(unpack(body))
 
 
+class Member(Struct, frozen=True):
+    """An account of a household, and the sequence of the last trade booked for it (0: none)."""
+
+    account_id: str
+    account_type: AccountType
+    trade_seq: int
+
+
 class Surroundings(Struct, frozen=True):
-    """What is kept around one proposal: newest account, screen and ledger, and how kill switch, run and markets stand."""
+    """What is kept around one proposal: newest account, screen and ledger, and how kill switch, run and markets stand.
+
+    `members` are the household's accounts, `answers` the ids of their proposals or declines in the run.
+    """
 
     kill_switch: bool
     run_closed: bool
@@ -107,6 +118,12 @@ class Surroundings(Struct, frozen=True):
     newest_market_id: str | None
     run_market_seen: bool
     solver_version: str | None
+    members: list[Member]
+    answers: dict[str, str]
+
+
+MEMBERS = "FROM account m LEFT JOIN account_seq q USING (account_id) WHERE m.household_id = $2 ORDER BY m.account_id"
+ANSWERS = "FROM run_account r WHERE r.run_id = $3 AND r.household_id = $2 AND r.proposal_id IS NOT NULL ORDER BY r.account_id"
 
 
 async def load_surroundings(connection: Connection, proposal: ProposalCreated) -> Surroundings:
@@ -119,7 +136,10 @@ async def load_surroundings(connection: Connection, proposal: ProposalCreated) -
         "(SELECT body FROM ledger WHERE household_id = $2) AS ledger, "
         f"({NEWEST_MARKET}) AS newest_market_id, "
         "EXISTS (SELECT 1 FROM market WHERE market_id = $4) AS run_market_seen, "
-        f"({SOLVER_OF_RUN}) AS solver_version",
+        f"({SOLVER_OF_RUN}) AS solver_version, "
+        f"ARRAY(SELECT m.account_id {MEMBERS}) AS members, ARRAY(SELECT m.account_type {MEMBERS}) AS types, "
+        f"ARRAY(SELECT coalesce(q.trade_seq, 0) {MEMBERS}) AS trade_seqs, "
+        f"ARRAY(SELECT r.account_id {ANSWERS}) AS answered, ARRAY(SELECT r.proposal_id {ANSWERS}) AS answers",
         proposal.account_id,
         proposal.household_id,
         proposal.run_id,
@@ -134,6 +154,8 @@ async def load_surroundings(connection: Connection, proposal: ProposalCreated) -
         newest_market_id=row["newest_market_id"],
         run_market_seen=row["run_market_seen"],
         solver_version=row["solver_version"],
+        members=[Member(*member) for member in zip(row["members"], row["types"], row["trade_seqs"], strict=True)],
+        answers=dict(zip(row["answered"], row["answers"], strict=True)),
     )
 
 
@@ -154,24 +176,6 @@ async def households_of(connection: Connection, account_ids: Collection[str]) ->
     """The household that each account is in now."""
     rows = await connection.fetch("SELECT account_id, household_id FROM account WHERE account_id = ANY($1)", list(account_ids))
     return {row["account_id"]: row["household_id"] for row in rows}
-
-
-class Member(Struct, frozen=True):
-    """An account of a household, and the sequence of the last trade booked for it (0: none)."""
-
-    account_id: str
-    account_type: AccountType
-    trade_seq: int
-
-
-async def load_members(connection: Connection, household_id: str) -> list[Member]:
-    """The accounts of a household."""
-    rows = await connection.fetch(
-        "SELECT account_id, account_type, coalesce(trade_seq, 0) AS trade_seq "
-        "FROM account LEFT JOIN account_seq USING (account_id) WHERE household_id = $1",
-        household_id,
-    )
-    return [Member(row["account_id"], row["account_type"], row["trade_seq"]) for row in rows]
 
 
 async def save_market(connection: Connection, market: MarketPublished) -> bool:
