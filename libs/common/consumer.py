@@ -31,7 +31,7 @@ from libs.common.clock import Clock
 from libs.common.db import Connection, Pool, transaction
 from libs.common.errors import DependencyDown, Fenced
 from libs.common.events import Event, Record, to_record
-from libs.common.gather import BatchSize, Gather, add_what_follows
+from libs.common.gather import BatchSize, Gather, add_what_follows, parts_of
 from libs.common.lag import watch_lag
 from libs.common.observe import Metrics, log
 from libs.common.outbox import Relay, mark_published, publish_leftovers, stamped, write_rows
@@ -175,12 +175,12 @@ class EventConsumer:
     async def _read_ahead(self, owned: Owned, records: Sequence[Received]) -> None:
         """Read a batch while the one before it, of whichever partition, is being committed; then commit it in turn."""
         fresh = [record for record in records if record.offset >= owned.read_to]
-        if fresh:
-            taken = await self._reader.take(fresh, owned.seen)
-            owned.read_to = fresh[-1].offset + 1
+        for part in parts_of(fresh):
+            taken = await self._reader.take(part, owned.seen)
+            owned.read_to = part[-1].offset + 1
             owned.seen.update(taken.seen)
             await self._committed_so_far()
-            self._committing = asyncio.create_task(self._take_or_rejoin(owned, fresh, taken))
+            self._committing = asyncio.create_task(self._take_or_rejoin(owned, part, taken))
 
     async def _committed_so_far(self) -> None:
         """Wait for the batch that is being committed; raises what committing raised."""

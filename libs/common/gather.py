@@ -1,6 +1,7 @@
 """How many records are taken at once: what is worked in a few seconds; and waiting for a burst of changes to few large states."""
 
 import asyncio
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from libs.common.bus import Consumer, Received, TopicPartition
@@ -9,7 +10,20 @@ BATCH_RECORDS = 500
 FIRST_BATCH_RECORDS = 100
 GATHERED_RECORDS = 5_000
 BATCH_AIM_S = 5.0
+PART_BYTES = 1024 * 1024  # some forty times as much when decoded, and two parts are in hand at once
 FORGET_HEAVIEST = 0.95  # a batch
+
+
+def parts_of(records: Sequence[Received]) -> Iterator[Sequence[Received]]:
+    """The records in parts of at most `PART_BYTES` of values (a larger one alone): a transaction each, so that memory stays bounded."""
+    first = held_bytes = 0
+    for place, record in enumerate(records):
+        if place > first and held_bytes + len(record.value) > PART_BYTES:
+            yield records[first:place]
+            first, held_bytes = place, 0
+        held_bytes += len(record.value)
+    if records:
+        yield records[first:]
 
 
 class BatchSize:

@@ -135,6 +135,8 @@ def _next_batches(producer: AIOKafkaProducer, waiting: dict[tuple[str, int], lis
         batch = producer.create_batch()
         while left and batch.append(timestamp=None, key=left[-1].key, value=left[-1].value, headers=list(left[-1].headers)) is not None:
             left.pop()
+        if not batch.record_count():
+            raise MessageSizeTooLargeError(f"{len(left[-1].value)} bytes of {place[0]} fit no batch")
         batch.close()
         batches[place] = batch
     return batches

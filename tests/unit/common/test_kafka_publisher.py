@@ -123,6 +123,12 @@ async def test_what_no_broker_takes_is_a_bug_and_not_tried_for_ever() -> None:
         await publisher.publish(records(1))
 
 
+async def test_a_record_that_fits_no_batch_ends_the_call_instead_of_looping(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(NotedBatch, "append", lambda *_, **__: None)
+    with pytest.raises(InvariantBroken):
+        await ScriptedPublisher(ScriptedProducer({})).publish(records(1))
+
+
 async def test_a_failure_of_one_partition_does_not_tear_the_order_of_another() -> None:
     failing = ScriptedProducer({1: KafkaConnectionError()})
     others = [Record("t", b"h%d" % key, b"%02d" % number + bytes(HALF), []) for number in range(6) for key in range(6)]
