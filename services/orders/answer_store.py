@@ -1,7 +1,7 @@
 """The tables of a run's answers (run_account, decision) and of reservations as typed calls."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -21,6 +21,7 @@ from services.orders.core.run_state import UNENDED, Progress
 _proposal_decoder = msgspec.json.Decoder(ProposalCreated)
 _reservations_decoder = msgspec.json.Decoder(list[Reservation])
 UNENDED_NAMES = sorted(UNENDED)
+READ_TOGETHER = 200
 
 
 class Answer(Struct, frozen=True):
@@ -139,12 +140,23 @@ async def log_decision(connection: Connection, row: DecisionRow) -> int:
     return number
 
 
-async def answers_of_run(connection: Connection, run_id: str, progress: Collection[Progress]) -> list[Answer]:
-    """A run's answers with one of these progresses, household by household."""
-    rows = await connection.fetch(
-        "SELECT * FROM run_account WHERE run_id = $1 AND progress = ANY($2) ORDER BY household_id, account_id", run_id, sorted(progress)
-    )
-    return [_answer(row) for row in rows]
+async def answers_of_run(connection: Connection, run_id: str, progress: Collection[Progress]) -> AsyncIterator[Answer]:
+    """A run's answers with one of these progresses, household by household; those passed may be written meanwhile."""
+    last = ("", "")
+    while True:
+        rows = await connection.fetch(
+            "SELECT * FROM run_account WHERE run_id = $1 AND progress = ANY($2) AND (household_id, account_id) > ($3, $4) "
+            "ORDER BY household_id, account_id LIMIT $5",
+            run_id,
+            sorted(progress),
+            *last,
+            READ_TOGETHER,
+        )
+        for row in rows:
+            yield _answer(row)
+        if len(rows) < READ_TOGETHER:
+            return
+        last = (rows[-1]["household_id"], rows[-1]["account_id"])
 
 
 async def progress_of_run(connection: Connection, run_id: str) -> list[Progress]:

@@ -1,8 +1,8 @@
 """Closes runs: judges once more what would leave, places one order a block, lets the rest expire."""
 
 import asyncio
-from collections.abc import Sequence
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from libs.common.schemas.decision import RunClosed
@@ -13,7 +13,7 @@ from libs.common.service import Service
 from libs.common.unit import Unit
 from services.orders import answer_store, block_store, store
 from services.orders.answer_store import Answer, DecisionRow
-from services.orders.core.blocks import Approved, build_blocks
+from services.orders.core.blocks import Approved, Share, build_blocks, shares_of
 from services.orders.core.evidence import BlockKey, Evidence, lots_in
 from services.orders.core.judge import judge
 from services.orders.core.run_state import LEAVING, UNENDED, may_close, progress_at_close
@@ -64,8 +64,8 @@ async def close_run(service: Service, judging: Judging, run_id: str, actor: str,
         if not may_close(progress, unit.now, unit.now if cut_off else run.cutoff_at):
             return None
         await expire_unended(unit, run_id)
-        approved = await judge_leaving(unit, judging, run_id)
-        orders = await place(unit, run, approved)
+        leaving = await judge_leaving(unit, judging, run_id)
+        orders = await place(unit, run, leaving)
         await store.mark_closed(unit.connection, run_id, actor, unit.now)
     judging.metrics.run_to_orders.observe(max(0.0, (unit.now - run.opened_at).total_seconds()))
     if run.files_received_at is not None:
@@ -75,7 +75,7 @@ async def close_run(service: Service, judging: Judging, run_id: str, actor: str,
 
 async def expire_unended(unit: Unit, run_id: str) -> None:
     """What has no answer, waits for something newer or for a person gets no orders in this run."""
-    for answer in await answer_store.answers_of_run(unit.connection, run_id, UNENDED):
+    async for answer in answer_store.answers_of_run(unit.connection, run_id, UNENDED):
         await end_without_orders(unit, answer, "the run's cut-off came first")
 
 
@@ -98,11 +98,18 @@ async def end_without_orders(unit: Unit, answer: Answer, message: str) -> None:
         await keep_decision(unit, row)
 
 
-async def judge_leaving(unit: Unit, judging: Judging, run_id: str) -> list[Approved]:
-    """Judge once more what was accepted or approved; what no longer stands is refused."""
-    approved: list[Approved] = []
+class Leaving(Struct, frozen=True):
+    """What leaves a run: the proposals, and their places in its blocks."""
+
+    proposal_ids: list[str]
+    shares: list[Share]
+
+
+async def judge_leaving(unit: Unit, judging: Judging, run_id: str) -> Leaving:
+    """Judge once more what was accepted or approved; what no longer stands is refused.  Of what leaves only its shares are kept in hand."""
+    leaving = Leaving([], [])
     blocks: set[BlockKey] = set()
-    for answer in await answer_store.answers_of_run(unit.connection, run_id, LEAVING):
+    async for answer in answer_store.answers_of_run(unit.connection, run_id, LEAVING):
         proposal = proposal_of(answer)
         evidence = await judging.gather(unit.connection, proposal, blocks=blocks)
         decision = judge(proposal, evidence, judging.policy)
@@ -110,9 +117,10 @@ async def judge_leaving(unit: Unit, judging: Judging, run_id: str) -> list[Appro
         if progress not in LEAVING:
             await judging.write(unit, proposal, decision, progress)
             continue
-        approved.append(approved_of(proposal, evidence))
+        leaving.proposal_ids.append(proposal.proposal_id)
+        leaving.shares.extend(shares_of(run_id, approved_of(proposal, evidence)))
         blocks |= {(trade.security_id, trade.side) for trade in proposal.trades}
-    return approved
+    return leaving
 
 
 def approved_of(proposal: ProposalCreated, evidence: Evidence) -> Approved:
@@ -123,11 +131,11 @@ def approved_of(proposal: ProposalCreated, evidence: Evidence) -> Approved:
     return Approved(proposal, {lot.lot_id: lot for lot in lots_in(evidence.account, sold)})
 
 
-async def place(unit: Unit, run: RunOpened, approved: Sequence[Approved]) -> list[OrderPlaced]:
+async def place(unit: Unit, run: RunOpened, leaving: Leaving) -> list[OrderPlaced]:
     """Build the blocks, keep them and say them, after the close and how many there are.  Their trade date is the run's."""
-    orders = build_blocks(run, approved, run.as_of, unit.now)
+    orders = build_blocks(run, leaving.shares, run.as_of, unit.now)
     await block_store.save_placed(unit.connection, orders, unit.now)
-    await answer_store.mark_placed(unit.connection, [item.proposal.proposal_id for item in approved])
+    await answer_store.mark_placed(unit.connection, leaving.proposal_ids)
     unit.emit(RunClosed(run.run_id, unit.now, unit.actor, len(orders)), run.run_id, 1, run.run_id)
     for order in orders:
         unit.emit(order, order.cl_ord_id, 1, order.cl_ord_id)

@@ -9,6 +9,7 @@ Invariants
 
 from collections.abc import Iterable
 from datetime import date, datetime
+from decimal import Decimal
 
 from msgspec import Struct
 
@@ -55,17 +56,36 @@ def allocation_of(cl_ord_id: str, approved: Approved, trade: ProposedTrade) -> A
     )
 
 
-def block_of(
-    run: RunOpened, security_id: str, side: Side, shares: list[tuple[Approved, ProposedTrade]], trade_date: date, transact_time: datetime
-) -> OrderPlaced:
+class Share(Struct, frozen=True):
+    """One account's place in one block."""
+
+    side: Side
+    security_id: str
+    price: Decimal
+    allocation: Allocation
+
+
+def shares_of(run_id: str, approved: Approved) -> list[Share]:
+    """A proposal's places in the run's blocks; nothing else of it is needed then."""
+    return [
+        Share(
+            trade.side,
+            trade.security_id,
+            trade.price,
+            allocation_of(cl_ord_id_of(run_id, trade.security_id, trade.side), approved, trade),
+        )
+        for trade in approved.proposal.trades
+    ]
+
+
+def block_of(run: RunOpened, security_id: str, side: Side, shares: list[Share], trade_date: date, transact_time: datetime) -> OrderPlaced:
     """One order over all that trade this security on this side."""
-    cl_ord_id = cl_ord_id_of(run.run_id, security_id, side)
-    allocations = sorted((allocation_of(cl_ord_id, *share) for share in shares), key=lambda allocation: allocation.individual_alloc_id)
-    prices = {trade.price for _, trade in shares}
+    allocations = sorted((share.allocation for share in shares), key=lambda allocation: allocation.individual_alloc_id)
+    prices = {share.price for share in shares}
     if len(prices) != 1:
         raise AssertionError(f"one market has one price of {security_id}, not {sorted(prices)}")
     return OrderPlaced(
-        cl_ord_id=cl_ord_id,
+        cl_ord_id=cl_ord_id_of(run.run_id, security_id, side),
         run_id=run.run_id,
         security_id=security_id,
         side=side,
@@ -81,11 +101,10 @@ def block_of(
     )
 
 
-def build_blocks(run: RunOpened, approved: Iterable[Approved], trade_date: date, transact_time: datetime) -> list[OrderPlaced]:
+def build_blocks(run: RunOpened, shares: Iterable[Share], trade_date: date, transact_time: datetime) -> list[OrderPlaced]:
     """The run's orders, sales before buys, then by security.  `transact_time` is UTC, `trade_date` New York's."""
-    shares: dict[tuple[Side, str], list[tuple[Approved, ProposedTrade]]] = {}
-    for item in approved:
-        for trade in item.proposal.trades:
-            shares.setdefault((trade.side, trade.security_id), []).append((item, trade))
-    keys = sorted(shares, key=lambda key: (key[0] == "buy", key[1]))
-    return [block_of(run, security_id, side, shares[side, security_id], trade_date, transact_time) for side, security_id in keys]
+    blocks: dict[tuple[Side, str], list[Share]] = {}
+    for share in shares:
+        blocks.setdefault((share.side, share.security_id), []).append(share)
+    keys = sorted(blocks, key=lambda key: (key[0] == "buy", key[1]))
+    return [block_of(run, security_id, side, blocks[side, security_id], trade_date, transact_time) for side, security_id in keys]

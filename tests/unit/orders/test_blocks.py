@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from libs.common.ids import content_id
 from libs.common.schemas.account import Lot
-from libs.common.schemas.order import OrderLot
-from services.orders.core.blocks import Approved, build_blocks
+from libs.common.schemas.market import RunOpened
+from libs.common.schemas.order import OrderLot, OrderPlaced
+from services.orders.core.blocks import Approved, build_blocks, shares_of
 from tests.unit.orders.samples import AS_OF, OPENED, RUN, buy, proposal, sell
 
 D = Decimal
@@ -24,6 +25,10 @@ def approved(account_id: str, *trades: object) -> Approved:
         for lot in trade.lots
     }
     return Approved(asked, lots)
+
+
+def built(run: RunOpened, items: list[Approved]) -> list[OrderPlaced]:
+    return build_blocks(run, [share for item in items for share in shares_of(run.run_id, item)], AS_OF, OPENED)
 
 
 @st.composite
@@ -43,7 +48,7 @@ def accepted(draw: st.DrawFn) -> list[Approved]:
 
 @given(accepted(), st.randoms(use_true_random=False))
 def test_blocks_sum_and_do_not_depend_on_the_order_of_proposals(items: list[Approved], random: object) -> None:
-    orders = build_blocks(RUN, items, AS_OF, OPENED)
+    orders = built(RUN, items)
     for order in orders:
         assert order.order_qty == sum(allocation.alloc_qty for allocation in order.allocations)
         for given_ in order.allocations:
@@ -55,12 +60,12 @@ def test_blocks_sum_and_do_not_depend_on_the_order_of_proposals(items: list[Appr
     assert len({order.cl_ord_id for order in orders}) == len(orders)
     shuffled = list(items)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert build_blocks(RUN, shuffled, AS_OF, OPENED) == orders
+    assert built(RUN, shuffled) == orders
 
 
 def test_one_block() -> None:
     items = [approved("A1", sell("AAA", "100", a1="3", P_1="2.5")), approved("A2", sell("AAA", "100", z="4"), buy("BBB", "1", "50"))]
-    sale, purchase = build_blocks(RUN, items, AS_OF, OPENED)
+    sale, purchase = built(RUN, items)
     assert (purchase.side, purchase.security_id, purchase.allocations[0].lots) == ("buy", "BBB", [])
     assert (sale.cl_ord_id, sale.order_qty, sale.reference_price) == (content_id("order", "R1", "AAA", "sell"), D(9), D(100))
     by_account = {a.alloc_account: a for a in sale.allocations}
@@ -74,9 +79,7 @@ def test_one_block() -> None:
 def test_no_account_always_comes_first() -> None:
     """The place among the allocations breaks ties; over many orders each of two accounts leads in about half."""
     firsts = [
-        build_blocks(
-            replace(RUN, run_id=f"R{i}"), [approved("A1", buy("AAA", "1", "9")), approved("A2", buy("AAA", "1", "9"))], AS_OF, OPENED
-        )[0]
+        built(replace(RUN, run_id=f"R{i}"), [approved("A1", buy("AAA", "1", "9")), approved("A2", buy("AAA", "1", "9"))])[0]
         for i in range(200)
     ]
     led = sum(order.allocations[0].alloc_account == "A1" for order in firsts)
