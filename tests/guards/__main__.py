@@ -4,6 +4,7 @@ Ends non-zero when a guard's absence goes unnoticed, when its tests fail with th
 the removal must be written anew.
 """
 
+import os
 import sys
 import tempfile
 import time
@@ -17,7 +18,7 @@ from tests.guards.catalogue import REMOVALS
 from tests.guards.removal import CannotRemove, Removal, check
 from tests.guards.runner import ROOT, Copy, Finding, Verdict, judge
 
-AT_ONCE = 2
+AT_ONCE = max(2, os.cpu_count() or 2)
 
 
 def say(line: str) -> None:
