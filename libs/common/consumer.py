@@ -169,8 +169,9 @@ class EventConsumer:
                     continue
                 check_extent(owned, held[partition], self._metrics)
                 await publish_leftovers(self._pool, self._bus, owned.lane)
-                consumer.seek(partition, max(owned.next_offset, held[partition].start))
-                self._owned[partition] = owned
+                if partition in consumer.assigned():  # otherwise it moves on at this moment, and is revoked next
+                    consumer.seek(partition, max(owned.next_offset, held[partition].start))
+                    self._owned[partition] = owned
 
     async def _read_ahead(self, owned: Owned, records: Sequence[Received]) -> None:
         """Read a batch while the one before it, of whichever partition, is being committed; then commit it in turn."""

@@ -150,7 +150,7 @@ async def test_one_in_its_transaction_loses_it_and_no_longer_holds_up_the_partit
     own_kafka: kafka.Kafka, pool: tuple[str, asyncpg.Pool], tmp_path: Path
 ) -> None:
     member, _ = await stop_and_wake(own_kafka, pool, "in_transaction", tmp_path / "member.log")
-    assert member.logged("dependency_down") == 1 and "PostgreSQL" in member.log.read_text()
+    assert member.logged("dependency_down") and "PostgreSQL" in member.log.read_text()
 
 
 async def test_one_that_committed_and_publishes_late_says_nothing_new(
