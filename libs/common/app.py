@@ -212,7 +212,7 @@ def _handle_problems(app: FastAPI) -> None:
             raise error
         return problem_response(503, "A dependency is down", f"{error}; try again", request.url.path)
 
-    for kind in (DependencyDown, asyncpg.PostgresError, OSError):
+    for kind in (DependencyDown, asyncpg.PostgresError, asyncpg.InternalClientError, OSError):
         app.add_exception_handler(kind, on_down)
 
     @app.exception_handler(Exception)

@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
+from fastapi import APIRouter
 
 from libs.common import lag
+from libs.common.app import create_app
 from libs.common.bus import TopicPartition
 from libs.common.bus.kafka_publisher import CONNECT_DEADLINE_S, PUBLISH_DEADLINE_S
 from libs.common.bus.memory import MemoryBus
@@ -16,6 +19,7 @@ from libs.common.db import IDLE_IN_TRANSACTION_S, transaction
 from libs.common.errors import DependencyDown
 from libs.common.observe import Metrics
 from libs.common.service import Service
+from libs.common.settings import ServiceSettings
 
 
 def test_a_relay_gives_up_before_its_transaction_is_ended_for_being_idle() -> None:
@@ -105,3 +109,20 @@ async def test_background_work_that_reads_outside_a_transaction_waits_for_postgr
 
 async def _nothing_restored(*_: object) -> None:
     return None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [asyncpg.CannotConnectNowError("starting up"), asyncpg.InternalClientError("another operation is in progress"), ConnectionResetError()],
+)
+async def test_a_request_that_meets_a_lost_connection_is_asked_to_come_again(error: Exception, tmp_path: Path) -> None:
+    router = APIRouter()
+
+    @router.get("/read")
+    async def read() -> None:
+        raise error
+
+    service = Service("orders", "postgresql://", MemoryBus(), SystemClock(), tmp_path)
+    app = create_app(service, ServiceSettings(postgres_dsn="postgresql://", kafka_bootstrap="none", port=0), router)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://orders") as client:
+        assert (await client.get("/read")).status_code == 503
