@@ -4,6 +4,7 @@ One course of three days is played twice: once undisturbed, once with the databa
 """
 
 import asyncio
+import contextlib
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,7 @@ from tests.e2e.disturbed.outcome import Outcome
 from tests.integration.restore_stage import DEADLINE_S, Days, composed, running
 from tests.waiting import eventually
 
+STEPS = ["look at what was said", "adopt it", "take the inputs since the backup"]
 Said = list[tuple[Event, Struct]]
 REBUILT = {
     "restrictions": ("rule", "account", "screen", "run_waiting"),
@@ -65,6 +67,26 @@ async def caught_up(days: Days, dsn: str, *names: str) -> dict[str, CaughtUp]:
     """The command, for some services or all."""
     chosen = [service for service, _ in composed(dsn, days.bus, days.clock, days.market_dir) if service.name in (names or SERVICES)]
     return {service.name: await catch_up(service, lambda *_: None) for service in chosen}
+
+
+class BrokenOffError(Exception):
+    """The command was stopped."""
+
+
+async def broken_off(days: Days, dsn: str) -> list[str]:
+    """The command, broken off in each of its steps, one after the other; returns what it was about to do."""
+    steps: list[str] = []
+
+    def stop_at_a_new_step(step: str, done: int, total: int) -> None:
+        if step not in steps:
+            steps.append(step)
+            raise BrokenOffError
+
+    for _ in range(len(STEPS)):
+        (orders,) = (one for one, _ in composed(dsn, days.bus, days.clock, days.market_dir) if one.name == "orders")
+        with contextlib.suppress(BrokenOffError):
+            await catch_up(orders, stop_at_a_new_step)
+    return steps
 
 
 async def table(dsn: str, service: str, name: str) -> list[dict[str, Any]]:
@@ -121,6 +143,7 @@ class Course:
     lost: Said
     refusals: dict[str, BaseException | None] = field(default_factory=dict)
     never_ready: bool = False
+    broken_off: list[str] = field(default_factory=list)
     first: dict[str, CaughtUp] = field(default_factory=dict)
     again: dict[str, CaughtUp] = field(default_factory=dict)
     held_back: tuple[list[Reservation], list[Reservation]] = ([], [])
@@ -173,6 +196,7 @@ async def restored_course(server: Postgres, days: Days, lost_at: str) -> Course:
     course = Course(before, [(event, payload) for event, payload in before if event.id not in known])
     restored = await copied(server, first_evening, f"restored_{lost_at}")
     await refused(days, restored, course)
+    course.broken_off = await broken_off(days, restored)
     course.first = await caught_up(days, restored)
     course.again = await caught_up(days, restored)
     course.held_back = await held_back(gone), await held_back(restored)
@@ -232,6 +256,10 @@ def test_all_that_was_said_is_taken_back_and_a_second_time_there_is_nothing(cour
     by_type = sum((done.adopted for done in course.first.values()), Counter[str]())
     assert by_type == Counter(event.type for event, _ in course.lost if event.source in SERVICES)
     assert all(done.nothing_to_do for done in course.again.values())
+
+
+def test_it_was_broken_off_in_each_step_before(course: Course) -> None:
+    assert course.broken_off == STEPS
 
 
 def test_a_person_is_told_which_files_to_send_again(course: Course) -> None:
