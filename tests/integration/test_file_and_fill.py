@@ -122,7 +122,12 @@ async def test_whatever_the_order_of_files_and_fills_the_final_book_is_the_same(
 
 
 async def race(stage: Stage, chapters: dict[str, Chapter]) -> None:
-    """The trades of a chapter and its file, each on its topic: whichever is taken first."""
+    """The trades of a chapter and its file, each on its topic: whichever is taken first; a later file of a date comes after them."""
+    early = {account_id: chapter for account_id, chapter in chapters.items() if chapter.file.sequence > 1}
+    for account_id, chapter in early.items():
+        await stage.book(*(replace(one, account_id=account_id, household_id=f"H-{account_id}") for one in chapter.trades))
+    if early:
+        await all_taken(stage)
     for number, (account_id, chapter) in enumerate(chapters.items()):
         trades = [replace(one, account_id=account_id, household_id=f"H-{account_id}") for one in chapter.trades]
         if number % 2:

@@ -119,11 +119,15 @@ def _find_late(book: AccountBook, splits: Sequence[CorporateAction]) -> AccountB
     """The book with its last trade found in the file that came before it, where that file shows it.
 
     A trade that comes after two files that hold it leaves no trace between them; it stays on top, and the next file makes it a break.
+    A trade of the file's own day is found only whole: a corrected file may as well say something else of the lot that is then sold.
     """
     newest, before = book.newest, book.before
     if newest is None or before is None or not may_hold(newest, book.trades[-1].trade):
         return book
     found = reconcile(before, newest, book.trades, book.aliases, splits)
+    last = found.trades[-1]
+    if last.trade.trade_date == newest.business_date and any(last.lacking(part) for part in range(len(last.lots))):
+        return book
     return replace(book, trades=found.trades, aliases=dict(found.aliases), breaks=found.breaks)
 
 
