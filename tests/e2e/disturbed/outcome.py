@@ -1,8 +1,8 @@
 """What came of a run, as its topics say: the part of it that must not depend on who was killed when.
 
 Left out, since they follow from how events were batched and from when they were taken: the versions of accounts, screens and ledgers, the
-pins and the proposal ids that hash them, the number a trade got among its account's, recorded times, the run that a state answers.
-Nothing else is.
+pins and the proposal ids that hash them, the number a trade got among its account's, recorded times, the run that a state answers; and
+what orders says for its own restore alone (judgements, which also tell of waits).  Nothing else is.
 """
 
 from collections import Counter
