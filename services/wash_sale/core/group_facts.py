@@ -14,8 +14,8 @@ from libs.common.schemas.account import PastSale
 from libs.common.schemas.order import TradeBooked
 from services.wash_sale.core.household import PROVISIONAL, AccountFacts, HouseholdLedger, StartingLot
 from services.wash_sale.core.lots import Layer
-from services.wash_sale.core.matching import Loss
 from services.wash_sale.core.securities import SecurityFacts
+from services.wash_sale.core.tax_events import Fill, LotIn, LotPart, PastLoss, Sale, TaxEvent
 
 
 @dataclass
@@ -25,17 +25,6 @@ class GroupFacts:
     starting: list[tuple[AccountFacts, StartingLot]] = field(default_factory=list)
     past_losses: list[PastSale] = field(default_factory=list)
     trades: list[tuple[AccountFacts, TradeBooked]] = field(default_factory=list)
-
-
-@dataclass
-class GroupEvent:
-    """One thing on one day: a layer that comes in (`booked_here`: by a trade), a past loss, or the fills of a sell order."""
-
-    order: tuple[date, int, str, int]
-    layer: Layer | None = None
-    booked_here: bool = False
-    past_loss: Loss | None = None
-    fills: list[TradeBooked] = field(default_factory=list)
 
 
 def traded_groups(ledger: HouseholdLedger, securities: SecurityFacts) -> set[str]:
@@ -71,32 +60,40 @@ def _taxable(ledger: HouseholdLedger, account_id: str) -> bool:
     return account is None or account.taxable
 
 
-def in_order(facts: GroupFacts, securities: SecurityFacts) -> list[GroupEvent]:
+Placed = tuple[tuple[date, int, str, int], TaxEvent]
+
+
+def in_order(facts: GroupFacts, securities: SecurityFacts) -> list[TaxEvent]:
     """The group's events, first to last."""
-    events = [
-        GroupEvent((lot.acquired or date.min, 0, account.account_id, 0), layer=starting_layer(account, lot, securities))
-        for account, lot in facts.starting
-    ]
+    placed: list[Placed] = []
+    for account, lot in facts.starting:
+        day = lot.acquired or date.min
+        layer = starting_layer(account, lot, securities)
+        placed.append(((day, 0, account.account_id, 0), LotIn(lot.lot_id, day, layer, acquisition=True, settled=True)))
     for number, sale in enumerate(facts.past_losses):
-        events.append(GroupEvent((sale.trade_date, 0, sale.account_id, number), past_loss=loss_before_start(sale, securities)))
-    events += _trade_events(facts.trades, securities)
-    return sorted(events, key=lambda event: event.order)
+        placed.append(((sale.trade_date, 0, sale.account_id, number), past_loss(sale, securities)))
+    placed += _trade_events(facts.trades, securities)
+    return [event for _, event in sorted(placed, key=lambda each: each[0])]
 
 
-def _trade_events(trades: Sequence[tuple[AccountFacts, TradeBooked]], securities: SecurityFacts) -> list[GroupEvent]:
-    events: list[GroupEvent] = []
-    orders: dict[tuple[date, str, str], GroupEvent] = {}
+def _trade_events(trades: Sequence[tuple[AccountFacts, TradeBooked]], securities: SecurityFacts) -> list[Placed]:
+    placed: list[Placed] = []
+    orders: dict[tuple[date, str, str], tuple[tuple[date, int, str, int], list[Fill]]] = {}
     for account, trade in sorted(trades, key=lambda at: (at[1].trade_date, at[1].account_id, at[1].trade_seq)):
         order = (trade.trade_date, 1, trade.account_id, trade.trade_seq)
         if trade.side == "buy":
-            events.append(GroupEvent(order, layer=_bought_layer(account, trade, securities), booked_here=True))
+            placed.append((order, LotIn(trade.trade_id, trade.trade_date, _bought_layer(account, trade, securities), acquisition=True)))
             continue
         name = (trade.trade_date, trade.account_id, trade.cl_ord_id)
-        if name not in orders:
-            orders[name] = GroupEvent(order)
-            events.append(orders[name])
-        orders[name].fills.append(trade)
-    return events
+        orders.setdefault(name, (order, []))[1].append(_fill(account, trade, securities))
+    return placed + [(order, Sale(fills[0].event_id, order[0], tuple(fills))) for order, fills in orders.values()]
+
+
+def _fill(account: AccountFacts, trade: TradeBooked, securities: SecurityFacts) -> Fill:
+    """A booked sale, its lots by their present name and in today's shares."""
+    factor = securities.split_factor(trade.security_id, trade.trade_date)
+    lots = tuple(LotPart(account.lot_named(lot.lot_id), lot.quantity * factor) for lot in trade.lots)
+    return Fill(trade.trade_id, trade.account_id, trade.security_id, None, cents_half_even(trade.amount), lots)
 
 
 def starting_layer(account: AccountFacts, lot: StartingLot, securities: SecurityFacts) -> Layer:
@@ -116,9 +113,8 @@ def _bought_layer(account: AccountFacts, trade: TradeBooked, securities: Securit
     return Layer(account.account_id, lot_id, purchase_id, trade.security_id, quantity, cost, trade.trade_date, trade.trade_date)
 
 
-def loss_before_start(sale: PastSale, securities: SecurityFacts) -> Loss:
-    """A loss from before the ledger began: no lot, and no holding period to hand on."""
+def past_loss(sale: PastSale, securities: SecurityFacts) -> PastLoss:
+    """A loss from before the ledger began, in today's shares."""
     loss_id = f"past/{sale.account_id}/{sale.security_id}/{sale.trade_date.isoformat()}"
     quantity = sale.quantity * securities.split_factor(sale.security_id, sale.trade_date)
-    amount = -cents_half_even(sale.gain)
-    return Loss(loss_id, sale.account_id, sale.security_id, "", loss_id, sale.trade_date, None, None, quantity, amount, row=None)
+    return PastLoss(loss_id, sale.trade_date, sale.account_id, sale.security_id, quantity, -cents_half_even(sale.gain))
