@@ -1,0 +1,232 @@
+"""A household's history in the shape of the cases file (section 11 of the rules) to its books, and the books in the same shape.
+
+Order: by date; within a day by `seq`, which is the known order.  Without it a day goes: corporate actions, shares in, transfers, gifts out,
+sales; the sales of one day whose order is not known are one sale, so that their losses go by original purchase (section 1.4).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from libs.common.money import ZERO
+from services.wash_sale.core.book import Book, Gift
+from services.wash_sale.core.booking import book_event
+from services.wash_sale.core.history_accounts import read_accounts
+from services.wash_sale.core.history_events import name_of, read_event
+from services.wash_sale.core.history_fields import BadField, BadHistory, Fields
+from services.wash_sale.core.identity import IdentityEntry, IdentityTable
+from services.wash_sale.core.lot_methods import FUND_LIKE
+from services.wash_sale.core.lots import Layer
+from services.wash_sale.core.matching import Wash
+from services.wash_sale.core.policy import DEFAULT_POLICY, Policy
+from services.wash_sale.core.refusals import Refusal, RefusalCode
+from services.wash_sale.core.sale_rows import SaleRow
+from services.wash_sale.core.tax_events import GiftOut, LotIn, Sale, Split, TaxAccount, TaxEvent, Transfer
+
+T = TypeVar("T")
+
+
+class Dated(msgspec.Struct, frozen=True):
+    """An event in its place: the day, the known order within it (None where unknown), and how errors call it."""
+
+    event: TaxEvent
+    seq: int | None
+    name: str
+
+
+@dataclass(frozen=True)
+class History:
+    """What a file says of one household, in the order of time."""
+
+    history_id: str
+    accounts: Mapping[str, TaxAccount]
+    identity: IdentityTable
+    policy: Policy
+    events: Sequence[Dated]
+
+
+@dataclass(frozen=True)
+class HistoryBooks:
+    """What follows from a history; `book` for whatever else is asked of it."""
+
+    history_id: str
+    accounts: Mapping[str, TaxAccount]
+    rows: Sequence[SaleRow]
+    layers: Sequence[Layer]
+    washes: Sequence[Wash]
+    gifts: Sequence[Gift]
+    book: Book
+
+
+def books_of_history(raw: object, number: int = 0) -> HistoryBooks | BadHistory:
+    """The books of one history of a file, or the first thing that is wrong with it."""
+    history = read_history(raw, number)
+    return history if isinstance(history, BadHistory) else replay_history(history)
+
+
+def read_history(raw: object, number: int = 0) -> History | BadHistory:
+    """Read one history; `number` names it where it has no id."""
+    history_id = str(raw.get("id", number)) if isinstance(raw, Mapping) else str(number)
+    try:
+        fields = Fields(raw, "history")
+        accounts = read_accounts(fields.raw.get("accounts"))
+        identity, policy = _identity(fields), _policy(fields)
+        return History(history_id, accounts, identity, policy, in_order(_events(fields, accounts)))
+    except BadField as error:
+        return BadHistory(history_id, error.code, error.event, error.field, error.detail)
+
+
+def _events(fields: Fields, accounts: Mapping[str, TaxAccount]) -> list[Dated]:
+    method = fields.choice("lot_method", ("fifo", "specific_id", "average", "lifo", "hifo"), "fifo")
+    transactions = fields.raw.get("transactions")
+    if not isinstance(transactions, list):
+        raise fields.bad(RefusalCode.MISSING, "transactions", "a list of transactions is needed")
+    found: list[Dated] = []
+    lots: set[tuple[str, str, str]] = set()
+    for number, raw in enumerate(transactions):
+        each = Fields(raw, name_of(raw, number))
+        event = read_event(each, method, str(each.raw.get("event_id", each.raw.get("seq", number + 1))))
+        _check(each, event, fields, accounts)
+        if isinstance(event, LotIn):
+            key = (event.layer.account_id, event.layer.security_id, event.layer.lot_id)
+            if key in lots:
+                raise each.bad(RefusalCode.DUPLICATE_LOT, "lot_id", f"{event.layer.lot_id} has come in before")
+            lots.add(key)
+        found.append(Dated(event, _seq(each), each.event))
+    return _splits_once(found)
+
+
+def _seq(fields: Fields) -> int | None:
+    seq = fields.raw.get("seq")
+    if seq is not None and (not isinstance(seq, int) or isinstance(seq, bool)):
+        raise fields.bad(RefusalCode.NOT_READABLE, "seq", f"{seq!r} is not a whole number")
+    return seq
+
+
+def _check(each: Fields, event: TaxEvent, history: Fields, accounts: Mapping[str, TaxAccount]) -> None:
+    for field in ("account", "from_account", "to_account"):
+        if each.has(field) and each.text(field) not in accounts:
+            raise each.bad(RefusalCode.UNKNOWN_ACCOUNT, field, f"{each.text(field)} is not among the accounts")
+    if isinstance(event, Sale) and event.fills[0].method == "average":
+        kind = _security(history, event.fills[0].security_id).get("type")
+        if kind is not None and kind not in FUND_LIKE:
+            raise each.bad(RefusalCode.AVERAGE_NOT_ALLOWED, "lot_method", f"average basis is for funds and reinvestment plans, not {kind}")
+
+
+def _security(history: Fields, security_id: str) -> Mapping[str, Any]:
+    securities = history.raw.get("securities")
+    found = securities.get(security_id) if isinstance(securities, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def _splits_once(events: Sequence[Dated]) -> list[Dated]:
+    """A split is the security's: listed once, under whichever account, it reaches every account; listed account by account, each once."""
+    listed: dict[tuple[date, str], int] = {}
+    for dated in events:
+        if isinstance(dated.event, Split):
+            key = (dated.event.day, dated.event.security_id)
+            listed[key] = listed.get(key, 0) + 1
+    return [
+        replace(dated, event=replace(dated.event, account_id=None))
+        if isinstance(dated.event, Split) and listed[dated.event.day, dated.event.security_id] == 1
+        else dated
+        for dated in events
+    ]
+
+
+def _identity(fields: Fields) -> IdentityTable:
+    """`identity_groups`: [{"group", "securities", "since"?}]; by default the share classes of one issuer (`securities`: id -> issuer)."""
+    entries: list[IdentityEntry] = []
+    securities = fields.raw.get("securities")
+    for security_id in securities if isinstance(securities, Mapping) else ():
+        issuer = _security(fields, security_id).get("issuer")
+        if issuer is not None:
+            entries.append(IdentityEntry(security_id, f"issuer/{issuer}"))
+    for number, raw in enumerate(fields.raw.get("identity_groups") or ()):
+        each = Fields(raw, f"identity_groups[{number}]")
+        since = each.day_or_none("since") or date.min
+        members = each.raw.get("securities")
+        if not isinstance(members, list):
+            raise each.bad(RefusalCode.MISSING, "securities", "a list of securities is needed")
+        entries += [IdentityEntry(str(member), each.text("group"), since) for member in members]
+    return IdentityTable(entries)
+
+
+def _policy(fields: Fields) -> Policy:
+    try:
+        return msgspec.convert(fields.raw.get("policy") or {}, Policy) if fields.has("policy") else DEFAULT_POLICY
+    except msgspec.ValidationError as error:
+        raise fields.bad(RefusalCode.NOT_READABLE, "policy", str(error)) from None
+
+
+def in_order(events: Iterable[Dated]) -> list[Dated]:
+    """Events by time; the sales of a day without a known order become one."""
+    known: list[Dated] = []
+    together: dict[date, list[Dated]] = {}
+    for dated in events:
+        if dated.seq is None and isinstance(dated.event, Sale):
+            together.setdefault(dated.event.day, []).append(dated)
+        else:
+            known.append(dated)
+    for sales in together.values():
+        known.append(_one_sale(sorted(sales, key=_canonical)))
+    return sorted(known, key=_place)
+
+
+def _one_sale(sales: Sequence[Dated]) -> Dated:
+    first = sales[0]
+    if len(sales) == 1:
+        return first
+    fills = tuple(fill for dated in sales if isinstance(dated.event, Sale) for fill in dated.event.fills)
+    return Dated(Sale(first.event.event_id, first.event.day, fills), None, ", ".join(dated.name for dated in sales))
+
+
+def _place(dated: Dated) -> tuple[date, int, str]:
+    if dated.seq is not None:
+        return (dated.event.day, dated.seq, _canonical(dated))
+    return (dated.event.day, UNKNOWN_ORDER + _rank(dated.event), _canonical(dated))
+
+
+UNKNOWN_ORDER = 1 << 62
+
+
+def _rank(event: TaxEvent) -> int:
+    for rank, kinds in enumerate(((LotIn,), (Transfer,), (GiftOut,), (Sale,)), start=1):
+        if isinstance(event, kinds):
+            return rank
+    return 0
+
+
+def _canonical(dated: Dated) -> str:
+    event = dated.event
+    if isinstance(event, LotIn):
+        return f"{event.layer.account_id} {event.layer.lot_id}"
+    if isinstance(event, Sale):
+        return f"{event.fills[0].account_id} {event.fills[0].event_id}"
+    return f"{type(event).__name__} {msgspec.json.encode(event).decode()}"
+
+
+def replay_history(history: History) -> HistoryBooks | BadHistory:
+    """Book the events one after the other; the first that can't be booked refuses the whole history."""
+    book = Book(history.accounts, history.identity, history.policy)
+    for position, dated in enumerate(history.events):
+        if refusal := book_event(book, dated.event):
+            return _refused(history, position, refusal)
+        book.forget_undo(book.mark())
+    layers = sorted(book.layers(), key=lambda layer: (layer.account_id, layer.security_id, layer.acquired or date.min, layer.lot_id))
+    return HistoryBooks(history.history_id, history.accounts, book.rows, layers, book.washes, book.gifts, book)
+
+
+def _refused(history: History, position: int, refusal: Refusal) -> BadHistory:
+    code = refusal.code
+    later = [dated.event for dated in history.events[position + 1 :] if isinstance(dated.event, LotIn)]
+    if code is RefusalCode.UNKNOWN_LOT and any(event.layer.lot_id == refusal.lot_id for event in later):
+        code = RefusalCode.SALE_BEFORE_PURCHASE
+    if code is RefusalCode.OVERSOLD_POSITION and refusal.limit == ZERO and any(event.acquisition for event in later):
+        code = RefusalCode.SALE_BEFORE_PURCHASE
+    detail = replace(refusal, code=code).text()
+    return BadHistory(history.history_id, code, history.events[position].name, refusal.field or "", detail)
