@@ -16,7 +16,7 @@ from services.wash_sale.core.holding_period import term_of
 from services.wash_sale.core.lot_methods import allowed_method
 from services.wash_sale.core.tax_year import giving, netting, rates
 from services.wash_sale.core.tax_year.dividends import dividend_holding
-from services.wash_sale.core.tax_year.sales import Sale
+from services.wash_sale.core.tax_year.sales import SoldLayer
 from services.wash_sale.core.tax_year.tables import NIIT_RATE, NIIT_THRESHOLDS, YEARS, FilingStatus, TaxRefusal, filing_status, year_table
 
 D = Decimal
@@ -234,9 +234,9 @@ def net_year(inputs: Inputs) -> Answer:
     }
 
 
-def _washed_sale(term: str, inputs: Inputs) -> Sale:
+def _washed_sale(term: str, inputs: Inputs) -> SoldLayer:
     loss, bought, sold = amount(inputs, f"{term}_raw_loss"), date(2024, 1, 2), date(2025, 6, 2)
-    return Sale(
+    return SoldLayer(
         "S1",
         "A",
         "T1",

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from libs.common.money import ZERO, plain
 from services.wash_sale.core.holding_period import Term
-from services.wash_sale.core.tax_year.sales import Reported, Sale
+from services.wash_sale.core.tax_year.sales import Reported, SoldLayer
 
 Box = Literal["A", "B", "C", "D", "E", "F"]
 Certainty = Literal["confirmed", "provisional", "unknowable"]
@@ -61,12 +61,12 @@ class BoxTotal(Struct, frozen=True):
     gain: Decimal = ZERO
 
 
-def form_rows(sales: Iterable[Sale], as_of: date, outside_accounts: bool) -> list[Form8949Row]:
+def form_rows(sales: Iterable[SoldLayer], as_of: date, outside_accounts: bool) -> list[Form8949Row]:
     """The form's rows, by box, day of sale, sale and lot; layers of a sold lot with the same box and day of purchase are one row.
 
     Sales of unknown basis have no row: the form can't be filed with them, and whoever asks must list them.
     """
-    together: dict[tuple[str, ...], list[Sale]] = {}
+    together: dict[tuple[str, ...], list[SoldLayer]] = {}
     for sale in sales:
         if sale.raw_gain is not None:
             together.setdefault(_key(sale), []).append(sale)
@@ -74,12 +74,12 @@ def form_rows(sales: Iterable[Sale], as_of: date, outside_accounts: bool) -> lis
     return sorted(rows, key=lambda row: (row.box, row.sold, row.account_id, row.sale_id, row.lot_id, row.acquired, row.code))
 
 
-def box_of(sale: Sale) -> Box:
+def box_of(sale: SoldLayer) -> Box:
     """The box that the sale belongs in."""
     return BOXES[sale.term, sale.reported]
 
 
-def _key(sale: Sale) -> tuple[str, ...]:
+def _key(sale: SoldLayer) -> tuple[str, ...]:
     return (
         sale.taxpayer_id,
         sale.account_id,
@@ -92,14 +92,14 @@ def _key(sale: Sale) -> tuple[str, ...]:
     )
 
 
-def _acquired(sale: Sale) -> str:
+def _acquired(sale: SoldLayer) -> str:
     """Column (b): the date of purchase, also where a wash sale lengthened the period; INHERITED for an inheritance."""
     if sale.inherited:
         return "INHERITED"
     return "" if sale.acquired is None else sale.acquired.isoformat()
 
 
-def _row(layers: Sequence[Sale], as_of: date, outside_accounts: bool) -> Form8949Row:
+def _row(layers: Sequence[SoldLayer], as_of: date, outside_accounts: bool) -> Form8949Row:
     first = layers[0]
     proceeds = sum((sale.proceeds for sale in layers), ZERO)
     gain = sum((sale.allowed_gain or ZERO for sale in layers), ZERO)
@@ -113,7 +113,7 @@ def _row(layers: Sequence[Sale], as_of: date, outside_accounts: bool) -> Form894
     certainty: Certainty = "provisional" if provisional else "unknowable" if open_loss and outside_accounts else "confirmed"
     return Form8949Row(
         box=box_of(first),
-        description=f"{plain(sum((sale.quantity for sale in layers), ZERO))} sh. {first.security_id}",
+        description=_description(layers),
         acquired=_acquired(first),
         sold=first.sold,
         proceeds=proceeds,
@@ -130,7 +130,15 @@ def _row(layers: Sequence[Sale], as_of: date, outside_accounts: bool) -> Form894
     )
 
 
-def _column_e(sale: Sale) -> Decimal:
+def _description(layers: Sequence[SoldLayer]) -> str:
+    """Column (a): shares and security, and what it was where it was no sale."""
+    shares = plain(sum((sale.quantity for sale in layers), ZERO))
+    return f"{shares} sh. {layers[0].security_id}" + {"boot": ", cash in a reorganization", "distribution": ", return of capital"}.get(
+        layers[0].kind, ""
+    )
+
+
+def _column_e(sale: SoldLayer) -> Decimal:
     """Column (e): the broker's basis where it was reported to the IRS and differs (code B then corrects it), else the ledger's.
 
     A gift sold between its two bases has neither gain nor loss: its proceeds stand for the basis.

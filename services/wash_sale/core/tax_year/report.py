@@ -16,7 +16,7 @@ from services.wash_sale.core.tax_year.estimate import Income, TaxEstimate, estim
 from services.wash_sale.core.tax_year.form_8949 import Certainty, Form8949Row, box_totals, form_rows
 from services.wash_sale.core.tax_year.giving import GiftCandidate, OpenLot, gift_candidates
 from services.wash_sale.core.tax_year.netting import Carryover, Netting, YearItems, expired_at_death, items_of, net
-from services.wash_sale.core.tax_year.sales import Sale
+from services.wash_sale.core.tax_year.sales import SoldLayer
 from services.wash_sale.core.tax_year.schedule_d import ScheduleDLine, schedule_d
 from services.wash_sale.core.tax_year.tables import FIRST_FORM_8949_YEAR, FilingStatus, TaxRefusal, TaxRefusalCode, year_table
 
@@ -100,7 +100,7 @@ class YearReport(Struct, frozen=True):
 
 
 def year_report(
-    facts: ReturnFacts, year: int, as_of: date, sales: Sequence[Sale], lots: Sequence[OpenLot], outside_accounts: bool = False
+    facts: ReturnFacts, year: int, as_of: date, sales: Sequence[SoldLayer], lots: Sequence[OpenLot], outside_accounts: bool = False
 ) -> YearReport | TaxRefusal:
     """The report of a return; `sales` and `lots` are its taxpayers', the sales of all years that are known."""
     if year < FIRST_FORM_8949_YEAR:
@@ -139,7 +139,7 @@ def year_report(
     )
 
 
-def _items(stated: YearFacts, sales: Sequence[Sale]) -> YearItems:
+def _items(stated: YearFacts, sales: Sequence[SoldLayer]) -> YearItems:
     gains = ((sale.term, sale.allowed_gain) for sale in sales if sale.allowed_gain is not None)
     return items_of(gains) + YearItems(long_gain=stated.distributions) + stated.opening
 
@@ -149,7 +149,7 @@ def _netted(facts: ReturnFacts, year: int, items: YearItems, carried: Carryover)
     return net(items, carried, facts.status_in(year) or "single", None if income is None else income.taxable)
 
 
-def _carried_into(facts: ReturnFacts, year: int, sales: Sequence[Sale]) -> Carryover:
+def _carried_into(facts: ReturnFacts, year: int, sales: Sequence[SoldLayer]) -> Carryover:
     """What is stated, else what follows from the years before, as far back as one is stated or sales are known."""
     stated = facts.of(year).carried
     if stated is not None:
@@ -188,7 +188,7 @@ def _certainty(year: int, as_of: date, rows: Sequence[Form8949Row]) -> tuple[Cer
     return ("unknowable" if any(row.certainty == "unknowable" for row in rows) else "confirmed"), None
 
 
-def _assumptions(facts: ReturnFacts, year: int, sales: Sequence[Sale], netted: Netting, estimated: bool) -> list[Assumption]:
+def _assumptions(facts: ReturnFacts, year: int, sales: Sequence[SoldLayer], netted: Netting, estimated: bool) -> list[Assumption]:
     found = []
     if facts.status_in(year) is None and netted.total < 0:
         found.append(Assumption.LIMIT_OF_3000)
