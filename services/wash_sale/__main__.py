@@ -1,20 +1,63 @@
-"""Run wash_sale: `python -m services.wash_sale` (settings in PMA_... environment variables)."""
+"""wash_sale from the command line: without arguments the service (settings in PMA_... environment variables), or an offline command.
 
+    python -m services.wash_sale
+    python -m services.wash_sale replay FILE
+    python -m services.wash_sale tax-year FILE --year 2025 --out DIR [--as-of 2026-04-10]
+
+An offline command needs neither settings nor a server; what only the service needs is imported only for it.
+"""
+
+import argparse
 import sys
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
 
-from libs.common.app import serve
-from libs.common.bus.kafka import KafkaBus
-from libs.common.clock import SystemClock
-from services.wash_sale.settings import WashSaleSettings
-from services.wash_sale.wiring import build
+from services.wash_sale import replay_command, tax_year_command
 
 
-def main() -> int:
-    """Serve until told to stop; 1 if the service failed."""
+def main(arguments: Sequence[str]) -> int:
+    """Serve until told to stop (1 if the service failed), or run a command (its code: 0 done, 1 something was refused, 2 unreadable)."""
+    asked = parser().parse_args(arguments)
+    if asked.command == "replay":
+        return replay_command.run(asked.file)
+    if asked.command == "tax-year":
+        return tax_year_command.run(asked.file, asked.year, asked.out, asked.as_of)
+    return serve_forever()
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their arguments."""
+    found = argparse.ArgumentParser(prog="python -m services.wash_sale", description="The tax ledger: the service, or a command on a file.")
+    commands = found.add_subparsers(dest="command", metavar="COMMAND")
+    replay = commands.add_parser("replay", help="histories to sales, lots and wash sales, as JSON")
+    replay.add_argument("file", type=Path, metavar="FILE", help="one history, or an array of them, as JSON")
+    year = commands.add_parser("tax-year", help="Form 8949 and Schedule D of a year, as CSV and JSON")
+    year.add_argument("file", type=Path, metavar="FILE", help="one history, or an array of them, as JSON")
+    year.add_argument("--year", type=_year, required=True, metavar="Y", help="the tax year")
+    year.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write the tables")
+    year.add_argument("--as-of", type=date.fromisoformat, metavar="DATE", help="as known on this day (default: the last event's)")
+    return found
+
+
+def _year(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) == 4):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a year such as 2025")
+    return int(text)
+
+
+def serve_forever() -> int:
+    """The service."""
+    from libs.common.app import serve  # noqa: PLC0415
+    from libs.common.bus.kafka import KafkaBus  # noqa: PLC0415
+    from libs.common.clock import SystemClock  # noqa: PLC0415
+    from services.wash_sale.settings import WashSaleSettings  # noqa: PLC0415
+    from services.wash_sale.wiring import build  # noqa: PLC0415
+
     settings = WashSaleSettings()
     service, app = build(settings, KafkaBus(settings.kafka_bootstrap, settings.session_timeout_ms), SystemClock())
     return serve(app, service, settings)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -34,17 +34,23 @@ def schedule_d(
     """
     return [
         *(_of_box(box, boxes[box]) for box in ("A", "B", "C")),
-        ScheduleDLine("short, other papers", "Realised before the ledger began", opening.short_gain - opening.short_loss),
+        *_before("short", opening.short_gain, opening.short_loss),
         ScheduleDLine("6", "Short-term capital loss carryover", -carried.short),
         ScheduleDLine("7", "Net short-term capital gain or loss", year.net_short),
         *(_of_box(box, boxes[box]) for box in ("D", "E", "F")),
-        ScheduleDLine("long, other papers", "Realised before the ledger began", opening.long_gain - opening.long_loss),
+        *_before("long", opening.long_gain, opening.long_loss),
         ScheduleDLine("13", "Capital gain distributions", distributions),
         ScheduleDLine("14", "Long-term capital loss carryover", -carried.long),
         ScheduleDLine("15", "Net long-term capital gain or loss", year.net_long),
         ScheduleDLine("16", "Lines 7 and 15 combined", year.total),
         ScheduleDLine("21", "Deductible loss", -year.deduction),
     ]
+
+
+def _before(term: str, gain: Decimal, loss: Decimal) -> list[ScheduleDLine]:
+    if not gain and not loss:
+        return []
+    return [ScheduleDLine(f"{term}, other papers", "Realised before the ledger began", gain - loss)]
 
 
 def _of_box(box: Box, total: BoxTotal) -> ScheduleDLine:

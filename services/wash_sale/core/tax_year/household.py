@@ -1,0 +1,73 @@
+"""The tax year of a household: every return of it, from one set of books."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from msgspec import Struct
+
+from services.wash_sale.core.lots import Layer
+from services.wash_sale.core.sale_rows import SaleRow
+from services.wash_sale.core.tax_year.report import ReturnFacts, YearFacts, YearReport, year_report
+from services.wash_sale.core.tax_year.sales import open_lots, sold_layers
+from services.wash_sale.core.tax_year.stated import BadStatement, StatedTax, returns_of
+from services.wash_sale.core.tax_year.tables import TaxRefusal, TaxRefusalCode
+
+
+class HouseholdBooks(Struct, frozen=True):
+    """What the ledger says: `taxpayer_of` are the taxable accounts and their owners; `corporations` the owners that file as such.
+
+    `openings` is what the ledger knows of a taxpayer's years from before it began.  `outside_accounts`: there are accounts that no feed
+    covers.
+    """
+
+    household_id: str
+    rows: Sequence[SaleRow]
+    layers: Sequence[Layer]
+    taxpayer_of: Mapping[str, str]
+    corporations: frozenset[str] = frozenset()
+    openings: Mapping[str, Mapping[int, YearFacts]] = {}
+    outside_accounts: bool = False
+
+
+class HouseholdYear(Struct, frozen=True):
+    """The returns of a household, and what it could not answer, by name."""
+
+    household_id: str
+    year: int
+    as_of: date
+    returns: list[YearReport]
+    refused: list[TaxRefusal]
+
+
+def household_year(books: HouseholdBooks, stated: StatedTax, year: int, as_of: date) -> HouseholdYear | BadStatement:
+    """A report for each return; a controlled corporation files no Form 1040, so its sales are refused here, not its trades' washes."""
+    taxpayers = sorted(set(books.taxpayer_of.values()) - books.corporations)
+    for index, each in enumerate(stated.returns):
+        for name in each.taxpayers:
+            if name not in taxpayers:
+                return BadStatement(f"tax.returns[{index}].taxpayers", f"{name} owns no taxable account here")
+    facts = returns_of(stated, taxpayers, books.openings)
+    found = [_one_return(books, stated, each, year, as_of) for each in facts]
+    return HouseholdYear(
+        household_id=books.household_id,
+        year=year,
+        as_of=as_of,
+        returns=[each for each in found if isinstance(each, YearReport)],
+        refused=_distinct([*(each for each in found if isinstance(each, TaxRefusal)), *_corporate(books)]),
+    )
+
+
+def _one_return(books: HouseholdBooks, stated: StatedTax, facts: ReturnFacts, year: int, as_of: date) -> YearReport | TaxRefusal:
+    own = {account_id: name for account_id, name in books.taxpayer_of.items() if name in facts.taxpayer_ids}
+    sales = sold_layers(books.rows, own, stated.form_1099b)
+    lots = open_lots(books.layers, own, stated.prices, as_of)
+    return year_report(facts, year, as_of, sales, lots, books.outside_accounts)
+
+
+def _corporate(books: HouseholdBooks) -> list[TaxRefusal]:
+    owners = sorted(books.corporations & set(books.taxpayer_of.values()))
+    return [TaxRefusal(TaxRefusalCode.CORPORATE_RETURN, "owner", name, "persons who file Form 1040") for name in owners]
+
+
+def _distinct(refusals: Sequence[TaxRefusal]) -> list[TaxRefusal]:
+    return list(dict.fromkeys(refusals))

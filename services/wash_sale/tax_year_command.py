@@ -1,0 +1,97 @@
+"""`python -m services.wash_sale tax-year FILE --year Y --out DIR`: Form 8949 and Schedule D from a file of histories, without a server.
+
+FILE is what `replay` takes.  A history may say more under `tax`: returns with filing status, income and carryovers, prices, what the
+broker's Form 1099-B says (docs/tax-year.md).
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from services.wash_sale.core.history_fields import BadHistory
+from services.wash_sale.core.history_file import HistoryBooks, books_of_history
+from services.wash_sale.core.tax_year.household import HouseholdBooks, HouseholdYear, household_year
+from services.wash_sale.core.tax_year.stated import BadStatement, read_stated
+from services.wash_sale.tax_year_files import write_files
+
+CORPORATION = ("corporation_controlled_by", "controlled_corporation")
+
+
+def run(path: Path, year: int, out: Path, as_of: date | None) -> int:
+    """Write the tables; 1 where a history was refused (the others are written), 2 where the file can't be read or written."""
+    try:
+        raw = json.loads(path.read_text(), parse_float=Decimal)
+    except (OSError, ValueError) as error:
+        return _said(f"{path}: {error}", 2)
+    histories = [each for each in (raw if isinstance(raw, list) else [raw]) if not _calculation(each)]
+    answers = [year_of_history(each, number, year, as_of) for number, each in enumerate(histories)]
+    years = [answer for answer in answers if isinstance(answer, HouseholdYear)]
+    problems = [answer for answer in answers if isinstance(answer, str)]
+    problems += [f"{each.household_id}: {refusal.text()}" for each in years for refusal in each.refused]
+    for problem in problems:
+        _said(problem, 1)
+    try:
+        written = write_files(years, out)
+    except OSError as error:
+        return _said(f"{out}: {error}", 2)
+    print(f"{len(years)} of {len(histories)} histories, {year}: {', '.join(each.name for each in written)} in {out}")  # noqa: T201
+    return 1 if problems else 0
+
+
+def _said(problem: str, code: int) -> int:
+    print(problem, file=sys.stderr)  # noqa: T201 (a command for a person)
+    return code
+
+
+def year_of_history(raw: object, number: int, year: int, as_of: date | None) -> HouseholdYear | str:
+    """The year of one history as known on `as_of` (by default the day of its last event), or what is wrong with it."""
+    books = books_of_history(_until(raw, as_of), number)
+    if isinstance(books, BadHistory):
+        return books.text()
+    assert isinstance(raw, Mapping), "the reader has refused anything else"
+    stated = read_stated(raw.get("tax") or {})
+    if not isinstance(stated, BadStatement):
+        answer = household_year(_books(books, raw), stated, year, as_of or _last_day(raw, year))
+        if isinstance(answer, HouseholdYear):
+            return answer
+        stated = answer
+    return f"{books.history_id}: {stated.field}: {stated.problem}"
+
+
+def _calculation(raw: object) -> bool:
+    """Whether an entry gives a calculation's inputs instead of a history: it has no year."""
+    return isinstance(raw, Mapping) and not raw.get("transactions") and raw.get("inputs") is not None
+
+
+def _until(raw: object, as_of: date | None) -> object:
+    """The history without what came after the day; what has no date stays, for the reader to refuse."""
+    if as_of is None or not isinstance(raw, Mapping) or not isinstance(raw.get("transactions"), list):
+        return raw
+    day = as_of.isoformat()
+    return {**raw, "transactions": [each for each in raw["transactions"] if not _day(each) > day]}
+
+
+def _day(transaction: object) -> str:
+    day = transaction.get("date") if isinstance(transaction, Mapping) else None
+    return day if isinstance(day, str) else ""
+
+
+def _last_day(raw: Mapping[str, Any], year: int) -> date:
+    days = [_day(each) for each in raw["transactions"]]
+    return date.fromisoformat(max(days)) if days else date(year, 12, 31)
+
+
+def _books(books: HistoryBooks, raw: Mapping[str, Any]) -> HouseholdBooks:
+    owners = {str(each.get("owner", "A")) for each in raw["accounts"] if str(each.get("relation") or "").startswith(CORPORATION)}
+    return HouseholdBooks(
+        household_id=books.history_id,
+        rows=books.rows,
+        layers=books.layers,
+        taxpayer_of={account.account_id: account.taxpayer_id for account in books.accounts.values() if account.taxable},
+        corporations=frozenset(owners),
+        outside_accounts=not all(account.covered for account in books.accounts.values()),
+    )

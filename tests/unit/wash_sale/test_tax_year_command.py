@@ -1,0 +1,217 @@
+"""`tax-year FILE --year Y --out DIR` as a tax professional runs it: files written, errors by event and field, other households going on."""
+
+import csv
+import json
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.wash_sale import tax_year_command
+from services.wash_sale.__main__ import main
+
+D = Decimal
+ACCOUNTS = [
+    {"id": "T1", "owner": "A", "type": "taxable"},
+    {"id": "I1", "owner": "A", "type": "roth_ira"},
+    {"id": "S1", "owner": "B", "type": "taxable", "relation": "spouse_of_A"},
+]
+
+
+def buy(seq: int, day: str, lot: str, cost: str, account: str = "T1", quantity: str = "100") -> dict[str, Any]:
+    return {
+        "seq": seq,
+        "date": day,
+        "action": "buy",
+        "account": account,
+        "security": "XYZ",
+        "quantity": quantity,
+        "cost": cost,
+        "lot_id": lot,
+    }
+
+
+def sell(seq: int, day: str, sale: str, lot: str, proceeds: str, account: str = "T1", quantity: str = "100") -> dict[str, Any]:
+    lots = [{"lot_id": lot, "quantity": quantity}]
+    return {
+        "seq": seq,
+        "date": day,
+        "action": "sell",
+        "account": account,
+        "security": "XYZ",
+        "quantity": quantity,
+        "proceeds": proceeds,
+        "sale_id": sale,
+        "lots": lots,
+    }
+
+
+def history(*transactions: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"id": "H1", "lot_method": "specific_id", "accounts": ACCOUNTS, "transactions": list(transactions), **more}
+
+
+DECEMBER = [buy(1, "2025-02-03", "L1", "5000"), sell(2, "2025-12-15", "D1", "L1", "4000")]
+JANUARY = buy(3, "2026-01-10", "L2", "4100", quantity="40")
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+class Tables:
+    """What a run wrote and said."""
+
+    def __init__(self, out: Path, code: int) -> None:
+        self.code = code
+        self.form = read(out / "form_8949.csv")
+        self.schedule = {(r["household"], r["return"], r["line"]): r["h_gain"] for r in read(out / "schedule_d.csv")}
+        self.gifts = read(out / "gift_candidates.csv")
+        self.years = json.loads((out / "tax_year.json").read_text())
+        assert json.loads((out / "form_8949.json").read_text()) == self.form
+
+
+def run(tmp_path: Path, value: object, year: int = 2025, as_of: str | None = None) -> Tables:
+    (tmp_path / "in.json").write_text(json.dumps(value))
+    asked = ["tax-year", str(tmp_path / "in.json"), "--year", str(year), "--out", str(tmp_path / "out" / "deep")]
+    code = main([*asked, *(["--as-of", as_of] if as_of else [])])
+    return Tables(tmp_path / "out" / "deep", code)
+
+
+@pytest.mark.parametrize(
+    ("as_of", "adjustment", "gain", "certainty", "until"),
+    [
+        pytest.param("2025-12-31", "", "-1000.00", "provisional", "2026-01-14", id="the window is open"),
+        pytest.param("2026-01-10", "400.00", "-600.00", "provisional", "2026-01-14", id="a January purchase denies a part"),
+        pytest.param("2026-02-01", "400.00", "-600.00", "confirmed", "", id="the window has closed"),
+        pytest.param(None, "400.00", "-600.00", "provisional", "2026-01-14", id="as of the last event where no day is given"),
+    ],
+)
+def test_a_december_loss_and_a_january_purchase(
+    tmp_path: Path, as_of: str | None, adjustment: str, gain: str, certainty: str, until: str
+) -> None:
+    found = run(tmp_path, history(*DECEMBER, JANUARY), as_of=as_of)
+    assert found.code == 0
+    row = found.form[0]
+    assert (row["part"], row["box"], row["a_description"], row["c_sold"]) == ("I", "A", "100 sh. XYZ", "2025-12-15")
+    assert (row["f_code"], row["g_adjustment"], row["h_gain"]) == ("W" if adjustment else "", adjustment, gain)
+    assert (row["certainty"], row["provisional_until"]) == (certainty, until)
+    assert found.schedule["H1", "A", "1b"] == found.schedule["H1", "A", "7"] == found.schedule["H1", "A", "16"] == gain
+    assert found.schedule["H1", "A", "21"] == gain
+
+
+def test_an_outside_account_leaves_a_loss_unknowable(tmp_path: Path) -> None:
+    outside = {"id": "X1", "owner": "A", "type": "taxable", "covered": False}
+    found = run(tmp_path, {**history(*DECEMBER), "accounts": [*ACCOUNTS, outside]}, as_of="2026-06-01")
+    assert found.form[0]["certainty"] == "unknowable"
+    assert found.years[0]["returns"][0]["certainty"] == "unknowable"
+
+
+def test_an_iras_sales_are_no_ones(tmp_path: Path) -> None:
+    found = run(tmp_path, history(buy(1, "2025-02-03", "L1", "5000", "I1"), sell(2, "2025-06-02", "S1", "L1", "4000", "I1")))
+    assert found.form == []
+    assert found.schedule["H1", "A", "16"] == "0.00"
+
+
+def test_spouses_file_apart_unless_the_file_says_so(tmp_path: Path) -> None:
+    both = [*DECEMBER, buy(3, "2024-02-05", "B1", "1000", "S1"), sell(4, "2025-12-16", "D2", "B1", "3500", "S1")]
+    apart = run(tmp_path, history(*both))
+    assert (apart.schedule["H1", "A", "16"], apart.schedule["H1", "B", "16"]) == ("-1000.00", "2500.00")
+    joint = run(tmp_path, history(*both, tax={"returns": [{"taxpayers": ["A", "B"], "filing_status": "mfj"}]}))
+    assert joint.schedule["H1", "A+B", "16"] == "1500.00"
+    assert {row["return"] for row in joint.form} == {"A+B"}
+
+
+TAX = {
+    "returns": [
+        {
+            "taxpayers": ["A"],
+            "filing_status": "single",
+            "years": {
+                "2025": {
+                    "income": {
+                        "ordinary_taxable_income": "150000",
+                        "magi": "190000",
+                        "investment_income": "2000",
+                        "state": {"name": "XX", "short_frac": "0.05", "long_frac": "0.05"},
+                    },
+                    "short_carryover_in": "500",
+                    "long_carryover_in": "0",
+                }
+            },
+        }
+    ],
+    "prices": {"XYZ": "80"},
+}
+
+
+def test_the_estimate_and_gift_candidates(tmp_path: Path) -> None:
+    """A 4,000 long gain less 500: 15 of a hundred, 5 to the state; the 50 shares left would add 1,500 at the same rates."""
+    held = history(buy(1, "2020-02-03", "L1", "5000"), sell(2, "2025-06-02", "S1", "L1", "6500", quantity="50"), tax=TAX)
+    found = run(tmp_path, held, as_of="2025-12-31")
+    report = found.years[0]["returns"][0]
+    assert D(report["estimate"]["tax_on_gains"]) == (4000 - 500) * (D("0.15") + D("0.05"))
+    assert D(report["estimate"]["more_if_all_sold"]) == 1500 * (D("0.15") + D("0.05"))
+    assert [(row["lot_id"], row["gain_avoided"], row["value"]) for row in found.gifts] == [("L1", "1500.00", "4000.00")]
+    assert found.schedule["H1", "A", "6"] == "-500.00"
+
+
+def test_a_bad_history_is_named_and_the_others_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = [
+        {**history(buy(1, "2025-02-30", "L1", "5000")), "id": "no such day"},
+        {**history(buy(1, "2025-02-03", "L1", "5000", quantity="0")), "id": "no shares"},
+        {**history(*DECEMBER, tax={"returns": [{"taxpayers": ["Z"]}]}), "id": "stranger"},
+        {**history(*DECEMBER, tax={"prices": {"XYZ": "much"}}), "id": "no price"},
+        "no history",
+    ]
+    found = run(tmp_path, [bad[0], history(*DECEMBER), *bad[1:]])
+    assert found.code == 1
+    assert [year["household_id"] for year in found.years] == ["H1"]
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 5
+    assert "no such day: " in said[0] and "date" in said[0] and "2025-02-30" in said[0]
+    assert "no shares: " in said[1] and "quantity" in said[1]
+    assert said[2] == "stranger: tax.returns[0].taxpayers: Z owns no taxable account here"
+    assert "no price: tax.prices" in said[3]
+
+
+def test_a_corporations_sales_are_refused_by_name_and_still_wash(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corporation = {"id": "C1", "owner": "C", "type": "taxable", "relation": "corporation_controlled_by_A"}
+    value = {**history(*DECEMBER, buy(3, "2025-12-20", "L2", "4000", "C1")), "accounts": [*ACCOUNTS, corporation]}
+    found = run(tmp_path, value)
+    assert found.code == 1
+    assert "corporate_return: owner is C" in capsys.readouterr().err
+    assert found.form[0]["g_adjustment"] == "1000.00"
+    assert {name for _, name, _ in found.schedule} == {"A", "B"}
+
+
+def test_a_year_without_figures_leaves_the_estimate_out_by_name(tmp_path: Path) -> None:
+    years = {"2024": TAX["returns"][0]["years"]["2025"]}  # type: ignore[index]
+    tax = {"returns": [{"taxpayers": ["A"], "filing_status": "single", "years": years}]}
+    found = run(tmp_path, history(*DECEMBER, tax=tax), year=2024)
+    assert found.years[0]["returns"][0]["estimate"] is None
+    assert found.years[0]["returns"][0]["no_estimate_because"] == "year_without_figures: year is 2024, possible: 2025, 2026"
+
+
+def test_a_file_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in.json").write_text("{")
+    assert tax_year_command.run(tmp_path / "in.json", 2025, tmp_path, None) == 2
+    assert tax_year_command.run(tmp_path / "none.json", 2025, tmp_path, date(2025, 1, 1)) == 2
+    said = capsys.readouterr().err
+    assert "in.json" in said and "none.json" in said
+
+
+@pytest.mark.parametrize("year", ["25", "2025.0", "next"])
+def test_a_year_that_is_none(tmp_path: Path, year: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["tax-year", "x.json", "--year", year, "--out", str(tmp_path)])
+    assert "is not a year such as 2025" in capsys.readouterr().err
+
+
+def test_replay_prints_the_cases_shape(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in.json").write_text(json.dumps(history(*DECEMBER)))
+    assert main(["replay", str(tmp_path / "in.json")]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert [each["id"] for each in answer] == ["H1"]
+    assert set(answer[0]) >= {"sales", "lots", "washes"}
