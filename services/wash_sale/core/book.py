@@ -45,6 +45,13 @@ class Gift(Struct, frozen=True):
     basis: Decimal | None
 
 
+class Touched(NamedTuple):
+    """What changed in the books."""
+
+    rows: dict[int, SaleRow]
+    lots: set[LotKey]
+
+
 class Position:
     """An account's lots of one security: `lots` by id (an emptied one stays known), `order` the open ones by date of acquisition."""
 
@@ -86,12 +93,24 @@ class Book:
 
     def forget_undo(self, mark: int) -> None:
         """Nothing before the mark will be taken back any more."""
-        del self._undo[: mark - self._undo_base]
-        self._undo_base = mark
+        if mark > self._undo_base:
+            del self._undo[: mark - self._undo_base]
+            self._undo_base = mark
 
     def goes_back_to(self, mark: int) -> bool:
         """Whether a mark is still there to go back to."""
         return mark >= self._undo_base
+
+    def touched_since(self, mark: int) -> "Touched":
+        """The rows, by number as they were, and the lots that changed since a mark."""
+        rows: dict[int, SaleRow] = {}
+        lots: set[LotKey] = set()
+        for undo, target, key, old in reversed(self._undo[mark - self._undo_base :]):
+            if undo is _nothing:
+                lots.add(target)
+            elif target is self.rows and key is not None:
+                rows[key] = old
+        return Touched(rows, lots)
 
     def _set(self, target: dict[Any, Any], key: Any, value: Any) -> None:
         self._undo.append((_unset, target, key, target.get(key)))
@@ -116,6 +135,7 @@ class Book:
         if position is None:
             position = self.positions[key.account_id, key.security_id] = Position()
         before = position.lots.get(key.lot_id)
+        self._undo.append((_nothing, key, None, None))  # so that `touched_since` finds it
         self._set(position.lots, key.lot_id, tuple(layers))
         if layers and not before:
             self._number += 1
@@ -189,8 +209,8 @@ class Book:
     def homes(self, purchase: Purchase) -> Sequence[LotKey]:
         """Where the shares of a purchase may be."""
         home = LotKey(purchase.account_id, purchase.security_id, purchase.lot_id)
-        moved = self._moved.get(purchase.purchase_id, ())
-        return (home, *(to for to in moved if to != home))
+        moved = self._moved.get(purchase.purchase_id)
+        return (home,) if moved is None else (home, *(to for to in moved if to != home))
 
     def _has_free_shares(self, purchase: Purchase) -> bool:
         purchase_id = purchase.purchase_id
@@ -242,6 +262,10 @@ def _day_of(purchase: Purchase) -> date:
 
 def _place_of(purchase: Purchase) -> tuple[date, int]:
     return (purchase.day, purchase.number)
+
+
+def _nothing(target: Any, key: Any, old: Any) -> None:
+    pass
 
 
 def _unset(target: dict[Any, Any], key: Any, old: Any) -> None:

@@ -1,13 +1,9 @@
-"""A household's history in the shape of the cases file (section 11 of the rules) to its books, and the books in the same shape.
-
-Order: by date; within a day by `seq`, which is the known order.  Without it a day goes: corporate actions, shares in, transfers, gifts out,
-sales; the sales of one day whose order is not known are one sale, so that their losses go by original purchase (section 1.4).
-"""
+"""A household's history in the shape of the cases file (section 11 of the rules) to its books, and the books in the same shape."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -22,20 +18,11 @@ from services.wash_sale.core.identity import IdentityEntry, IdentityTable
 from services.wash_sale.core.lot_methods import FUND_LIKE
 from services.wash_sale.core.lots import Layer
 from services.wash_sale.core.matching import Wash
+from services.wash_sale.core.order_of_events import Dated, Step, in_order, steps
 from services.wash_sale.core.policy import DEFAULT_POLICY, Policy
 from services.wash_sale.core.refusals import Refusal, RefusalCode
 from services.wash_sale.core.sale_rows import SaleRow
-from services.wash_sale.core.tax_events import GiftOut, LotIn, Sale, Split, TaxAccount, TaxEvent, Transfer
-
-T = TypeVar("T")
-
-
-class Dated(msgspec.Struct, frozen=True):
-    """An event in its place: the day, the known order within it (None where unknown), and how errors call it."""
-
-    event: TaxEvent
-    seq: int | None
-    name: str
+from services.wash_sale.core.tax_events import LotIn, Sale, Split, TaxAccount, TaxEvent
 
 
 @dataclass(frozen=True)
@@ -163,70 +150,27 @@ def _policy(fields: Fields) -> Policy:
         raise fields.bad(RefusalCode.NOT_READABLE, "policy", str(error)) from None
 
 
-def in_order(events: Iterable[Dated]) -> list[Dated]:
-    """Events by time; the sales of a day without a known order become one."""
-    known: list[Dated] = []
-    together: dict[date, list[Dated]] = {}
-    for dated in events:
-        if dated.seq is None and isinstance(dated.event, Sale):
-            together.setdefault(dated.event.day, []).append(dated)
-        else:
-            known.append(dated)
-    for sales in together.values():
-        known.append(_one_sale(sorted(sales, key=_canonical)))
-    return sorted(known, key=_place)
-
-
-def _one_sale(sales: Sequence[Dated]) -> Dated:
-    first = sales[0]
-    if len(sales) == 1:
-        return first
-    fills = tuple(fill for dated in sales if isinstance(dated.event, Sale) for fill in dated.event.fills)
-    return Dated(Sale(first.event.event_id, first.event.day, fills), None, ", ".join(dated.name for dated in sales))
-
-
-def _place(dated: Dated) -> tuple[date, int, str]:
-    if dated.seq is not None:
-        return (dated.event.day, dated.seq, _canonical(dated))
-    return (dated.event.day, UNKNOWN_ORDER + _rank(dated.event), _canonical(dated))
-
-
-UNKNOWN_ORDER = 1 << 62
-
-
-def _rank(event: TaxEvent) -> int:
-    for rank, kinds in enumerate(((LotIn,), (Transfer,), (GiftOut,), (Sale,)), start=1):
-        if isinstance(event, kinds):
-            return rank
-    return 0
-
-
-def _canonical(dated: Dated) -> str:
-    event = dated.event
-    if isinstance(event, LotIn):
-        return f"{event.layer.account_id} {event.layer.lot_id}"
-    if isinstance(event, Sale):
-        return f"{event.fills[0].account_id} {event.fills[0].event_id}"
-    return f"{type(event).__name__} {msgspec.json.encode(event).decode()}"
-
-
 def replay_history(history: History) -> HistoryBooks | BadHistory:
     """Book the events one after the other; the first that can't be booked refuses the whole history."""
     book = Book(history.accounts, history.identity, history.policy)
-    for position, dated in enumerate(history.events):
-        if refusal := book_event(book, dated.event):
-            return _refused(history, position, refusal)
+    for step in steps(history.events):
+        if refusal := book_event(book, step.event):
+            return _refused(history, step, refusal)
         book.forget_undo(book.mark())
     layers = sorted(book.layers(), key=lambda layer: (layer.account_id, layer.security_id, layer.acquired or date.min, layer.lot_id))
     return HistoryBooks(history.history_id, history.accounts, book.rows, layers, book.washes, book.gifts, book)
 
 
-def _refused(history: History, position: int, refusal: Refusal) -> BadHistory:
-    code = refusal.code
-    later = [dated.event for dated in history.events[position + 1 :] if isinstance(dated.event, LotIn)]
-    if code is RefusalCode.UNKNOWN_LOT and any(event.layer.lot_id == refusal.lot_id for event in later):
-        code = RefusalCode.SALE_BEFORE_PURCHASE
-    if code is RefusalCode.OVERSOLD_POSITION and refusal.limit == ZERO and any(event.acquisition for event in later):
-        code = RefusalCode.SALE_BEFORE_PURCHASE
-    detail = replace(refusal, code=code).text()
-    return BadHistory(history.history_id, code, history.events[position].name, refusal.field or "", detail)
+def _refused(history: History, step: Step, refusal: Refusal) -> BadHistory:
+    code = explained_code(refusal, [dated.event for dated in history.events[step.end :]])
+    return BadHistory(history.history_id, code, step.name, refusal.field or "", replace(refusal, code=code).text())
+
+
+def explained_code(refusal: Refusal, later: Iterable[TaxEvent]) -> RefusalCode:
+    """A lot that is not there yet but comes in later was sold before its purchase."""
+    bought = [event for event in later if isinstance(event, LotIn)]
+    if refusal.code is RefusalCode.UNKNOWN_LOT and any(event.layer.lot_id == refusal.lot_id for event in bought):
+        return RefusalCode.SALE_BEFORE_PURCHASE
+    if refusal.code is RefusalCode.OVERSOLD_POSITION and refusal.limit == ZERO and any(event.acquisition for event in bought):
+        return RefusalCode.SALE_BEFORE_PURCHASE
+    return refusal.code

@@ -13,7 +13,7 @@ from libs.common.money import CENT, SHARE_STEP, ZERO, split_largest_remainder
 How = Literal["purchase", "gift", "inheritance", "spouse"]
 
 
-class Layer(Struct, frozen=True):
+class Layer(Struct, frozen=True, gc=False):
     """Shares of a lot.  The layers of a lot are in the order of its shares: a partial sale or match takes the first ones.
 
     `purchase_id` names the purchase (an order's fills are one, section 1.8); `cost` in dollars, None where unknown; `wash_adjustment` are

@@ -17,7 +17,7 @@ WASH_WINDOW = timedelta(days=30)
 """Before and after the sale, ends included: 61 calendar days (section 1.1)."""
 
 
-class Wash(Struct, frozen=True):
+class Wash(Struct, frozen=True, gc=False):
     """`quantity` replacement shares (of the day they replaced) denied `disallowed` dollars of a loss; `permanent`: no basis takes it over.
 
     `past_sale`: the loss was taken before the ledger began.
@@ -36,7 +36,7 @@ class Wash(Struct, frozen=True):
     past_sale: bool
 
 
-class Loss(Struct, frozen=True):
+class Loss(Struct, frozen=True, gc=False):
     """A loss as far as it is not washed yet: `quantity` in shares of the day it is matched on and `amount` in dollars are what is left.
 
     `row` is the sale row it belongs to, None for a sale from before the ledger began.  `uses_up`: shares sold at a gain that use up
@@ -62,7 +62,7 @@ class Loss(Struct, frozen=True):
         return not self.quantity or not (self.amount or self.uses_up)
 
 
-class Purchase(Struct, frozen=True):
+class Purchase(Struct, frozen=True, gc=False):
     """Shares of a lot that were bought, or taken in a fully taxable exchange, on a day: they may replace a loss (section 1.7)."""
 
     day: date

@@ -11,7 +11,7 @@ from services.wash_sale.core.holding_period import Term
 from services.wash_sale.core.lots import How
 
 
-class SaleRow(Struct, frozen=True):
+class SaleRow(Struct, frozen=True, gc=False):
     """One sale, lot and layer.  Gain figures are None where the basis is unknown and in a retirement account.
 
     A gift sold between its two bases has a gain of 0, no basis and no term (section 4.2).  `kind`: a sale, cash beside stock in a

@@ -40,7 +40,7 @@ class LotIn(Struct, frozen=True):
     settled: bool = False
 
 
-class LotPart(Struct, frozen=True):
+class LotPart(Struct, frozen=True, gc=False):
     """Shares of a lot that were chosen."""
 
     lot_id: str
