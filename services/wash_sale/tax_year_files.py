@@ -18,19 +18,32 @@ Row = dict[str, str]
 SHORT_BOXES = frozenset("ABC")
 
 
-def write_files(years: Sequence[HouseholdYear], out: Path) -> list[Path]:
-    """Write every file and return their paths.  Amounts are dollars and cents; dates are ISO."""
+def tables(years: Sequence[HouseholdYear]) -> dict[str, list[Row]]:
+    """Each table's rows by its name.  Amounts are dollars and cents; dates are ISO."""
     reports = [(year.household_id, report) for year in years for report in year.returns]
-    tables = {
+    return {
         "form_8949": [_form_row(name, report.return_id, row) for name, report in reports for row in report.form_8949],
         "schedule_d": [_schedule_row(name, report.return_id, line) for name, report in reports for line in report.schedule_d],
         "gift_candidates": [_gift_row(name, report.return_id, each) for name, report in reports for each in report.gift_candidates],
     }
+
+
+def write_files(years: Sequence[HouseholdYear], out: Path) -> list[Path]:
+    """Write every table as CSV and JSON, and the whole reports as JSON; returns the paths."""
     out.mkdir(parents=True, exist_ok=True)
     written = []
-    for name, rows in tables.items():
-        written += [_write(out / f"{name}.csv", _csv(rows, COLUMNS[name])), _write(out / f"{name}.json", _json(rows))]
+    for name, rows in tables(years).items():
+        written += [_write(out / f"{name}.csv", table_csv(name, rows)), _write(out / f"{name}.json", _json(rows))]
     return [*written, _write(out / "tax_year.json", _json(years))]
+
+
+def table_csv(name: str, rows: Sequence[Row]) -> str:
+    """A table as CSV with its header, also where it is empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS[name], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def _form_row(household_id: str, return_id: str, row: Form8949Row) -> Row:
@@ -132,14 +145,6 @@ COLUMNS = {
 
 def _dollars(amount: Decimal | None) -> str:
     return "" if amount is None else f"{cents_half_even(amount) + ZERO:.2f}"
-
-
-def _csv(rows: Sequence[Row], columns: Sequence[str]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def _json(value: object) -> str:
