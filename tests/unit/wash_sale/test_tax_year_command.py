@@ -215,3 +215,61 @@ def test_replay_prints_the_cases_shape(tmp_path: Path, capsys: pytest.CaptureFix
     answer = json.loads(capsys.readouterr().out)
     assert [each["id"] for each in answer] == ["H1"]
     assert set(answer[0]) >= {"sales", "lots", "washes"}
+
+
+EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "tax-year"
+
+
+@pytest.mark.parametrize("table", ["form_8949.csv", "schedule_d.csv", "gift_candidates.csv"])
+def test_the_documented_example_is_what_the_command_writes(tmp_path: Path, table: str) -> None:
+    assert tax_year_command.run(EXAMPLE / "history.json", 2025, tmp_path, date(2025, 12, 31)) == 0
+    assert (tmp_path / table).read_text() == (EXAMPLE / table).read_text()
+
+
+def test_the_documented_figures_are_the_examples(tmp_path: Path) -> None:
+    text = (EXAMPLE.parents[1] / "tax-year.md").read_text()
+    tax_year_command.run(EXAMPLE / "history.json", 2025, tmp_path, date(2025, 12, 31))
+    report = json.loads((tmp_path / "tax_year.json").read_text())[0]["returns"][0]
+    for name in ("tax_without_gains", "tax_now", "tax_if_all_sold", "more_if_all_sold"):
+        assert f"{D(report['estimate'][name]):,}" in text, name
+    for row in read(EXAMPLE / "form_8949.csv"):
+        shown = [
+            row[name] for name in ("a_description", "b_acquired", "c_sold", "d_proceeds", "e_basis", "f_code", "g_adjustment", "h_gain")
+        ]
+        cells = " | ".join([f"{row['part']} {row['box']}", *shown, row["certainty"]])
+        assert "| " + cells.replace("|  |", "| |").replace("|  |", "| |") + " |" in text
+
+
+CASES = json.loads((Path(__file__).parent / "data" / "cases.json").read_text())
+
+
+def by_part(rows: Any) -> dict[str, tuple[Decimal, Decimal]]:
+    """(g) and (h) summed by term."""
+    sums: dict[str, tuple[Decimal, Decimal]] = {}
+    for term, adjustment, gain in rows:
+        before = sums.get(term, (D(0), D(0)))
+        sums[term] = (before[0] + D(adjustment), before[1] + D(gain))
+    return sums
+
+
+@pytest.mark.parametrize("case", [each for each in CASES if each.get("transactions")], ids=lambda case: case["id"])
+def test_the_form_of_every_verified_case_sums_to_its_sales(case: dict[str, Any]) -> None:
+    """Every year of the case: the rows' adjustments and gains by part are those of the case's sales by term."""
+    days = {tx["sale_id"]: tx["date"] for tx in case["transactions"] if tx["action"] == "sell"}
+    taxable = {account["id"] for account in case["accounts"] if account["type"] == "taxable"}
+    of_account = {tx["sale_id"]: tx["account"] for tx in case["transactions"] if tx["action"] == "sell"}
+    for year in {int(day[:4]) for day in days.values()} - set(range(2011)):
+        found = tax_year_command.year_of_history(case, 0, year, None)
+        assert not isinstance(found, str), found
+        rows = [row for each in found.returns for row in each.form_8949]
+        sales = [
+            sale
+            for sale in case["expected"]["sales"]
+            if days[sale["sale_id"]].startswith(str(year)) and of_account[sale["sale_id"]] in taxable and sale["term"] != "none"
+        ]
+        stated = by_part((sale["term"], sale["disallowed"], sale["allowed_gain"]) for sale in sales)
+        shown = by_part(("short" if row.box in "ABC" else "long", row.adjustment, row.gain) for row in rows if row.basis != row.proceeds)
+        assert {term: sums for term, sums in shown.items() if sums != (0, 0)} == {
+            term: sums for term, sums in stated.items() if sums != (0, 0)
+        }
+        assert {row.acquired for row in rows} >= {sale["form_8949_column_b"] for sale in sales if sale.get("form_8949_column_b")}

@@ -18,7 +18,7 @@ from services.wash_sale.core.tax_year.estimate import Income
 from services.wash_sale.core.tax_year.form_8949 import BOXES, Form8949Row, box_totals, form_rows
 from services.wash_sale.core.tax_year.netting import Carryover, YearItems
 from services.wash_sale.core.tax_year.report import Assumption, ReturnFacts, YearFacts, YearReport, year_report
-from services.wash_sale.core.tax_year.sales import BrokerReport, SoldLayer, open_lots, sold_layers
+from services.wash_sale.core.tax_year.sales import BrokerReport, Held, SoldLayer, held_on, sold_layers
 from services.wash_sale.core.tax_year.stated import BadStatement, StatedTax, read_stated, returns_of
 from services.wash_sale.core.tax_year.tables import TaxRefusal
 
@@ -147,7 +147,7 @@ def test_certainty_of_a_row(sale: SoldLayer, as_of: str, outside: bool, certaint
 def reported(
     sales: Sequence[SoldLayer], facts: ReturnFacts | None = None, year: int = 2025, as_of: date = LATER, outside: bool = False
 ) -> YearReport:
-    found = year_report(facts or ReturnFacts("A", ("A",)), year, as_of, sales, [], outside)
+    found = year_report(facts or ReturnFacts("A", ("A",)), year, as_of, sales, Held(), outside)
     assert isinstance(found, YearReport)
     return found
 
@@ -238,7 +238,7 @@ def test_an_estimate_needs_figures_income_and_status() -> None:
 
 
 def test_a_year_before_the_form_is_refused_by_name() -> None:
-    refusal = year_report(ReturnFacts("A", ("A",)), 2010, LATER, [], [])
+    refusal = year_report(ReturnFacts("A", ("A",)), 2010, LATER, [], Held())
     assert isinstance(refusal, TaxRefusal)
     assert refusal.text() == "year_without_figures: year is 2010, possible: 2011 and later"
 
@@ -335,9 +335,31 @@ def layer(basis: str | None, **more: Any) -> Layer:
     ],
 )
 def test_open_lots(held: Layer, price: str, basis: str | None, term: str) -> None:
-    found = open_lots([held], ["T1"], {"XYZ": D(price)}, date(2025, 9, 1))
+    found = held_on([held], ["T1"], {"XYZ": D(price)}, date(2025, 9, 1)).lots
     assert [(each.basis, each.term, each.value) for each in found] == [(None if basis is None else D(basis), term, 100 * D(price))]
-    assert open_lots([held], ["T2"], {"XYZ": D(price)}, LATER) == open_lots([held], ["T1"], {}, LATER) == []
+    assert held_on([held], ["T2"], {"XYZ": D(price)}, LATER) == Held([], [])
+    assert held_on([held], ["T1"], {}, LATER) == Held([], ["XYZ"])
+
+
+@pytest.mark.parametrize(
+    ("held", "as_of", "because"),
+    [
+        pytest.param(Held(), date(2025, 12, 31), None, id="nothing stands in the way"),
+        pytest.param(Held(), date(2026, 1, 1), "a sale on 2026-01-01 would not be one of 2025", id="the year is over"),
+        pytest.param(Held([], ["AAA", "XYZ"]), date(2025, 6, 1), "no price of AAA, XYZ", id="no price"),
+        pytest.param(
+            held_on([layer(None)], ["T1"], {"XYZ": D(1)}, LATER), date(2025, 6, 1), "unknown basis of T1/L1", id="an unknown basis"
+        ),
+    ],
+)
+def test_if_all_were_sold_is_said_only_where_it_can_be(held: Held, as_of: date, because: str | None) -> None:
+    income = YearFacts(income=Income(D(100_000), D(120_000), ZERO))
+    found = year_report(ReturnFacts("A", ("A",), {2025: income}, "single"), 2025, as_of, [], held)
+    assert isinstance(found, YearReport)
+    assert found.not_if_all_sold_because == because
+    assert found.estimate is not None
+    assert (found.estimate.if_all_sold is None) == (found.estimate.more_if_all_sold is None) == (because is not None)
+    assert (Assumption.NO_PURCHASE_AROUND_SALE in found.assumptions) == (because is None)
 
 
 INCOME = {"ordinary_taxable_income": "90000", "magi": "120000", "investment_income": "500"}

@@ -59,16 +59,19 @@ class TaxFigures(Struct, frozen=True):
 
 
 class TaxEstimate(Struct, frozen=True):
-    """`tax_on_gains` is what the year's gains and losses cost (negative: save); `more_if_all_sold` what selling everything would add."""
+    """`tax_on_gains` is what the year's gains and losses cost (negative: save); `more_if_all_sold` what selling everything would add.
+
+    What is about selling everything is None where it can't be said.
+    """
 
     without_gains: TaxFigures
     now: TaxFigures
-    if_all_sold: TaxFigures
+    if_all_sold: TaxFigures | None
     tax_without_gains: Decimal
     tax_now: Decimal
-    tax_if_all_sold: Decimal
+    tax_if_all_sold: Decimal | None
     tax_on_gains: Decimal
-    more_if_all_sold: Decimal
+    more_if_all_sold: Decimal | None
     sources: tuple[str, ...]
 
 
@@ -93,22 +96,24 @@ def tax_figures(table: YearTable, status: FilingStatus, income: Income, year: Ne
 
 
 def estimate(
-    table: YearTable, status: FilingStatus, income: Income, items: YearItems, carried: Carryover, unrealised: YearItems
+    table: YearTable, status: FilingStatus, income: Income, items: YearItems, carried: Carryover, unrealised: YearItems | None
 ) -> TaxEstimate:
-    """The three taxes side by side."""
-    nothing, now, sold = (
-        tax_figures(table, status, income, net(each, carry, status, income.taxable))
-        for each, carry in ((YearItems(), Carryover()), (items, carried), (items + unrealised, carried))
-    )
+    """The taxes side by side; `unrealised` is what selling everything would realise."""
+
+    def tax(of: YearItems, carry: Carryover) -> TaxFigures:
+        return tax_figures(table, status, income, net(of, carry, status, income.taxable))
+
+    nothing, now = tax(YearItems(), Carryover()), tax(items, carried)
+    sold = None if unrealised is None else tax(items + unrealised, carried)
     return TaxEstimate(
         without_gains=nothing,
         now=now,
         if_all_sold=sold,
         tax_without_gains=nothing.total,
         tax_now=now.total,
-        tax_if_all_sold=sold.total,
+        tax_if_all_sold=None if sold is None else sold.total,
         tax_on_gains=now.total - nothing.total,
-        more_if_all_sold=sold.total - now.total,
+        more_if_all_sold=None if sold is None else sold.total - now.total,
         sources=table.sources,
     )
 

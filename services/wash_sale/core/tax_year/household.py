@@ -8,7 +8,7 @@ from msgspec import Struct
 from services.wash_sale.core.lots import Layer
 from services.wash_sale.core.sale_rows import SaleRow
 from services.wash_sale.core.tax_year.report import ReturnFacts, YearFacts, YearReport, year_report
-from services.wash_sale.core.tax_year.sales import open_lots, sold_layers
+from services.wash_sale.core.tax_year.sales import held_on, sold_layers
 from services.wash_sale.core.tax_year.stated import BadStatement, StatedTax, returns_of
 from services.wash_sale.core.tax_year.tables import TaxRefusal, TaxRefusalCode
 
@@ -60,8 +60,8 @@ def household_year(books: HouseholdBooks, stated: StatedTax, year: int, as_of: d
 def _one_return(books: HouseholdBooks, stated: StatedTax, facts: ReturnFacts, year: int, as_of: date) -> YearReport | TaxRefusal:
     own = {account_id: name for account_id, name in books.taxpayer_of.items() if name in facts.taxpayer_ids}
     sales = sold_layers(books.rows, own, stated.form_1099b)
-    lots = open_lots(books.layers, own, stated.prices, as_of)
-    return year_report(facts, year, as_of, sales, lots, books.outside_accounts)
+    held = held_on(books.layers, own, stated.prices, as_of)
+    return year_report(facts, year, as_of, sales, held, books.outside_accounts)
 
 
 def _corporate(books: HouseholdBooks) -> list[TaxRefusal]:

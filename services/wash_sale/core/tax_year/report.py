@@ -14,9 +14,9 @@ from msgspec import Struct
 from libs.common.money import ZERO
 from services.wash_sale.core.tax_year.estimate import Income, TaxEstimate, estimate, unrealised_items
 from services.wash_sale.core.tax_year.form_8949 import Certainty, Form8949Row, box_totals, form_rows
-from services.wash_sale.core.tax_year.giving import GiftCandidate, OpenLot, gift_candidates
+from services.wash_sale.core.tax_year.giving import GiftCandidate, gift_candidates
 from services.wash_sale.core.tax_year.netting import Carryover, Netting, YearItems, expired_at_death, items_of, net
-from services.wash_sale.core.tax_year.sales import SoldLayer
+from services.wash_sale.core.tax_year.sales import Held, SoldLayer
 from services.wash_sale.core.tax_year.schedule_d import ScheduleDLine, schedule_d
 from services.wash_sale.core.tax_year.tables import FIRST_FORM_8949_YEAR, FilingStatus, TaxRefusal, TaxRefusalCode, year_table
 
@@ -76,7 +76,8 @@ class UnknownBasis(Struct, frozen=True):
 class YearReport(Struct, frozen=True):
     """A return's year.  `certainty` is that of the year as a whole: provisional while it runs, or while any row is.
 
-    `estimate` is None where income is not stated or the year has no figures; `no_estimate_because` says which.
+    `estimate` is None where income is not stated or the year has no figures; `no_estimate_because` says which.  The tax if all were sold is
+    for a day of the year itself, and for lots that all have a price and a basis: else `not_if_all_sold_because`.
     """
 
     return_id: str
@@ -95,14 +96,15 @@ class YearReport(Struct, frozen=True):
     unknown_basis: list[UnknownBasis]
     estimate: TaxEstimate | None
     no_estimate_because: str | None
+    not_if_all_sold_because: str | None
     gift_candidates: list[GiftCandidate]
     assumptions: list[Assumption]
 
 
 def year_report(
-    facts: ReturnFacts, year: int, as_of: date, sales: Sequence[SoldLayer], lots: Sequence[OpenLot], outside_accounts: bool = False
+    facts: ReturnFacts, year: int, as_of: date, sales: Sequence[SoldLayer], held: Held, outside_accounts: bool = False
 ) -> YearReport | TaxRefusal:
-    """The report of a return; `sales` and `lots` are its taxpayers', the sales of all years that are known."""
+    """The report of a return; `sales` and `held` are its taxpayers', the sales of all years that are known."""
     if year < FIRST_FORM_8949_YEAR:
         possible = f"{FIRST_FORM_8949_YEAR} and later"
         return TaxRefusal(TaxRefusalCode.YEAR_WITHOUT_FIGURES, "year", str(year), possible)
@@ -111,7 +113,8 @@ def year_report(
     stated, carried = facts.of(year), _carried_into(facts, year, sales)
     items = _items(stated, of_year)
     netted = _netted(facts, year, items, carried)
-    estimated = _estimate(facts, year, items, carried, lots)
+    obstacle = _obstacle(year, as_of, held)
+    estimated = _estimate(facts, year, items, carried, None if obstacle else unrealised_items(held.lots))
     certainty, until = _certainty(year, as_of, rows)
     return YearReport(
         return_id=facts.return_id,
@@ -134,8 +137,9 @@ def year_report(
         ],
         estimate=estimated if isinstance(estimated, TaxEstimate) else None,
         no_estimate_because=estimated if isinstance(estimated, str) else None,
-        gift_candidates=gift_candidates(lots),
-        assumptions=_assumptions(facts, year, sales, netted, isinstance(estimated, TaxEstimate)),
+        not_if_all_sold_because=obstacle,
+        gift_candidates=gift_candidates(held.lots),
+        assumptions=_assumptions(facts, year, sales, netted, isinstance(estimated, TaxEstimate) and not obstacle),
     )
 
 
@@ -170,13 +174,23 @@ def _through_idle_years(facts: ReturnFacts, before: int, year: int, carried: Car
     return carried
 
 
-def _estimate(facts: ReturnFacts, year: int, items: YearItems, carried: Carryover, lots: Sequence[OpenLot]) -> TaxEstimate | str:
+def _obstacle(year: int, as_of: date, held: Held) -> str | None:
+    """Why the tax if all were sold can't be said."""
+    if as_of.year != year:
+        return f"a sale on {as_of} would not be one of {year}"
+    if held.unpriced:
+        return f"no price of {', '.join(held.unpriced)}"
+    unknown = sorted({f"{lot.account_id}/{lot.lot_id}" for lot in held.lots if lot.basis is None})
+    return f"unknown basis of {', '.join(unknown)}" if unknown else None
+
+
+def _estimate(facts: ReturnFacts, year: int, items: YearItems, carried: Carryover, unrealised: YearItems | None) -> TaxEstimate | str:
     income, status, table = facts.of(year).income, facts.status_in(year), year_table(year)
     if isinstance(table, TaxRefusal):
         return table.text()
     if income is None or status is None:
         return "income not stated" if income is None else "filing status not stated"
-    return estimate(table, status, income, items, carried, unrealised_items(lots))
+    return estimate(table, status, income, items, carried, unrealised)
 
 
 def _certainty(year: int, as_of: date, rows: Sequence[Form8949Row]) -> tuple[Certainty, date | None]:
@@ -188,7 +202,7 @@ def _certainty(year: int, as_of: date, rows: Sequence[Form8949Row]) -> tuple[Cer
     return ("unknowable" if any(row.certainty == "unknowable" for row in rows) else "confirmed"), None
 
 
-def _assumptions(facts: ReturnFacts, year: int, sales: Sequence[SoldLayer], netted: Netting, estimated: bool) -> list[Assumption]:
+def _assumptions(facts: ReturnFacts, year: int, sales: Sequence[SoldLayer], netted: Netting, all_sold: bool) -> list[Assumption]:
     found = []
     if facts.status_in(year) is None and netted.total < 0:
         found.append(Assumption.LIMIT_OF_3000)
@@ -199,6 +213,6 @@ def _assumptions(facts: ReturnFacts, year: int, sales: Sequence[SoldLayer], nett
         found.append(Assumption.DEDUCTION_USED_IN_FULL)
     if sales:
         found.append(Assumption.USUAL_BOXES)
-    if estimated:
+    if all_sold:
         found.append(Assumption.NO_PURCHASE_AROUND_SALE)
     return found

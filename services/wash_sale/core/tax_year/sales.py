@@ -112,14 +112,20 @@ def _layers_of_lot(rows: Sequence[SaleRow], taxpayer_id: str, report: BrokerRepo
     ]
 
 
-def open_lots(layers: Iterable[Layer], accounts: Iterable[str], prices: Mapping[str, Decimal], as_of: date) -> list[OpenLot]:
-    """The priced layers of the given accounts, as a sale on the day would tax them."""
+class Held(Struct, frozen=True):
+    """What is held on a day: layers with their values, and the securities that have no price."""
+
+    lots: Sequence[OpenLot] = ()
+    unpriced: Sequence[str] = ()
+
+
+def held_on(layers: Iterable[Layer], accounts: Iterable[str], prices: Mapping[str, Decimal], as_of: date) -> Held:
+    """What the given accounts hold, as a sale on the day would tax it."""
     wanted = frozenset(accounts)
-    return [
-        _open_lot(layer, cents_half_even(layer.quantity * prices[layer.security_id]), as_of)
-        for layer in layers
-        if layer.account_id in wanted and layer.security_id in prices and layer.quantity
-    ]
+    own = [layer for layer in layers if layer.account_id in wanted and layer.quantity]
+    priced = [layer for layer in own if layer.security_id in prices]
+    lots = [_open_lot(layer, cents_half_even(layer.quantity * prices[layer.security_id]), as_of) for layer in priced]
+    return Held(lots, sorted({layer.security_id for layer in own} - set(prices)))
 
 
 def _open_lot(layer: Layer, value: Decimal, as_of: date) -> OpenLot:
