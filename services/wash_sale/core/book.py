@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from libs.common.money import ZERO
+from services.wash_sale.core.holding_period import Term
 from services.wash_sale.core.identity import IdentityTable
 from services.wash_sale.core.lots import Layer
 from services.wash_sale.core.matching import WASH_WINDOW, Loss, Purchase, Wash, match, may_replace
@@ -34,7 +35,7 @@ class LotKey(NamedTuple):
 
 
 class Gift(Struct, frozen=True):
-    """Shares given away, with the basis that went with them."""
+    """Shares given away, with the basis that went with them and their term on the day; `value` and `donee` where the gift says them."""
 
     event_id: str
     day: date
@@ -43,6 +44,9 @@ class Gift(Struct, frozen=True):
     lot_id: str
     quantity: Decimal
     basis: Decimal | None
+    term: Term = "short"
+    value: Decimal | None = None
+    donee: str | None = None
 
 
 class Touched(NamedTuple):
@@ -170,21 +174,27 @@ class Book:
         self._number += 1
         purchase = Purchase(day, self._number, purchase_id, key.account_id, key.security_id, key.lot_id, settled)
         self._append(self._purchases.setdefault(key.security_id, []), purchase)
-        for number in self._open_losses(key.security_id, day):
+        for number in self.open_losses(key.security_id, day):
             self._wash(number, purchase)
 
     def lose(self, loss: Loss) -> None:
         """A loss meets the purchases of the 30 days before that are still held (section 1.5), and waits for those of the 30 days after."""
         self._append(self.losses, loss)
         number = len(self.losses) - 1
-        for purchase in self._recent_purchases(loss.security_id, loss.sold):
+        for purchase in self.recent_purchases(loss.security_id, loss.sold):
             if self.losses[number].over:
                 return
             self._wash(number, purchase)
         if not self.losses[number].over:
             self._append(self._losses.setdefault(loss.security_id, []), number)
 
-    def _recent_purchases(self, security_id: str, day: date) -> list[Purchase]:
+    def free_purchases(self, as_of: date) -> Iterator[Purchase]:
+        """Purchases of the last 30 days with shares still held that have replaced nothing."""
+        for purchases in self._purchases.values():
+            start = bisect_left(purchases, as_of - WASH_WINDOW, key=_day_of)
+            yield from (each for each in purchases[start:] if each.day <= as_of and self._has_free_shares(each))
+
+    def recent_purchases(self, security_id: str, day: date) -> list[Purchase]:
         """Purchases of identical securities in the 30 days before, by date; those without free shares drop out for good."""
         found: list[Purchase] = []
         for identical in self.identity.identical_to(security_id, day):
@@ -196,7 +206,8 @@ class Book:
             found += recent
         return sorted(found, key=_place_of) if len(found) > 1 else found
 
-    def _open_losses(self, security_id: str, day: date) -> list[int]:
+    def open_losses(self, security_id: str, day: date) -> list[int]:
+        """Losses of identical securities in the 30 days before that are not denied in full, by number; the others drop out for good."""
         found: list[int] = []
         for identical in self.identity.identical_to(security_id, day):
             numbers = self._losses.get(identical, [])

@@ -13,11 +13,11 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     """How the ledger reads what is not settled.
 
     `tacking`: the replacement's period grows by the days the loss shares were held; or starts when theirs did; or days on which both were
-    owned count once.  `same_sale_lots`: lots closed in one sale do not replace each other, or each loss may be replaced by the lots sold after it.
-    `older_candidate`: a purchase from before the loss lot's own counts, or not.  `matched_shares`: only loss shares use up replacements,
-    or all shares of a sale with a loss, in order.  `related_basis`: the lot of a spouse or controlled corporation takes the denied loss,
-    or it is gone.  `split_counting`: loss shares sold before a split count in new shares, or as they were.  `fifo_by`: the date of
-    purchase, or the tacked one.  `return_of_capital`: share by share, or the earliest lots first.
+    owned count once.  `same_sale_lots`: lots closed in one sale do not replace each other, or each loss may be replaced by the lots sold
+    after it.  `older_candidate`: a purchase from before the loss lot's own counts, or not.  `matched_shares`: only loss shares use up
+    replacements, or all shares of a sale with a loss, in order.  `related_basis`: the lot of a spouse or controlled corporation takes the
+    denied loss, or it is gone.  `split_counting`: loss shares sold before a split count in new shares, or as they were.  `fifo_by`: the
+    date of purchase, or the tacked one.  `return_of_capital`: share by share, or the earliest lots first.
     """
 
     tacking: Literal["add_days", "loss_date", "no_double_count"] = "add_days"
