@@ -1,26 +1,26 @@
 """The working state of a household's books, which events change one by one, and how a change is taken back.
 
-Every change goes through a method here that notes how to undo it.  So a refused event leaves nothing behind, a late fact is put in its
+Every change goes through the undo log.  So a refused event leaves nothing behind, a late fact is put in its
 place by going back to that place and on again, and intended trades are tried out and taken back.
 """
 
-from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from libs.common.money import ZERO
-from services.wash_sale.core.holding_period import Term
 from services.wash_sale.core.identity import IdentityTable
 from services.wash_sale.core.lots import Layer
 from services.wash_sale.core.matching import WASH_WINDOW, Loss, Purchase, Wash, match, may_replace
 from services.wash_sale.core.policy import Policy
-from services.wash_sale.core.sale_rows import SaleRow
+from services.wash_sale.core.sale_rows import Gift, SaleRow
 from services.wash_sale.core.tax_events import TaxAccount
+from services.wash_sale.core.undo_log import UndoLog, nothing
 
 Layers = tuple[Layer, ...]
 MANY_DEAD = 16
@@ -32,21 +32,6 @@ class LotKey(NamedTuple):
     account_id: str
     security_id: str
     lot_id: str
-
-
-class Gift(Struct, frozen=True):
-    """Shares given away, with the basis that went with them and their term on the day; `value` and `donee` where the gift says them."""
-
-    event_id: str
-    day: date
-    account_id: str
-    security_id: str
-    lot_id: str
-    quantity: Decimal
-    basis: Decimal | None
-    term: Term = "short"
-    value: Decimal | None = None
-    donee: str | None = None
 
 
 class Touched(NamedTuple):
@@ -82,51 +67,18 @@ class Book:
         self._losses: dict[str, list[int]] = {}
         self._moved: dict[str, tuple[LotKey, ...]] = {}
         self._number = 0
-        self._undo: list[tuple[Callable[..., None], Any, Any, Any]] = []
-        self._undo_base = 0
-
-    def mark(self) -> int:
-        """A point to go back to."""
-        return self._undo_base + len(self._undo)
-
-    def back_to(self, mark: int) -> None:
-        """Undo everything since a mark."""
-        while len(self._undo) + self._undo_base > mark:
-            undo, target, key, old = self._undo.pop()
-            undo(target, key, old)
-
-    def forget_undo(self, mark: int) -> None:
-        """Nothing before the mark will be taken back any more."""
-        if mark > self._undo_base:
-            del self._undo[: mark - self._undo_base]
-            self._undo_base = mark
-
-    def goes_back_to(self, mark: int) -> bool:
-        """Whether a mark is still there to go back to."""
-        return mark >= self._undo_base
+        self.undo = UndoLog()
 
     def touched_since(self, mark: int) -> "Touched":
         """The rows, by number as they were, and the lots that changed since a mark."""
         rows: dict[int, SaleRow] = {}
         lots: set[LotKey] = set()
-        for undo, target, key, old in reversed(self._undo[mark - self._undo_base :]):
-            if undo is _nothing:
-                lots.add(target)
-            elif target is self.rows and key is not None:
-                rows[key] = old
+        for change in self.undo.since(mark):
+            if change.undo is nothing:
+                lots.add(change.target)
+            elif change.target is self.rows and change.key is not None:
+                rows[change.key] = change.old
         return Touched(rows, lots)
-
-    def _set(self, target: dict[Any, Any], key: Any, value: Any) -> None:
-        self._undo.append((_unset, target, key, target.get(key)))
-        target[key] = value
-
-    def _append(self, target: list[Any], value: Any) -> None:
-        self._undo.append((_shorten, target, None, None))
-        target.append(value)
-
-    def _replace(self, target: list[Any], index: int, value: Any) -> None:
-        self._undo.append((_put, target, index, target[index]))
-        target[index] = value
 
     def lot(self, key: LotKey) -> Layers | None:
         """A lot's layers: empty where it is sold, None where it was never there."""
@@ -139,17 +91,16 @@ class Book:
         if position is None:
             position = self.positions[key.account_id, key.security_id] = Position()
         before = position.lots.get(key.lot_id)
-        self._undo.append((_nothing, key, None, None))  # so that `touched_since` finds it
-        self._set(position.lots, key.lot_id, tuple(layers))
+        self.undo.note(key)  # so that `touched_since` finds it
+        self.undo.set(position.lots, key.lot_id, tuple(layers))
         if layers and not before:
             self._number += 1
             place = (layers[0].acquired or date.min, self._number, key.lot_id)
-            insort(position.order, place)
-            self._undo.append((_unplace, position.order, place, None))
+            self.undo.insort(position.order, place)
         elif before and not layers:
             first = bisect_left(position.order, (before[0].acquired or date.min,))
             index = next(i for i in range(first, len(position.order)) if position.order[i][2] == key.lot_id)
-            self._undo.append((insort_at, position.order, position.order.pop(index), None))
+            self.undo.pop(position.order, index)
 
     def add(self, key: LotKey, layers: Sequence[Layer]) -> None:
         """Add layers behind those that the lot has."""
@@ -157,36 +108,36 @@ class Book:
 
     def add_row(self, row: SaleRow) -> int:
         """Write a row; returns its number."""
-        self._append(self.rows, row)
+        self.undo.append(self.rows, row)
         return len(self.rows) - 1
 
     def add_gift(self, gift: Gift) -> None:
         """Note what was given away."""
-        self._append(self.gifts, gift)
+        self.undo.append(self.gifts, gift)
 
     def note_moved(self, purchase_id: str, to: LotKey) -> None:
         """Shares of a purchase are now (also) in another lot."""
         if to not in self._moved.get(purchase_id, ()):
-            self._set(self._moved, purchase_id, (*self._moved.get(purchase_id, ()), to))
+            self.undo.set(self._moved, purchase_id, (*self._moved.get(purchase_id, ()), to))
 
     def buy(self, key: LotKey, purchase_id: str, day: date, settled: bool) -> None:
         """An acquisition: it replaces the open losses of the 30 days before, first loss first (section 1.4)."""
         self._number += 1
         purchase = Purchase(day, self._number, purchase_id, key.account_id, key.security_id, key.lot_id, settled)
-        self._append(self._purchases.setdefault(key.security_id, []), purchase)
+        self.undo.append(self._purchases.setdefault(key.security_id, []), purchase)
         for number in self.open_losses(key.security_id, day):
             self._wash(number, purchase)
 
     def lose(self, loss: Loss) -> None:
         """A loss meets the purchases of the 30 days before that are still held (section 1.5), and waits for those of the 30 days after."""
-        self._append(self.losses, loss)
+        self.undo.append(self.losses, loss)
         number = len(self.losses) - 1
         for purchase in self.recent_purchases(loss.security_id, loss.sold):
             if self.losses[number].over:
                 return
             self._wash(number, purchase)
         if not self.losses[number].over:
-            self._append(self._losses.setdefault(loss.security_id, []), number)
+            self.undo.append(self._losses.setdefault(loss.security_id, []), number)
 
     def free_purchases(self, as_of: date) -> Iterator[Purchase]:
         """Purchases of the last 30 days with shares still held that have replaced nothing."""
@@ -202,7 +153,7 @@ class Book:
             start = bisect_left(purchases, day - WASH_WINDOW, key=_day_of)
             recent = [purchase for purchase in purchases[start:] if self._has_free_shares(purchase)]
             if len(purchases) - len(recent) > MANY_DEAD and len(recent) * 2 < len(purchases):
-                self._set(self._purchases, identical, list(recent))
+                self.undo.set(self._purchases, identical, list(recent))
             found += recent
         return sorted(found, key=_place_of) if len(found) > 1 else found
 
@@ -213,7 +164,7 @@ class Book:
             numbers = self._losses.get(identical, [])
             opened = [n for n in numbers if self.losses[n].sold >= day - WASH_WINDOW and not self.losses[n].over]
             if len(numbers) - len(opened) > MANY_DEAD and len(opened) * 2 < len(numbers):
-                self._set(self._losses, identical, list(opened))
+                self.undo.set(self._losses, identical, list(opened))
             found += opened
         return sorted(found)
 
@@ -242,23 +193,23 @@ class Book:
                 continue
             loss = found.loss
             self.put(home, found.layers)
-            self._replace(self.losses, number, loss)
+            self.undo.replace(self.losses, number, loss)
             for wash in found.washes:
-                self._append(self.washes, wash)
+                self.undo.append(self.washes, wash)
                 if loss.row is not None:
                     self._deny(loss.row, wash)
 
     def _deny(self, index: int, wash: Wash) -> None:
         row = self.rows[index]
         gone = row.permanently_disallowed + (wash.disallowed if wash.permanent else ZERO)
-        self._replace(self.rows, index, replace(row, disallowed=row.disallowed + wash.disallowed, permanently_disallowed=gone))
+        self.undo.replace(self.rows, index, replace(row, disallowed=row.disallowed + wash.disallowed, permanently_disallowed=gone))
 
     def scale_losses(self, security_id: str, account_id: str | None, new: Decimal, old: Decimal) -> None:
         """Loss shares count in new shares after a split (section 8, split between sale and repurchase)."""
         for number in self._losses.get(security_id, ()):
             loss = self.losses[number]
             if account_id in (None, loss.account_id) and not loss.over:
-                self._replace(self.losses, number, replace(loss, quantity=loss.quantity * new / old))
+                self.undo.replace(self.losses, number, replace(loss, quantity=loss.quantity * new / old))
 
     def layers(self) -> Iterator[Layer]:
         """Everything that is held."""
@@ -273,31 +224,3 @@ def _day_of(purchase: Purchase) -> date:
 
 def _place_of(purchase: Purchase) -> tuple[date, int]:
     return (purchase.day, purchase.number)
-
-
-def _nothing(target: Any, key: Any, old: Any) -> None:
-    pass
-
-
-def _unset(target: dict[Any, Any], key: Any, old: Any) -> None:
-    if old is None:
-        del target[key]
-    else:
-        target[key] = old
-
-
-def _shorten(target: list[Any], key: Any, old: Any) -> None:
-    target.pop()
-
-
-def _put(target: list[Any], key: Any, old: Any) -> None:
-    target[key] = old
-
-
-def _unplace(target: list[Any], key: Any, old: Any) -> None:
-    target.remove(key)
-
-
-def insort_at(target: list[Any], key: Any, old: Any) -> None:
-    """Put an item of a sorted list back."""
-    insort(target, key)

@@ -130,7 +130,10 @@ def _identified(fields: Fields, day: date, method: str) -> tuple[tuple[LotPart, 
 
 
 def _gave(fields: Fields, day: date, method: str, event_id: str) -> GiftOut:
-    return GiftOut(event_id, day, fields.text("account"), fields.text("security"), fields.positive("quantity"), fields.lots("lots"))
+    """A gift; `fmv` and `donee` ("public_charity") make it a donation that the tax year deducts."""
+    donee = fields.text("donee") if fields.has("donee") else None
+    account_id, security_id, quantity = fields.text("account"), fields.text("security"), fields.positive("quantity")
+    return GiftOut(event_id, day, account_id, security_id, quantity, fields.lots("lots"), fields.dollars_or_none("fmv"), donee)
 
 
 def _moved(fields: Fields, day: date, method: str, event_id: str) -> Transfer:

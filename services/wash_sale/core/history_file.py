@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from libs.common.money import ZERO
-from services.wash_sale.core.book import Book, Gift
+from services.wash_sale.core.book import Book
 from services.wash_sale.core.booking import book_event
 from services.wash_sale.core.history_accounts import read_accounts
 from services.wash_sale.core.history_events import name_of, read_event
@@ -21,7 +21,7 @@ from services.wash_sale.core.matching import Wash
 from services.wash_sale.core.order_of_events import Dated, Step, in_order, steps
 from services.wash_sale.core.policy import DEFAULT_POLICY, Policy
 from services.wash_sale.core.refusals import Refusal, RefusalCode
-from services.wash_sale.core.sale_rows import SaleRow
+from services.wash_sale.core.sale_rows import Gift, SaleRow
 from services.wash_sale.core.tax_events import LotIn, Sale, Split, TaxAccount, TaxEvent
 
 
@@ -156,7 +156,7 @@ def replay_history(history: History) -> HistoryBooks | BadHistory:
     for step in steps(history.events):
         if refusal := book_event(book, step.event):
             return _refused(history, step, refusal)
-        book.forget_undo(book.mark())
+        book.undo.forget(book.undo.mark())
     layers = sorted(book.layers(), key=lambda layer: (layer.account_id, layer.security_id, layer.acquired or date.min, layer.lot_id))
     return HistoryBooks(history.history_id, history.accounts, book.rows, layers, book.washes, book.gifts, book)
 

@@ -4,12 +4,11 @@ from decimal import Decimal
 from typing import Any
 
 from libs.common.money import SHARE_STEP, ZERO, plain
-from services.wash_sale.core.book import Gift
 from services.wash_sale.core.history_fields import BadHistory
 from services.wash_sale.core.history_file import HistoryBooks
 from services.wash_sale.core.lots import Layer
 from services.wash_sale.core.matching import Wash
-from services.wash_sale.core.sale_rows import SaleRow
+from services.wash_sale.core.sale_rows import Gift, SaleRow
 
 Row = dict[str, Any]
 

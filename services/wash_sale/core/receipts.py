@@ -1,11 +1,17 @@
 """Shares that come in, are given away or move between accounts (sections 1.7, 3.3 to 3.5, 4.1 to 4.3)."""
 
+from collections.abc import Sequence
+from decimal import Decimal
+
 from msgspec.structs import replace
 
 from libs.common.money import ZERO
-from services.wash_sale.core.book import Book, Gift, LotKey
+from services.wash_sale.core.book import Book, LotKey
+from services.wash_sale.core.holding_period import Term, term_of
 from services.wash_sale.core.lot_choice import Wanted, take_wanted
+from services.wash_sale.core.lots import divide
 from services.wash_sale.core.refusals import Refusal, RefusalCode
+from services.wash_sale.core.sale_rows import Gift
 from services.wash_sale.core.tax_events import GiftOut, LotIn, Transfer
 
 
@@ -30,9 +36,13 @@ def give(book: Book, gift: GiftOut) -> Refusal | None:
     taken = take_wanted(book, Wanted(gift.event_id, gift.account_id, gift.security_id, gift.quantity, gift.lots))
     if isinstance(taken, Refusal):
         return taken
-    for each in taken:
-        for layer in each.layers:
-            book.add_gift(Gift(gift.event_id, gift.day, gift.account_id, gift.security_id, each.key.lot_id, layer.quantity, layer.basis))
+    given = [(each.key.lot_id, layer) for each in taken for layer in each.layers]
+    shares = [layer.quantity for _, layer in given]
+    values: Sequence[Decimal | None] = [None] * len(given) if gift.value is None else divide(gift.value, shares)
+    for (lot_id, layer), value in zip(given, values, strict=True):
+        term: Term = "long" if layer.how == "inheritance" else term_of(layer.held_since, gift.day)
+        where = (gift.event_id, gift.day, gift.account_id, gift.security_id, lot_id)
+        book.add_gift(Gift(*where, layer.quantity, layer.basis, term, value, gift.donee))
     return None
 
 

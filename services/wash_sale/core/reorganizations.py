@@ -7,8 +7,9 @@ from msgspec.structs import replace
 
 from libs.common.money import ZERO, cents_half_even
 from services.wash_sale.core.book import Book, LotKey
+from services.wash_sale.core.corporate_actions import allocate_by_value, merger_with_boot, return_of_capital
 from services.wash_sale.core.disposals import sale_row
-from services.wash_sale.core.lots import Layer, cents_of_part, divide, new_shares
+from services.wash_sale.core.lots import Layer, divide, new_shares
 from services.wash_sale.core.refusals import Refusal, RefusalCode
 from services.wash_sale.core.tax_events import Exchange, ReturnOfCapital, SpinOff, Split
 
@@ -55,7 +56,7 @@ def spin_off(book: Book, event: SpinOff) -> Refusal | None:
     for account_id in _accounts_with(book, event.security_id, event.account_id):
         for key, layers in _open_lots(book, account_id, event.security_id):
             quantities = new_shares([layer.quantity for layer in layers], event.new, event.old)
-            kept, spun = zip(*(_divided(layer, event.kept_value, whole) for layer in layers), strict=True)
+            kept, spun = zip(*(_divided(layer, event) for layer in layers), strict=True)
             book.put(key, kept)
             book.add(
                 LotKey(account_id, event.new_security, key.lot_id),
@@ -68,19 +69,15 @@ def spin_off(book: Book, event: SpinOff) -> Refusal | None:
     return None
 
 
-def _divided(layer: Layer, kept_value: Decimal, whole: Decimal) -> tuple[Layer, Layer]:
-    cost = None if layer.cost is None else cents_of_part(layer.cost, kept_value, whole)
-    adjustment = cents_of_part(layer.wash_adjustment, kept_value, whole)
-    loss_cost = None if layer.loss_cost is None else cents_of_part(layer.loss_cost, kept_value, whole)
-    kept = replace(layer, cost=cost, wash_adjustment=adjustment, loss_cost=loss_cost)
-    spun = replace(
-        layer,
-        cost=None if layer.cost is None or cost is None else layer.cost - cost,
-        wash_adjustment=layer.wash_adjustment - adjustment,
-        loss_cost=None if layer.loss_cost is None or loss_cost is None else layer.loss_cost - loss_cost,
-        replaces=True,  # shares of a distribution are no acquisition: they replace nothing
-    )
-    return kept, spun
+def _divided(layer: Layer, event: SpinOff) -> tuple[Layer, Layer]:
+    """What stays and what is spun off, basis by value."""
+    values = (event.kept_value, event.new_value)
+    cost = (None, None) if layer.cost is None else allocate_by_value(layer.cost, values)
+    loss_cost = (None, None) if layer.loss_cost is None else allocate_by_value(layer.loss_cost, values)
+    adjustment = allocate_by_value(layer.wash_adjustment, values)
+    kept = replace(layer, cost=cost[0], wash_adjustment=adjustment[0], loss_cost=loss_cost[0])
+    # shares of a distribution are no acquisition: they replace nothing
+    return kept, replace(layer, cost=cost[1], wash_adjustment=adjustment[1], loss_cost=loss_cost[1], replaces=True)
 
 
 def exchange(book: Book, event: Exchange) -> Refusal | None:
@@ -112,8 +109,8 @@ def _exchanged(book: Book, event: Exchange, layer: Layer, quantity: Decimal, cas
     moved = replace(layer, security_id=event.new_security, quantity=quantity)
     if not cash or layer.cost is None or layer.basis is None or not book.accounts[layer.account_id].taxable:
         return moved
-    received = cents_half_even((event.new_price or ZERO) * quantity) + cash
-    recognised = min(cash, max(ZERO, received - layer.basis))
+    stock_value = cents_half_even((event.new_price or ZERO) * quantity)
+    recognised = merger_with_boot(layer.basis, stock_value, cash).recognised_gain
     if recognised:
         part = replace(layer, cost=cash - recognised, wash_adjustment=ZERO, loss_cost=None)
         book.add_row(sale_row(event.event_id, event.day, part, cash, taxable=True, kind="boot"))
@@ -154,7 +151,7 @@ def _earliest_first(total: Decimal, layers: list[Layer]) -> list[Decimal]:
 def _returned(book: Book, event: ReturnOfCapital, layer: Layer, amount: Decimal) -> Layer:
     if layer.cost is None or layer.basis is None or not amount:
         return layer
-    beyond = max(ZERO, amount - layer.basis)
+    beyond = return_of_capital(layer.basis, amount).gain
     if beyond:
         part = replace(layer, cost=ZERO, wash_adjustment=ZERO, loss_cost=None)
         book.add_row(sale_row(event.event_id, event.day, part, beyond, taxable=True, kind="distribution"))

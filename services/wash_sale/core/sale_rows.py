@@ -1,4 +1,4 @@
-"""Sale rows: what one disposal took from one layer, as a line of a tax return would say it (section 1.15)."""
+"""Sale rows: what one disposal took from one layer, as a line of a tax return would say it (section 1.15); and gifts."""
 
 from datetime import date
 from decimal import Decimal
@@ -49,3 +49,18 @@ class SaleRow(Struct, frozen=True, gc=False):
     def unknown_basis(self) -> bool:
         """Whether the gain is not known."""
         return self.basis is None and self.raw_gain is None
+
+
+class Gift(Struct, frozen=True):
+    """Shares given away, with the basis that went with them and their term on the day; `value` and `donee` where the gift says them."""
+
+    event_id: str
+    day: date
+    account_id: str
+    security_id: str
+    lot_id: str
+    quantity: Decimal
+    basis: Decimal | None
+    term: Term = "short"
+    value: Decimal | None = None
+    donee: str | None = None

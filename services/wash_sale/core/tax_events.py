@@ -79,7 +79,7 @@ class PastLoss(Struct, frozen=True):
 
 
 class GiftOut(Struct, frozen=True):
-    """Shares are given away, or donated: no gain, no loss."""
+    """Shares are given away, or donated: no gain, no loss.  `value` in dollars and `donee` are needed for a deduction alone."""
 
     event_id: str
     day: date
@@ -87,6 +87,8 @@ class GiftOut(Struct, frozen=True):
     security_id: str
     quantity: Decimal
     lots: tuple[LotPart, ...] | None = None
+    value: Decimal | None = None
+    donee: str | None = None
 
 
 class Transfer(Struct, frozen=True):
