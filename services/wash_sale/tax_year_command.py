@@ -93,5 +93,6 @@ def _books(books: HistoryBooks, raw: Mapping[str, Any]) -> HouseholdBooks:
         layers=books.layers,
         taxpayer_of={account.account_id: account.taxpayer_id for account in books.accounts.values() if account.taxable},
         corporations=frozenset(owners),
+        gifts=books.gifts,
         outside_accounts=not all(account.covered for account in books.accounts.values()),
     )

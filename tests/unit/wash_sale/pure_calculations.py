@@ -311,7 +311,7 @@ def _deducted(inputs: Inputs, elect_basis: bool) -> Answer:
     if given is not None and (held_since := day(inputs.get("hp_date") or inputs.get("acquired"))) is not None:
         term = term_of(held_since, given)
     assert term == inputs.get("term", term)
-    gift = giving.Gift(D(inputs["basis"]), D(inputs["fmv"]), term, elect_basis, inputs.get("donee", "public_charity"))
+    gift = giving.Donation(D(inputs["basis"]), D(inputs["fmv"]), term, elect_basis, inputs.get("donee", "public_charity"))
     carried = amount(inputs, "carryover_in")
     found = giving.deduct(year, D(inputs["agi"]), [gift], [giving.GiftCarryover(year - 1, carried)] if carried else [])
     assert not isinstance(found, TaxRefusal), found.text()

@@ -157,6 +157,69 @@ def test_the_estimate_and_gift_candidates(tmp_path: Path) -> None:
     assert found.schedule["H1", "A", "6"] == "-500.00"
 
 
+def give(seq: int, day: str, lot: str, quantity: str, **more: str) -> dict[str, Any]:
+    lots = [{"lot_id": lot, "quantity": quantity}]
+    return {"seq": seq, "date": day, "action": "gift_out", "account": "T1", "security": "XYZ", "quantity": quantity, "lots": lots, **more}
+
+
+def charity(year: int, **more: Any) -> dict[str, Any]:
+    return {"returns": [{"taxpayers": ["A"], "filing_status": "single", "years": {str(year): {"charity": {"agi": "200000", **more}}}}]}
+
+
+WASHED_INTO = [
+    buy(1, "2023-01-17", "L1", "6000"),
+    sell(2, "2025-06-02", "D1", "L1", "5000"),
+    buy(3, "2025-06-09", "L2", "4100"),
+]
+"""1,000 of loss denied: L2 has a basis of 5,100, and a period of over two years."""
+
+
+def test_a_donated_lot_counts_at_its_value_where_a_wash_sale_made_it_long(tmp_path: Path) -> None:
+    given = give(4, "2025-09-02", "L2", "100", fmv="6000", donee="public_charity")
+    found = run(tmp_path, history(*WASHED_INTO, given, tax=charity(2025, marginal_rate_frac="0.32")))
+    report = found.years[0]["returns"][0]["charity"]
+    assert [(lot["term"], lot["basis"], lot["value"]) for lot in report["lots"]] == [("long", "5100.00", "6000.00")]
+    assert (report["deducted"]["deduction"], report["saves"]) == ("6000.00", "1920.00")
+
+
+@pytest.mark.parametrize(
+    ("given", "stated", "because"),
+    [
+        pytest.param({"donee": "public_charity", "fmv": "6000"}, None, "adjusted gross income not stated", id="no income"),
+        pytest.param({"donee": "public_charity"}, charity(2025), "value of 4 L2 not known", id="no value"),
+        pytest.param(
+            {"donee": "private_foundation", "fmv": "6000"},
+            charity(2025),
+            "donee_not_covered: donee is private_foundation, possible: public_charity",
+            id="another donee",
+        ),
+    ],
+)
+def test_a_deduction_that_can_not_be_said_has_its_reason(tmp_path: Path, given: dict[str, str], stated: Any, because: str) -> None:
+    found = run(tmp_path, history(*WASHED_INTO, give(4, "2025-09-02", "L2", "100", **given), **({"tax": stated} if stated else {})))
+    report = found.years[0]["returns"][0]["charity"]
+    assert (report["deducted"], report["not_deducted_because"]) == (None, because)
+
+
+def test_a_gift_to_a_person_is_no_donation(tmp_path: Path) -> None:
+    found = run(tmp_path, history(*WASHED_INTO, give(4, "2025-09-02", "L2", "100")))
+    assert found.years[0]["returns"][0]["charity"] is None
+
+
+def test_a_carryover_of_gifts_is_used_in_a_year_without_gifts(tmp_path: Path) -> None:
+    carried = [{"year": 2024, "amount": "70000"}]
+    found = run(tmp_path, history(*DECEMBER, tax=charity(2025, carried=carried)))
+    deducted = found.years[0]["returns"][0]["charity"]["deducted"]
+    assert deducted["deduction"] == "60000.00"
+    assert deducted["carryovers"] == [{"year": 2024, "amount": "10000.00", "appreciated": True}]
+
+
+def test_a_carryover_from_the_year_itself_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = run(tmp_path, history(*DECEMBER, tax=charity(2025, carried=[{"year": 2025, "amount": "1"}])))
+    assert found.code == 1
+    assert "H1: tax.returns[0].years.2025.charity.carried: only gifts of years before 2025" in capsys.readouterr().err
+
+
 def test_a_bad_history_is_named_and_the_others_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bad = [
         {**history(buy(1, "2025-02-30", "L1", "5000")), "id": "no such day"},
@@ -232,6 +295,7 @@ def test_the_documented_figures_are_the_examples(tmp_path: Path) -> None:
     report = json.loads((tmp_path / "tax_year.json").read_text())[0]["returns"][0]
     for name in ("tax_without_gains", "tax_now", "tax_if_all_sold", "more_if_all_sold"):
         assert f"{D(report['estimate'][name]):,}" in text, name
+    assert f"{D(report['charity']['deducted']['deduction']):,}" in text
     for row in read(EXAMPLE / "form_8949.csv"):
         shown = [
             row[name] for name in ("a_description", "b_acquired", "c_sold", "d_proceeds", "e_basis", "f_code", "g_adjustment", "h_gain")

@@ -17,7 +17,7 @@ from services.wash_sale.core.sale_rows import SaleRow
 from services.wash_sale.core.tax_year.estimate import Income
 from services.wash_sale.core.tax_year.form_8949 import BOXES, Form8949Row, box_totals, form_rows
 from services.wash_sale.core.tax_year.netting import Carryover, YearItems
-from services.wash_sale.core.tax_year.report import Assumption, ReturnFacts, YearFacts, YearReport, year_report
+from services.wash_sale.core.tax_year.report import Assumption, ReturnBooks, ReturnFacts, YearFacts, YearReport, year_report
 from services.wash_sale.core.tax_year.sales import BrokerReport, Held, SoldLayer, held_on, sold_layers
 from services.wash_sale.core.tax_year.stated import BadStatement, StatedTax, read_stated, returns_of
 from services.wash_sale.core.tax_year.tables import TaxRefusal
@@ -147,7 +147,7 @@ def test_certainty_of_a_row(sale: SoldLayer, as_of: str, outside: bool, certaint
 def reported(
     sales: Sequence[SoldLayer], facts: ReturnFacts | None = None, year: int = 2025, as_of: date = LATER, outside: bool = False
 ) -> YearReport:
-    found = year_report(facts or ReturnFacts("A", ("A",)), year, as_of, sales, Held(), outside)
+    found = year_report(facts or ReturnFacts("A", ("A",)), year, as_of, ReturnBooks(sales, outside_accounts=outside))
     assert isinstance(found, YearReport)
     return found
 
@@ -238,7 +238,7 @@ def test_an_estimate_needs_figures_income_and_status() -> None:
 
 
 def test_a_year_before_the_form_is_refused_by_name() -> None:
-    refusal = year_report(ReturnFacts("A", ("A",)), 2010, LATER, [], Held())
+    refusal = year_report(ReturnFacts("A", ("A",)), 2010, LATER, ReturnBooks())
     assert isinstance(refusal, TaxRefusal)
     assert refusal.text() == "year_without_figures: year is 2010, possible: 2011 and later"
 
@@ -354,7 +354,7 @@ def test_open_lots(held: Layer, price: str, basis: str | None, term: str) -> Non
 )
 def test_if_all_were_sold_is_said_only_where_it_can_be(held: Held, as_of: date, because: str | None) -> None:
     income = YearFacts(income=Income(D(100_000), D(120_000), ZERO))
-    found = year_report(ReturnFacts("A", ("A",), {2025: income}, "single"), 2025, as_of, [], held)
+    found = year_report(ReturnFacts("A", ("A",), {2025: income}, "single"), 2025, as_of, ReturnBooks(held=held))
     assert isinstance(found, YearReport)
     assert found.not_if_all_sold_because == because
     assert found.estimate is not None

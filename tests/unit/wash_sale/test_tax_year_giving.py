@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from libs.common.money import ZERO
 from services.wash_sale.core.tax_year.giving import (
-    Gift,
+    Donation,
     GiftCarryover,
     GiftYear,
     OpenLot,
@@ -22,13 +22,13 @@ from services.wash_sale.core.tax_year.tables import TaxRefusal, TaxRefusalCode
 D = Decimal
 
 
-def deducted(year: int, agi: int, gifts: list[Gift], carried: list[GiftCarryover] | None = None) -> GiftYear:
+def deducted(year: int, agi: int, gifts: list[Donation], carried: list[GiftCarryover] | None = None) -> GiftYear:
     found = deduct(year, D(agi), gifts, carried or [])
     assert isinstance(found, GiftYear)
     return found
 
 
-LONG, SHORT, DOWN = Gift(D(2000), D(10_000), "long"), Gift(D(6000), D(10_000), "short"), Gift(D(10_000), D(7000), "short")
+LONG, SHORT, DOWN = Donation(D(2000), D(10_000), "long"), Donation(D(6000), D(10_000), "short"), Donation(D(10_000), D(7000), "short")
 
 
 @pytest.mark.parametrize(
@@ -42,11 +42,11 @@ LONG, SHORT, DOWN = Gift(D(2000), D(10_000), "long"), Gift(D(6000), D(10_000), "
         pytest.param(SHORT, 10_000, 6000, 5000, 1000, 0, id="7.1 short: up to 50 of a hundred"),
         pytest.param(DOWN, 100_000, 7000, 7000, 0, 3000, id="7.1 depreciated: the value, and the loss is gone"),
         pytest.param(DOWN, 12_000, 7000, 6000, 1000, 3000, id="7.1 depreciated: under the 50"),
-        pytest.param(Gift(D(2000), D(10_000), "long", True), 20_000, 2000, 2000, 0, 0, id="7.1 by election: the basis under the 50"),
-        pytest.param(Gift(D(500), D(500), "long"), 1000, 500, 500, 0, 0, id="neither gain nor loss: not capital gain property"),
+        pytest.param(Donation(D(2000), D(10_000), "long", True), 20_000, 2000, 2000, 0, 0, id="7.1 by election: the basis under the 50"),
+        pytest.param(Donation(D(500), D(500), "long"), 1000, 500, 500, 0, 0, id="neither gain nor loss: not capital gain property"),
     ],
 )
-def test_one_gift_in_2025(gift: Gift, agi: int, contribution: int, deduction: int, carryover: int, forfeited: int) -> None:
+def test_one_gift_in_2025(gift: Donation, agi: int, contribution: int, deduction: int, carryover: int, forfeited: int) -> None:
     found = deducted(2025, agi, [gift])
     assert (found.contribution, found.deduction, found.carryover, found.loss_forfeited) == (contribution, deduction, carryover, forfeited)
     assert found.gain_recognised == 0
@@ -98,19 +98,21 @@ def test_the_benefit_is_capped_from_2026() -> None:
 
 
 def test_another_donee_is_refused_by_name() -> None:
-    refusal = deduct(2025, D(100_000), [Gift(D(1), D(2), "long", donee="private_foundation")])
+    refusal = deduct(2025, D(100_000), [Donation(D(1), D(2), "long", donee="private_foundation")])
     assert isinstance(refusal, TaxRefusal)
     assert refusal.code is TaxRefusalCode.DONEE_NOT_COVERED
     assert "private_foundation" in refusal.text()
 
 
 CENTS = st.integers(1, 5_000_000).map(lambda cents: D(cents) / 100)
-GIFTS = st.lists(st.builds(Gift, CENTS, CENTS, st.sampled_from(("short", "long")), st.booleans()), max_size=4)
+GIFTS = st.lists(st.builds(Donation, CENTS, CENTS, st.sampled_from(("short", "long")), st.booleans()), max_size=4)
 CARRIED = st.lists(st.builds(GiftCarryover, st.integers(2018, 2025), CENTS, st.booleans()), max_size=3)
 
 
 @given(st.sampled_from((2025, 2026)), st.integers(-1000, 200_000).map(D), GIFTS, CARRIED)
-def test_8_deduction_and_carryover_stay_within_the_gifts(year: int, agi: Decimal, gifts: list[Gift], carried: list[GiftCarryover]) -> None:
+def test_8_deduction_and_carryover_stay_within_the_gifts(
+    year: int, agi: Decimal, gifts: list[Donation], carried: list[GiftCarryover]
+) -> None:
     earlier = [each for each in carried if each.year < year]
     found = deduct(year, agi, gifts, earlier)
     assert isinstance(found, GiftYear)

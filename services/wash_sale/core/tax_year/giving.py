@@ -25,7 +25,7 @@ BENEFIT_CAP_FRAC = Decimal("0.35")
 """From 2026 the deduction saves no more than about this part of itself in the top bracket (P.L. 119-21)."""
 
 
-class Gift(Struct, frozen=True):
+class Donation(Struct, frozen=True):
     """Shares given to a public charity: dollars, and the term on the day of the gift, wash-sale tacking included."""
 
     basis: Decimal
@@ -55,7 +55,7 @@ class Gift(Struct, frozen=True):
         return max(ZERO, self.basis - self.value)
 
 
-class GiftCarryover(Struct, frozen=True):
+class GiftCarryover(Struct, frozen=True, forbid_unknown_fields=True):
     """Gifts of an earlier year that its limit kept back, `appreciated` where they stand under the limit of 30 of a hundred."""
 
     year: int
@@ -79,7 +79,7 @@ class GiftYear(Struct, frozen=True):
         return sum((each.amount for each in self.carryovers), ZERO)
 
 
-def deduct(year: int, agi: Decimal, gifts: Sequence[Gift], carried: Sequence[GiftCarryover] = ()) -> GiftYear | TaxRefusal:
+def deduct(year: int, agi: Decimal, gifts: Sequence[Donation], carried: Sequence[GiftCarryover] = ()) -> GiftYear | TaxRefusal:
     """A year's deduction: this year's gifts first, then the carryovers, oldest first, each under its limit (IRC 170(b), (d)).
 
     From 2026 the floor comes off what the limits allow, and what the floor takes carries over only in a year that exceeds a limit
@@ -108,7 +108,7 @@ def _too_old(carryovers: Iterable[GiftCarryover], year: int) -> Decimal:
     return sum((each.amount for each in carryovers if year - each.year >= CARRYOVER_YEARS), ZERO)
 
 
-def _parts(year: int, gifts: Sequence[Gift], carried: Sequence[GiftCarryover]) -> list[GiftCarryover]:
+def _parts(year: int, gifts: Sequence[Donation], carried: Sequence[GiftCarryover]) -> list[GiftCarryover]:
     """This year's gifts by limit, then the carryovers by year, in the order in which limits take them."""
     now = [
         GiftCarryover(year, sum((gift.contribution for gift in gifts if gift.at_value_under_30 is under_30), ZERO), under_30)

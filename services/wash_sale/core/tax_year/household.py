@@ -6,8 +6,9 @@ from datetime import date
 from msgspec import Struct
 
 from services.wash_sale.core.lots import Layer
-from services.wash_sale.core.sale_rows import SaleRow
-from services.wash_sale.core.tax_year.report import ReturnFacts, YearFacts, YearReport, year_report
+from services.wash_sale.core.sale_rows import Gift, SaleRow
+from services.wash_sale.core.tax_year.charity import donated_lots
+from services.wash_sale.core.tax_year.report import ReturnBooks, ReturnFacts, YearFacts, YearReport, year_report
 from services.wash_sale.core.tax_year.sales import held_on, sold_layers
 from services.wash_sale.core.tax_year.stated import BadStatement, StatedTax, returns_of
 from services.wash_sale.core.tax_year.tables import TaxRefusal, TaxRefusalCode
@@ -27,6 +28,7 @@ class HouseholdBooks(Struct, frozen=True):
     corporations: frozenset[str] = frozenset()
     openings: Mapping[str, Mapping[int, YearFacts]] = {}
     outside_accounts: bool = False
+    gifts: Sequence[Gift] = ()
 
 
 class HouseholdYear(Struct, frozen=True):
@@ -61,7 +63,8 @@ def _one_return(books: HouseholdBooks, stated: StatedTax, facts: ReturnFacts, ye
     own = {account_id: name for account_id, name in books.taxpayer_of.items() if name in facts.taxpayer_ids}
     sales = sold_layers(books.rows, own, stated.form_1099b)
     held = held_on(books.layers, own, stated.prices, as_of)
-    return year_report(facts, year, as_of, sales, held, books.outside_accounts)
+    donated = donated_lots(books.gifts, own, year)
+    return year_report(facts, year, as_of, ReturnBooks(sales, held, donated, books.outside_accounts))
 
 
 def _corporate(books: HouseholdBooks) -> list[TaxRefusal]:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from libs.common.money import ZERO
+from services.wash_sale.core.tax_year.charity import CharityYear, DonatedLot, StatedCharity, charity_year
 from services.wash_sale.core.tax_year.estimate import Income, TaxEstimate, estimate, unrealised_items
 from services.wash_sale.core.tax_year.form_8949 import Certainty, Form8949Row, box_totals, form_rows
 from services.wash_sale.core.tax_year.giving import GiftCandidate, gift_candidates
@@ -44,6 +45,7 @@ class YearFacts(Struct, frozen=True):
     distributions: Decimal = ZERO
     opening: YearItems = YearItems()
     final_return: bool = False
+    charity: StatedCharity | None = None
 
 
 class ReturnFacts(Struct, frozen=True):
@@ -61,6 +63,15 @@ class ReturnFacts(Struct, frozen=True):
     def status_in(self, year: int) -> FilingStatus | None:
         """The filing status of a year, or the return's usual one."""
         return self.of(year).status or self.status
+
+
+class ReturnBooks(Struct, frozen=True):
+    """What the ledger says of a return's taxpayers: the sales of all years that are known, what is held, the year's donations."""
+
+    sales: Sequence[SoldLayer] = ()
+    held: Held = Held()
+    donated: Sequence[DonatedLot] = ()
+    outside_accounts: bool = False
 
 
 class UnknownBasis(Struct, frozen=True):
@@ -98,23 +109,22 @@ class YearReport(Struct, frozen=True):
     no_estimate_because: str | None
     not_if_all_sold_because: str | None
     gift_candidates: list[GiftCandidate]
+    charity: CharityYear | None
     assumptions: list[Assumption]
 
 
-def year_report(
-    facts: ReturnFacts, year: int, as_of: date, sales: Sequence[SoldLayer], held: Held, outside_accounts: bool = False
-) -> YearReport | TaxRefusal:
-    """The report of a return; `sales` and `held` are its taxpayers', the sales of all years that are known."""
+def year_report(facts: ReturnFacts, year: int, as_of: date, books: ReturnBooks) -> YearReport | TaxRefusal:
+    """The report of a return."""
     if year < FIRST_FORM_8949_YEAR:
         possible = f"{FIRST_FORM_8949_YEAR} and later"
         return TaxRefusal(TaxRefusalCode.YEAR_WITHOUT_FIGURES, "year", str(year), possible)
-    of_year = [sale for sale in sales if sale.sold.year == year]
-    rows = form_rows(of_year, as_of, outside_accounts)
-    stated, carried = facts.of(year), _carried_into(facts, year, sales)
+    of_year = [sale for sale in books.sales if sale.sold.year == year]
+    rows = form_rows(of_year, as_of, books.outside_accounts)
+    stated, carried = facts.of(year), _carried_into(facts, year, books.sales)
     items = _items(stated, of_year)
     netted = _netted(facts, year, items, carried)
-    obstacle = _obstacle(year, as_of, held)
-    estimated = _estimate(facts, year, items, carried, None if obstacle else unrealised_items(held.lots))
+    obstacle = _obstacle(year, as_of, books.held)
+    estimated = _estimate(facts, year, items, carried, None if obstacle else unrealised_items(books.held.lots))
     certainty, until = _certainty(year, as_of, rows)
     return YearReport(
         return_id=facts.return_id,
@@ -138,8 +148,9 @@ def year_report(
         estimate=estimated if isinstance(estimated, TaxEstimate) else None,
         no_estimate_because=estimated if isinstance(estimated, str) else None,
         not_if_all_sold_because=obstacle,
-        gift_candidates=gift_candidates(held.lots),
-        assumptions=_assumptions(facts, year, sales, netted, isinstance(estimated, TaxEstimate) and not obstacle),
+        gift_candidates=gift_candidates(books.held.lots),
+        charity=charity_year(books.donated, stated.charity, year),
+        assumptions=_assumptions(facts, year, books.sales, netted, isinstance(estimated, TaxEstimate) and not obstacle),
     )
 
 

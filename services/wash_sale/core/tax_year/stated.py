@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from libs.common.money import ZERO
+from services.wash_sale.core.tax_year.charity import StatedCharity
 from services.wash_sale.core.tax_year.estimate import Income
 from services.wash_sale.core.tax_year.netting import Carryover, YearItems
 from services.wash_sale.core.tax_year.report import ReturnFacts, YearFacts
@@ -30,6 +31,7 @@ class StatedYear(Struct, frozen=True, forbid_unknown_fields=True):
     long_carryover_in: Decimal | None = None
     capital_gain_distributions: Decimal = ZERO
     final_return: bool = False
+    charity: StatedCharity | None = None
 
 
 class StatedReturn(Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,6 +88,11 @@ def _faults(stated: StatedTax) -> Iterator[BadStatement]:
         for text in each.years:
             if not (text.isascii() and text.isdigit() and len(text) == 4):
                 yield BadStatement(f"tax.returns[{index}].years", f"{text!r} is not a year")
+                return
+        for text, year in each.years.items():
+            carried = year.charity.carried if year.charity else ()
+            if any(gift.year >= int(text) for gift in carried):
+                yield BadStatement(f"tax.returns[{index}].years.{text}.charity.carried", f"only gifts of years before {text} carry into it")
 
 
 def _numbers(stated: StatedTax) -> Iterator[tuple[str, Decimal, bool]]:
@@ -103,6 +110,8 @@ def _numbers(stated: StatedTax) -> Iterator[tuple[str, Decimal, bool]]:
                     yield f"{place}.{name}", number, False
             if year.income is not None:
                 yield from _income_numbers(f"{place}.income", year.income)
+            if year.charity is not None:
+                yield from _charity_numbers(f"{place}.charity", year.charity)
 
 
 def _income_numbers(place: str, income: Income) -> Iterator[tuple[str, Decimal, bool]]:
@@ -112,6 +121,14 @@ def _income_numbers(place: str, income: Income) -> Iterator[tuple[str, Decimal, 
     if income.state is not None:
         yield f"{place}.state.short_frac", income.state.short_frac, False
         yield f"{place}.state.long_frac", income.state.long_frac, False
+
+
+def _charity_numbers(place: str, charity: StatedCharity) -> Iterator[tuple[str, Decimal, bool]]:
+    yield f"{place}.agi", charity.agi, True
+    for number, each in enumerate(charity.carried):
+        yield f"{place}.carried[{number}].amount", each.amount, False
+    if charity.marginal_rate_frac is not None:
+        yield f"{place}.marginal_rate_frac", charity.marginal_rate_frac, False
 
 
 def returns_of(stated: StatedTax, taxpayer_ids: Sequence[str], openings: Mapping[str, Mapping[int, YearFacts]]) -> list[ReturnFacts]:
@@ -148,6 +165,7 @@ def _year_facts(stated: StatedYear, openings: Sequence[YearFacts]) -> YearFacts:
         distributions=stated.capital_gain_distributions,
         opening=sum((opening.opening for opening in openings), YearItems()),
         final_return=stated.final_return,
+        charity=stated.charity,
     )
 
 
