@@ -12,11 +12,11 @@ from typing import Any
 
 from libs.common.money import ZERO
 from services.wash_sale.core import corporate_actions, received
-from services.wash_sale.core.holding_period import term_of
+from services.wash_sale.core.holding_period import Term, term_of
 from services.wash_sale.core.lot_methods import allowed_method
+from services.wash_sale.core.sale_rows import SaleRow
 from services.wash_sale.core.tax_year import giving, netting, rates
 from services.wash_sale.core.tax_year.dividends import dividend_holding
-from services.wash_sale.core.tax_year.sales import SoldLayer
 from services.wash_sale.core.tax_year.tables import NIIT_RATE, NIIT_THRESHOLDS, YEARS, FilingStatus, TaxRefusal, filing_status, year_table
 
 D = Decimal
@@ -215,8 +215,8 @@ CORPORATE_ACTIONS: Mapping[str, Callable[[Inputs, Mapping[str, Any]], Answer]] =
 def net_year(inputs: Inputs) -> Answer:
     """A year's netting; a raw loss of which a part is denied goes through a sale row, as in the ledger."""
     items = netting.YearItems(amount(inputs, "st_gain"), amount(inputs, "st_loss"), amount(inputs, "lt_gain"), amount(inputs, "lt_loss"))
-    washed = [_washed_sale(term, inputs) for term in ("st", "lt") if f"{term}_raw_loss" in inputs]
-    items += netting.items_of((sale.term, sale.allowed_gain) for sale in washed if sale.allowed_gain is not None)
+    washed = [_washed_row(term, inputs) for term in ("st", "lt") if f"{term}_raw_loss" in inputs]
+    items += netting.items_of((row.term, row.allowed_gain) for row in washed if row.allowed_gain is not None)
     carried = netting.Carryover(amount(inputs, "st_carryover_in"), amount(inputs, "lt_carryover_in"))
     status, after_loss = status_of(inputs), inputs.get("taxable_income_line15_after_loss")
     year = netting.net(items, carried, status)
@@ -234,23 +234,11 @@ def net_year(inputs: Inputs) -> Answer:
     }
 
 
-def _washed_sale(term: str, inputs: Inputs) -> SoldLayer:
+def _washed_row(term: str, inputs: Inputs) -> SaleRow:
     loss, bought, sold = amount(inputs, f"{term}_raw_loss"), date(2024, 1, 2), date(2025, 6, 2)
-    return SoldLayer(
-        "S1",
-        "A",
-        "T1",
-        "XYZ",
-        "L1",
-        D(1),
-        bought,
-        sold,
-        ZERO,
-        loss,
-        -loss,
-        "short" if term == "st" else "long",
-        amount(inputs, f"{term}_disallowed"),
-    )
+    name: Term = "short" if term == "st" else "long"
+    denied = amount(inputs, f"{term}_disallowed")
+    return SaleRow("S1", "T1", "XYZ", "L1", D(1), sold, ZERO, loss, -loss, name, bought, bought, denied)
 
 
 def gain_tax(inputs: Inputs) -> Answer:

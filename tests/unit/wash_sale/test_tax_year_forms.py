@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,21 +29,31 @@ LATER = date(2026, 6, 1)
 
 def sold(proceeds: str, basis: str | None, **more: Any) -> SoldLayer:
     """100 shares, bought 2025-01-10 and sold 2025-06-02, unless said otherwise."""
-    figures = {"acquired": date(2025, 1, 10), "sold": date(2025, 6, 2), "lot_id": "L1", "sale_id": "S1", "disallowed": ZERO, **more}
+    of_layer = {name: more.pop(name) for name in ("reported", "reported_basis", "term") if name in more}
     gain = None if basis is None else D(proceeds) - D(basis)
-    return SoldLayer(
-        **{
-            "taxpayer_id": "A",
-            "account_id": "T1",
-            "security_id": "XYZ",
-            "quantity": D(100),
-            "proceeds": D(proceeds),
-            "basis": None if basis is None else D(basis),
-            "raw_gain": gain,
-            "term": term_of(figures["acquired"], figures["sold"]),
-            **figures,
-        }
-    )
+    basics = {"proceeds": D(proceeds), "basis": None if basis is None else D(basis), "raw_gain": gain, "quantity": D(100)}
+    found = row(**{**basics, **more})
+    term = of_layer.pop("term", term_of(found.acquired, found.trade_date))
+    return SoldLayer(msgspec.structs.replace(found, term=term), "A", term, **of_layer)
+
+
+def row(**more: Any) -> SaleRow:
+    """A row of the ledger: 60 shares sold at a loss of 100, unless said otherwise."""
+    figures: dict[str, Any] = {
+        "trade_id": "S1",
+        "account_id": "T1",
+        "security_id": "XYZ",
+        "lot_id": "L1",
+        "quantity": D(60),
+        "trade_date": date(2025, 6, 2),
+        "proceeds": D(600),
+        "basis": D(700),
+        "raw_gain": D(-100),
+        "term": "short",
+        "acquired": date(2025, 1, 10),
+        "held_since": date(2025, 1, 10),
+    }
+    return SaleRow(**{**figures, **more})
 
 
 def rows_of(*sales: SoldLayer, as_of: date = LATER, outside: bool = False) -> list[Form8949Row]:
@@ -101,7 +112,7 @@ def test_columns_e_to_h(sale: SoldLayer, columns: tuple[str, str, str, str]) -> 
 def test_columns_a_to_d() -> None:
     row = only(rows_of(sold("1200.50", "1000", quantity=D("12.500"))))
     assert (row.description, row.acquired, row.sold, row.proceeds) == ("12.5 sh. XYZ", "2025-01-10", date(2025, 6, 2), D("1200.50"))
-    assert only(rows_of(sold("5", "3", inherited=True))).acquired == "INHERITED"
+    assert only(rows_of(sold("5", "3", how="inheritance"))).acquired == "INHERITED"
     assert only(rows_of(sold("5", "3", kind="boot"))).description == "100 sh. XYZ, cash in a reorganization"
     assert only(rows_of(sold("5", "0", kind="distribution"))).description == "100 sh. XYZ, return of capital"
 
@@ -127,13 +138,13 @@ def test_an_unknown_basis_has_no_row_and_is_listed() -> None:
 @pytest.mark.parametrize(
     ("sale", "as_of", "outside", "certainty", "until"),
     [
-        pytest.param(sold("1", "9", sold=date(2025, 12, 31)), "2025-12-31", False, "provisional", "2026-01-30", id="10 until 30 January"),
-        pytest.param(sold("1", "9", sold=date(2025, 12, 31)), "2026-01-30", False, "provisional", "2026-01-30", id="10 that day included"),
-        pytest.param(sold("1", "9", sold=date(2025, 12, 31)), "2026-01-31", False, "confirmed", None, id="10 the day after"),
-        pytest.param(sold("1", "9", sold=date(2025, 12, 1)), "2025-12-31", False, "provisional", "2025-12-31", id="1.1 the 30th day"),
-        pytest.param(sold("1", "9", sold=date(2025, 12, 1)), "2026-01-01", False, "confirmed", None, id="1.1 the 31st"),
-        pytest.param(sold("9", "1", sold=date(2025, 12, 31)), "2025-12-31", False, "confirmed", None, id="1.2 a gain"),
-        pytest.param(sold("1", "9", sold=date(2025, 12, 31), disallowed=D(8)), "2025-12-31", False, "confirmed", None, id="denied whole"),
+        pytest.param(sold("1", "9", trade_date=date(2025, 12, 31)), "2025-12-31", False, "provisional", "2026-01-30", id="10 until 30 Jan"),
+        pytest.param(sold("1", "9", trade_date=date(2025, 12, 31)), "2026-01-30", False, "provisional", "2026-01-30", id="10 that day too"),
+        pytest.param(sold("1", "9", trade_date=date(2025, 12, 31)), "2026-01-31", False, "confirmed", None, id="10 the day after"),
+        pytest.param(sold("1", "9", trade_date=date(2025, 12, 1)), "2025-12-31", False, "provisional", "2025-12-31", id="1.1 the 30th day"),
+        pytest.param(sold("1", "9", trade_date=date(2025, 12, 1)), "2026-01-01", False, "confirmed", None, id="1.1 the 31st"),
+        pytest.param(sold("9", "1", trade_date=date(2025, 12, 31)), "2025-12-31", False, "confirmed", None, id="1.2 a gain"),
+        pytest.param(sold("1", "9", trade_date=date(2025, 12, 31), disallowed=D(8)), "2025-12-31", False, "confirmed", None, id="whole"),
         pytest.param(sold("1", "9", disallowed=D(7)), "2025-07-02", False, "provisional", "2025-07-02", id="denied in part"),
         pytest.param(sold("1", "9"), "2026-06-01", True, "unknowable", None, id="1.11 an account that no feed covers"),
         pytest.param(sold("9", "1"), "2026-06-01", True, "confirmed", None, id="a gain is certain whatever others do"),
@@ -156,9 +167,10 @@ def reported(
     ("sales", "as_of", "certainty", "until"),
     [
         pytest.param([], "2025-08-01", "provisional", "2026-01-30", id="the year is not over"),
-        pytest.param([sold("1", "9", sold=date(2025, 12, 20))], "2026-01-10", "provisional", "2026-01-19", id="a December loss"),
-        pytest.param([sold("9", "1", sold=date(2025, 12, 20))], "2026-01-10", "confirmed", None, id="a December gain"),
+        pytest.param([sold("1", "9", trade_date=date(2025, 12, 20))], "2026-01-10", "provisional", "2026-01-19", id="a December loss"),
+        pytest.param([sold("9", "1", trade_date=date(2025, 12, 20))], "2026-01-10", "confirmed", None, id="a December gain"),
         pytest.param([], "2026-01-01", "confirmed", None, id="nothing sold"),
+        pytest.param([sold("9", None)], "2026-06-01", "unknowable", None, id="a basis that nobody knows"),
     ],
 )
 def test_certainty_of_a_year(sales: list[SoldLayer], as_of: str, certainty: str, until: str | None) -> None:
@@ -168,11 +180,11 @@ def test_certainty_of_a_year(sales: list[SoldLayer], as_of: str, certainty: str,
 
 def test_schedule_d_line_by_line() -> None:
     sales = [
-        sold("800", "1000", sale_id="S1", disallowed=D(50)),
-        sold("700", "500", sale_id="S2", reported="nothing"),
-        sold("5000", "1000", sale_id="S3", acquired=date(2020, 1, 2)),
-        sold("100", "400", sale_id="S4", acquired=OLD, reported="proceeds"),
-        sold("1", "0", sale_id="S5", sold=date(2024, 3, 1)),
+        sold("800", "1000", trade_id="S1", disallowed=D(50)),
+        sold("700", "500", trade_id="S2", reported="nothing"),
+        sold("5000", "1000", trade_id="S3", acquired=date(2020, 1, 2)),
+        sold("100", "400", trade_id="S4", acquired=OLD, reported="proceeds"),
+        sold("1", "0", trade_id="S5", trade_date=date(2024, 3, 1)),
     ]
     year = YearFacts(carried=Carryover(D(300), D(9000)), distributions=D(250), opening=YearItems(long_gain=D(20)))
     found = reported(sales, ReturnFacts("A", ("A",), {2025: year}, "single"))
@@ -197,7 +209,7 @@ def test_schedule_d_line_by_line() -> None:
 
 def test_a_carryover_is_followed_through_the_years_that_are_known() -> None:
     """10,000 long loss in 2022: 3,000 in 2022, 2023 and 2024, and 1,000 into 2025."""
-    loss = sold("0", "10000", acquired=date(2020, 1, 2), sold=date(2022, 5, 2))
+    loss = sold("0", "10000", acquired=date(2020, 1, 2), trade_date=date(2022, 5, 2))
     found = reported([loss], ReturnFacts("A", ("A",), status="mfj"))
     assert found.carryover_in == Carryover(ZERO, D(1000))
     assert Assumption.CARRYOVER_FROM_EARLIER_SALES in found.assumptions
@@ -205,14 +217,14 @@ def test_a_carryover_is_followed_through_the_years_that_are_known() -> None:
 
 
 def test_a_stated_carryover_wins() -> None:
-    loss = sold("0", "10000", acquired=date(2020, 1, 2), sold=date(2022, 5, 2))
+    loss = sold("0", "10000", acquired=date(2020, 1, 2), trade_date=date(2022, 5, 2))
     found = reported([loss], ReturnFacts("A", ("A",), {2025: YearFacts(carried=Carryover(D(5), ZERO))}, "single"))
     assert found.carryover_in == Carryover(D(5), ZERO)
     assert Assumption.CARRYOVER_FROM_EARLIER_SALES not in found.assumptions
 
 
 def test_low_income_of_an_earlier_year_keeps_more() -> None:
-    loss = sold("0", "10000", acquired=date(2020, 1, 2), sold=date(2024, 5, 2))
+    loss = sold("0", "10000", acquired=date(2020, 1, 2), trade_date=date(2024, 5, 2))
     poor = YearFacts(income=Income(D(1000), D(20_000), ZERO))
     found = reported([loss], ReturnFacts("A", ("A",), {2024: poor}, "single"))
     assert found.carryover_in == Carryover(ZERO, D(9000))
@@ -225,7 +237,7 @@ def test_a_final_return_ends_the_carryover() -> None:
 
 def test_an_estimate_needs_figures_income_and_status() -> None:
     income = YearFacts(income=Income(D(100_000), D(120_000), ZERO))
-    gain = sold("3000", "1000", sold=date(2024, 3, 1), acquired=date(2024, 1, 2))
+    gain = sold("3000", "1000", trade_date=date(2024, 3, 1), acquired=date(2024, 1, 2))
     assert reported([gain], ReturnFacts("A", ("A",), {2024: income}, "single"), 2024).no_estimate_because == (
         "year_without_figures: year is 2024, possible: 2025, 2026"
     )
@@ -248,7 +260,7 @@ LAYERS = st.builds(
         str(proceeds),
         str(basis),
         lot_id=lot,
-        sale_id=sale,
+        trade_id=sale,
         acquired=bought,
         reported=box,
         disallowed=max(ZERO, D(basis) - D(proceeds)) * disallowed_frac / 4,
@@ -275,29 +287,11 @@ def test_6_and_7_the_form_sums_to_the_schedule_in_any_order(layers: list[SoldLay
     assert {line: lines[line] for line in by_line} == by_line
     assert lines["7"] == lines["1b"] + lines["2"] + lines["3"] + lines["6"]
     assert lines["15"] == lines["8b"] + lines["9"] + lines["10"] + lines["14"]
-    allowed = sum((layer.allowed_gain or ZERO for layer in layers), ZERO)
+    allowed = sum((layer.row.allowed_gain or ZERO for layer in layers), ZERO)
     assert lines["16"] == allowed - carried.short - carried.long
     shuffled = list(layers)
     order.shuffle(shuffled)
     assert reported(shuffled, facts) == report
-
-
-def row(**more: Any) -> SaleRow:
-    figures: dict[str, Any] = {
-        "trade_id": "S1",
-        "account_id": "T1",
-        "security_id": "XYZ",
-        "lot_id": "L1",
-        "quantity": D(60),
-        "trade_date": date(2025, 6, 2),
-        "proceeds": D(600),
-        "basis": D(700),
-        "raw_gain": D(-100),
-        "term": "short",
-        "acquired": date(2025, 1, 10),
-        "held_since": date(2025, 1, 10),
-    }
-    return SaleRow(**{**figures, **more})
 
 
 def test_the_ledgers_rows_become_sold_layers() -> None:
@@ -309,13 +303,13 @@ def test_the_ledgers_rows_become_sold_layers() -> None:
         row(trade_id="S4", how="inheritance", acquired=OLD),
     ]
     found = sold_layers(rows, {"T1": "A"}, [BrokerReport("S1", "L1", "basis", D("1000.01"))])
-    assert [(each.sale_id, each.term, each.disallowed, each.reported, each.reported_basis) for each in found] == [
+    assert [(each.row.trade_id, each.term, each.row.disallowed, each.reported, each.reported_basis) for each in found] == [
         ("S1", "short", 30, "basis", D("600.01")),
         ("S1", "long", 0, "basis", D("400.00")),
         ("S3", "long", 0, "basis", None),
         ("S4", "short", 0, "proceeds", None),
     ]
-    assert found[3].inherited and {each.taxpayer_id for each in found} == {"A"}
+    assert {each.taxpayer_id for each in found} == {"A"}
 
 
 def layer(basis: str | None, **more: Any) -> Layer:

@@ -5,18 +5,19 @@ short-term (Part I), D to F long-term (Part II).  (h) = (d) - (e) + (g).
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Literal
 
 from msgspec import Struct
 
 from libs.common.money import ZERO, plain
+from services.wash_sale.core.certainty import CONFIRMED, Certainty, Judgement, certainty_of
 from services.wash_sale.core.holding_period import Term
+from services.wash_sale.core.sale_rows import SaleRow
 from services.wash_sale.core.tax_year.sales import Reported, SoldLayer
 
 Box = Literal["A", "B", "C", "D", "E", "F"]
-Certainty = Literal["confirmed", "provisional", "unknowable"]
 BOXES: dict[tuple[Term, Reported], Box] = {
     ("short", "basis"): "A",
     ("short", "proceeds"): "B",
@@ -25,14 +26,13 @@ BOXES: dict[tuple[Term, Reported], Box] = {
     ("long", "proceeds"): "E",
     ("long", "nothing"): "F",
 }
-WINDOW = timedelta(days=30)
+NO_SALE = {"boot": ", cash in a reorganization", "distribution": ", return of capital"}
 
 
 class Form8949Row(Struct, frozen=True):
     """A row of the form: `description` (a) to `gain` (h), and where it comes from.
 
-    `certainty`: provisional while a purchase could still deny the loss, `provisional_until` inclusive; unknowable where accounts that no
-    feed covers could have; else confirmed.
+    `certainty` as of core/certainty.py; `provisional_until` is inclusive.
     """
 
     box: Box
@@ -68,7 +68,7 @@ def form_rows(sales: Iterable[SoldLayer], as_of: date, outside_accounts: bool) -
     """
     together: dict[tuple[str, ...], list[SoldLayer]] = {}
     for sale in sales:
-        if sale.raw_gain is not None:
+        if sale.row.raw_gain is not None:
             together.setdefault(_key(sale), []).append(sale)
     rows = [_row(layers, as_of, outside_accounts) for layers in together.values()]
     return sorted(rows, key=lambda row: (row.box, row.sold, row.account_id, row.sale_id, row.lot_id, row.acquired, row.code))
@@ -80,62 +80,56 @@ def box_of(sale: SoldLayer) -> Box:
 
 
 def _key(sale: SoldLayer) -> tuple[str, ...]:
-    return (
-        sale.taxpayer_id,
-        sale.account_id,
-        sale.sale_id,
-        sale.lot_id,
-        box_of(sale),
-        _acquired(sale),
-        sale.sold.isoformat(),
-        sale.security_id,
-    )
+    row = sale.row
+    where = (sale.taxpayer_id, row.account_id, row.trade_id, row.lot_id, row.security_id, row.kind)
+    return (*where, box_of(sale), _acquired(row), row.trade_date.isoformat())
 
 
-def _acquired(sale: SoldLayer) -> str:
+def _acquired(row: SaleRow) -> str:
     """Column (b): the date of purchase, also where a wash sale lengthened the period; INHERITED for an inheritance."""
-    if sale.inherited:
+    if row.how == "inheritance":
         return "INHERITED"
-    return "" if sale.acquired is None else sale.acquired.isoformat()
+    return "" if row.acquired is None else row.acquired.isoformat()
 
 
 def _row(layers: Sequence[SoldLayer], as_of: date, outside_accounts: bool) -> Form8949Row:
-    first = layers[0]
-    proceeds = sum((sale.proceeds for sale in layers), ZERO)
-    gain = sum((sale.allowed_gain or ZERO for sale in layers), ZERO)
-    disallowed = sum((sale.disallowed for sale in layers), ZERO)
-    basis = sum((_column_e(sale) for sale in layers), ZERO)
+    first, rows = layers[0].row, [layer.row for layer in layers]
+    proceeds = sum((row.proceeds for row in rows), ZERO)
+    gain = sum((row.allowed_gain or ZERO for row in rows), ZERO)
+    disallowed = sum((row.disallowed for row in rows), ZERO)
+    basis = sum((_column_e(layer) for layer in layers), ZERO)
     adjustment = gain - (proceeds - basis)
-    code = ("B" if adjustment != disallowed else "") + ("W" if disallowed else "")
-    until = first.sold + WINDOW
-    open_loss = any(sale.open_loss for sale in layers)
-    provisional = open_loss and as_of <= until
-    certainty: Certainty = "provisional" if provisional else "unknowable" if open_loss and outside_accounts else "confirmed"
+    judged = least_certain(certainty_of(row, as_of, not outside_accounts) for row in rows)
     return Form8949Row(
-        box=box_of(first),
-        description=_description(layers),
+        box=box_of(layers[0]),
+        description=_description(rows),
         acquired=_acquired(first),
-        sold=first.sold,
+        sold=first.trade_date,
         proceeds=proceeds,
         basis=basis,
-        code=code,
+        code=("B" if adjustment != disallowed else "") + ("W" if disallowed else ""),
         adjustment=adjustment,
         gain=gain,
-        certainty=certainty,
-        provisional_until=until if provisional else None,
-        taxpayer_id=first.taxpayer_id,
+        certainty=judged.certainty,
+        provisional_until=judged.until,
+        taxpayer_id=layers[0].taxpayer_id,
         account_id=first.account_id,
-        sale_id=first.sale_id,
+        sale_id=first.trade_id,
         lot_id=first.lot_id,
     )
 
 
-def _description(layers: Sequence[SoldLayer]) -> str:
+def least_certain(judgements: Iterable[Judgement]) -> Judgement:
+    """Unknowable before provisional, the longest open before the others, before confirmed."""
+    found = list(judgements)
+    unknowable = next((each for each in found if each.certainty == "unknowable"), None)
+    return unknowable or max((each for each in found if each.until), key=lambda each: each.until or date.min, default=CONFIRMED)
+
+
+def _description(rows: Sequence[SaleRow]) -> str:
     """Column (a): shares and security, and what it was where it was no sale."""
-    shares = plain(sum((sale.quantity for sale in layers), ZERO))
-    return f"{shares} sh. {layers[0].security_id}" + {"boot": ", cash in a reorganization", "distribution": ", return of capital"}.get(
-        layers[0].kind, ""
-    )
+    shares = plain(sum((row.quantity for row in rows), ZERO))
+    return f"{shares} sh. {rows[0].security_id}{NO_SALE.get(rows[0].kind, '')}"
 
 
 def _column_e(sale: SoldLayer) -> Decimal:
@@ -145,7 +139,7 @@ def _column_e(sale: SoldLayer) -> Decimal:
     """
     if sale.reported == "basis" and sale.reported_basis is not None:
         return sale.reported_basis
-    return sale.proceeds if sale.basis is None else sale.basis
+    return sale.row.proceeds if sale.row.basis is None else sale.row.basis
 
 
 def box_totals(rows: Iterable[Form8949Row]) -> dict[Box, BoxTotal]:

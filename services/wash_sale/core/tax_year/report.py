@@ -12,9 +12,10 @@ from enum import StrEnum
 from msgspec import Struct
 
 from libs.common.money import ZERO
+from services.wash_sale.core.certainty import Certainty, of_year
 from services.wash_sale.core.tax_year.charity import CharityYear, DonatedLot, StatedCharity, charity_year
 from services.wash_sale.core.tax_year.estimate import Income, TaxEstimate, estimate, unrealised_items
-from services.wash_sale.core.tax_year.form_8949 import Certainty, Form8949Row, box_totals, form_rows
+from services.wash_sale.core.tax_year.form_8949 import Form8949Row, box_totals, form_rows
 from services.wash_sale.core.tax_year.giving import GiftCandidate, gift_candidates
 from services.wash_sale.core.tax_year.netting import Carryover, Netting, YearItems, expired_at_death, items_of, net
 from services.wash_sale.core.tax_year.sales import Held, SoldLayer
@@ -85,7 +86,7 @@ class UnknownBasis(Struct, frozen=True):
 
 
 class YearReport(Struct, frozen=True):
-    """A return's year.  `certainty` is that of the year as a whole: provisional while it runs, or while any row is.
+    """A return's year.  `certainty` is that of the year as a whole (core/certainty.py): provisional while it runs, or while any row is.
 
     `estimate` is None where income is not stated or the year has no figures; `no_estimate_because` says which.  The tax if all were sold is
     for a day of the year itself, and for lots that all have a price and a basis: else `not_if_all_sold_because`.
@@ -118,22 +119,22 @@ def year_report(facts: ReturnFacts, year: int, as_of: date, books: ReturnBooks) 
     if year < FIRST_FORM_8949_YEAR:
         possible = f"{FIRST_FORM_8949_YEAR} and later"
         return TaxRefusal(TaxRefusalCode.YEAR_WITHOUT_FIGURES, "year", str(year), possible)
-    of_year = [sale for sale in books.sales if sale.sold.year == year]
-    rows = form_rows(of_year, as_of, books.outside_accounts)
+    sales = [sale for sale in books.sales if sale.row.trade_date.year == year]
+    rows = form_rows(sales, as_of, books.outside_accounts)
     stated, carried = facts.of(year), _carried_into(facts, year, books.sales)
-    items = _items(stated, of_year)
+    items = _items(stated, sales)
     netted = _netted(facts, year, items, carried)
     obstacle = _obstacle(year, as_of, books.held)
     estimated = _estimate(facts, year, items, carried, None if obstacle else unrealised_items(books.held.lots))
-    certainty, until = _certainty(year, as_of, rows)
+    judged = of_year((sale.row for sale in books.sales), year, as_of, not books.outside_accounts)
     return YearReport(
         return_id=facts.return_id,
         taxpayer_ids=facts.taxpayer_ids,
         year=year,
         as_of=as_of,
         filing_status=facts.status_in(year),
-        certainty=certainty,
-        provisional_until=until,
+        certainty=judged.certainty,
+        provisional_until=judged.until,
         form_8949=rows,
         schedule_d=schedule_d(box_totals(rows), stated.opening, stated.distributions, carried, netted),
         items=items,
@@ -141,9 +142,9 @@ def year_report(facts: ReturnFacts, year: int, as_of: date, books: ReturnBooks) 
         netting=netted,
         carryover_expired=expired_at_death(netted) if stated.final_return else ZERO,
         unknown_basis=[
-            UnknownBasis(sale.sale_id, sale.account_id, sale.lot_id, sale.security_id, sale.proceeds)
-            for sale in of_year
-            if sale.raw_gain is None
+            UnknownBasis(row.trade_id, row.account_id, row.lot_id, row.security_id, row.proceeds)
+            for row in (sale.row for sale in sales)
+            if row.unknown_basis
         ],
         estimate=estimated if isinstance(estimated, TaxEstimate) else None,
         no_estimate_because=estimated if isinstance(estimated, str) else None,
@@ -155,7 +156,7 @@ def year_report(facts: ReturnFacts, year: int, as_of: date, books: ReturnBooks) 
 
 
 def _items(stated: YearFacts, sales: Sequence[SoldLayer]) -> YearItems:
-    gains = ((sale.term, sale.allowed_gain) for sale in sales if sale.allowed_gain is not None)
+    gains = ((sale.term, sale.row.allowed_gain) for sale in sales if sale.row.allowed_gain is not None)
     return items_of(gains) + YearItems(long_gain=stated.distributions) + stated.opening
 
 
@@ -169,12 +170,12 @@ def _carried_into(facts: ReturnFacts, year: int, sales: Sequence[SoldLayer]) -> 
     stated = facts.of(year).carried
     if stated is not None:
         return stated
-    known = [sale.sold.year for sale in sales if sale.sold.year < year] + [each for each in facts.years if each < year]
+    known = [sale.row.trade_date.year for sale in sales if sale.row.trade_date.year < year] + [each for each in facts.years if each < year]
     if not known:
         return Carryover()
     before = max(known)
-    of_year = [sale for sale in sales if sale.sold.year == before]
-    netted = _netted(facts, before, _items(facts.of(before), of_year), _carried_into(facts, before, sales))
+    then = [sale for sale in sales if sale.row.trade_date.year == before]
+    netted = _netted(facts, before, _items(facts.of(before), then), _carried_into(facts, before, sales))
     return _through_idle_years(facts, before, year, netted.carryover)
 
 
@@ -204,21 +205,12 @@ def _estimate(facts: ReturnFacts, year: int, items: YearItems, carried: Carryove
     return estimate(table, status, income, items, carried, unrealised)
 
 
-def _certainty(year: int, as_of: date, rows: Sequence[Form8949Row]) -> tuple[Certainty, date | None]:
-    if as_of <= date(year, 12, 31):
-        return "provisional", date(year + 1, 1, 30)
-    untils = [row.provisional_until for row in rows if row.provisional_until is not None]
-    if untils:
-        return "provisional", max(untils)
-    return ("unknowable" if any(row.certainty == "unknowable" for row in rows) else "confirmed"), None
-
-
 def _assumptions(facts: ReturnFacts, year: int, sales: Sequence[SoldLayer], netted: Netting, all_sold: bool) -> list[Assumption]:
     found = []
     if facts.status_in(year) is None and netted.total < 0:
         found.append(Assumption.LIMIT_OF_3000)
     if facts.of(year).carried is None:
-        earlier = any(sale.sold.year < year for sale in sales) or any(each < year for each in facts.years)
+        earlier = any(sale.row.trade_date.year < year for sale in sales) or any(each < year for each in facts.years)
         found.append(Assumption.CARRYOVER_FROM_EARLIER_SALES if earlier else Assumption.NO_CARRYOVER_IN)
     if netted.deduction > 0 and facts.of(year).income is None:
         found.append(Assumption.DEDUCTION_USED_IN_FULL)

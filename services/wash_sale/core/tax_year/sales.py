@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from libs.common.money import ZERO, cents_half_even, split_largest_remainder
+from libs.common.money import cents_half_even, split_largest_remainder
 from services.wash_sale.core.holding_period import Term, term_of
 from services.wash_sale.core.lots import Layer
 from services.wash_sale.core.sale_rows import SaleRow
@@ -30,39 +30,17 @@ class BrokerReport(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SoldLayer(Struct, frozen=True):
-    """What one sale took from one layer of a taxable account.
+    """A sale row of a taxable account, with whose it is, its part of the form, and what the broker reported.
 
-    `basis` and `raw_gain` are None where the basis is unknown; of a gift sold between its two bases only `basis` is None.
-    `disallowed` is the denied loss, positive.  `reported_basis` is the broker's figure where it is known.
+    `term` is the row's, or for a gift sold between its two bases, which has none, that of its period.  `reported_basis` is the broker's
+    figure where it is known.
     """
 
-    sale_id: str
+    row: SaleRow
     taxpayer_id: str
-    account_id: str
-    security_id: str
-    lot_id: str
-    quantity: Decimal
-    acquired: date | None
-    sold: date
-    proceeds: Decimal
-    basis: Decimal | None
-    raw_gain: Decimal | None
     term: Term
-    disallowed: Decimal = ZERO
-    inherited: bool = False
-    kind: str = "sale"
     reported: Reported = "basis"
     reported_basis: Decimal | None = None
-
-    @property
-    def allowed_gain(self) -> Decimal | None:
-        """The gain that counts this year."""
-        return None if self.raw_gain is None else self.raw_gain + self.disallowed
-
-    @property
-    def open_loss(self) -> bool:
-        """Whether a loss is left that a later purchase could still deny."""
-        return self.allowed_gain is not None and self.allowed_gain < 0
 
 
 def usual_report(acquired: date | None) -> Reported:
@@ -90,21 +68,9 @@ def _layers_of_lot(rows: Sequence[SaleRow], taxpayer_id: str, report: BrokerRepo
         bases = split_largest_remainder(report.basis, [row.quantity for row in rows])
     return [
         SoldLayer(
-            sale_id=row.trade_id,
+            row=row,
             taxpayer_id=taxpayer_id,
-            account_id=row.account_id,
-            security_id=row.security_id,
-            lot_id=row.lot_id,
-            quantity=row.quantity,
-            acquired=row.acquired,
-            sold=row.trade_date,
-            proceeds=row.proceeds,
-            basis=row.basis,
-            raw_gain=row.raw_gain,
             term=term_of(row.held_since, row.trade_date) if row.term == "none" else row.term,
-            disallowed=row.disallowed,
-            inherited=row.how == "inheritance",
-            kind=row.kind,
             reported=usual_report(row.acquired) if report is None else report.reported,
             reported_basis=basis,
         )
