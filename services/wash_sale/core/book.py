@@ -10,7 +10,6 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from libs.common.money import ZERO

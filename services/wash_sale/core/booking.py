@@ -38,8 +38,8 @@ BY_KIND: dict[type, Callable[[Book, Any], Refusal | None]] = {
 
 def book_event(book: Book, event: TaxEvent) -> Refusal | None:
     """Change the books by an event that is not earlier than those booked before; a refusal leaves them as they were."""
-    mark = book.mark()
+    mark = book.undo.mark()
     refusal = BY_KIND[type(event)](book, event)
     if refusal is not None:
-        book.back_to(mark)
+        book.undo.back_to(mark)
     return refusal

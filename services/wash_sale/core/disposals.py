@@ -59,9 +59,9 @@ def _meet(book: Book, found: Sequence[Loss]) -> None:
 
 def _sell_chained(book: Book, day: date, fill: Fill) -> Refusal | None:
     """The lots of a sale one after the other, by date of acquisition; the fractions of a cent are divided over lots first."""
-    mark = book.mark()
+    mark = book.undo.mark()
     peeked = take_wanted(book, _wanted(fill))
-    book.back_to(mark)
+    book.undo.back_to(mark)
     if isinstance(peeked, Refusal):
         return peeked
     shares = divide(fill.proceeds, [taken.quantity for taken in peeked])

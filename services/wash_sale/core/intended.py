@@ -54,14 +54,14 @@ def try_out(book: Book, trades: Sequence[IntendedTrade], as_of: date) -> list[Me
 
     `as_of` is not before the last day that is booked.
     """
-    mark = book.mark()
+    mark = book.undo.mark()
     tried = []
     for trade in trades:
         losses = [book.losses[number].sold for number in book.open_losses(trade.security_id, as_of)]
         refusal = book_event(book, _event(trade, as_of))
         tried.append(_Tried(trade, losses if trade.side == "buy" else _purchase_days(book, trade, as_of), refusal))
     meanings = [_meaning(book, each) for each in tried]
-    book.back_to(mark)
+    book.undo.back_to(mark)
     return meanings
 
 

@@ -43,7 +43,7 @@ def replay(facts: GroupFacts, accounts: Mapping[str, AccountFacts], securities: 
     for event in events:
         if refusal := book_event(book, event):
             return _explained(refusal, events, facts, securities)
-        book.forget_undo(book.mark())
+        book.undo.forget(book.undo.mark())
     layers = {
         (account_id, lot_id): found for (account_id, _), position in book.positions.items() for lot_id, found in position.lots.items()
     }

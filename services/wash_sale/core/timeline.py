@@ -83,7 +83,7 @@ class Timeline:
         before = self._current.get(fact.fact_id)
         rows, lots = self.book.rows, _lots(self.book) if before is not None or self._is_late(fact) else None
         rows = list(rows) if lots is not None else rows
-        count, mark = len(rows), self.book.mark()
+        count, mark = len(rows), self.book.undo.mark()
         refusal = self._replace(before, fact.dated)
         if refusal is not None:
             assert self._replace(fact.dated, before) is None, "the books stood before"
@@ -136,8 +136,8 @@ class Timeline:
         if position >= len(self._marks):
             return
         mark = self._marks[position]
-        if self.book.goes_back_to(mark):
-            self.book.back_to(mark)
+        if self.book.undo.goes_back_to(mark):
+            self.book.undo.back_to(mark)
             del self._marks[bisect_left(self._marks, mark) :]
         else:
             self.book = Book(*self._given)
@@ -146,7 +146,7 @@ class Timeline:
     def _forward(self) -> Refusal | None:
         """Book the events that are not booked yet; a refusal leaves those before it booked."""
         for step in steps(self._events, len(self._marks)):
-            mark = self.book.mark()
+            mark = self.book.undo.mark()
             if refusal := book_event(self.book, step.event):
                 return refusal
             self._marks += [mark] * (step.end - step.start)
@@ -160,7 +160,7 @@ class Timeline:
 
     def _keep_undo_short(self) -> None:
         if len(self._marks) > 2 * self._undo_events:
-            self.book.forget_undo(self._marks[-self._undo_events])
+            self.book.undo.forget(self._marks[-self._undo_events])
 
 
 def _lots(book: Book) -> dict[LotKey, tuple[Layer, ...]]:

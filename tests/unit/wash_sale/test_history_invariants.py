@@ -97,19 +97,19 @@ def invariant_5_dollars_are_conserved(story: Story, books: HistoryBooks) -> None
 
 
 def returned(story: Story, books: HistoryBooks) -> Decimal:
-    """Basis that came back as capital: what taxable accounts got less what was beyond their basis."""
-    beyond = sum((row.proceeds for row in books.rows if row.kind == "distribution"), ZERO)
+    """Basis that came back as capital, or as cash in a merger: what taxable accounts got less what the rows hold of it."""
+    in_rows = sum((row.proceeds for row in books.rows if row.kind != "sale"), ZERO)
     so_far = Story()
     paid = ZERO
     for tx in story.transactions:
         so_far.transactions.append(tx)
-        if tx["action"] == "return_of_capital":
+        dollars = D(tx.get("per_share") or tx.get("cash_per_share") or 0)
+        if dollars:
+            before = booked(Story(so_far.transactions[:-1])).layers
             for account in TAXABLE:
-                shares = sum(
-                    (x.quantity for x in booked(so_far).layers if (x.account_id, x.security_id) == (account, tx["security"])), ZERO
-                )
-                paid += cents_half_even(shares * D(tx["per_share"]))
-    return paid - beyond
+                shares = sum((x.quantity for x in before if (x.account_id, x.security_id) == (account, tx["security"])), ZERO)
+                paid += cents_half_even(shares * dollars)
+    return paid - in_rows
 
 
 def invariant_6_a_retirement_account_keeps_its_cost_and_the_loss_is_gone(story: Story, books: HistoryBooks) -> None:
