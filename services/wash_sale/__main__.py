@@ -3,6 +3,7 @@
     python -m services.wash_sale
     python -m services.wash_sale replay FILE
     python -m services.wash_sale tax-year FILE --year 2025 --out DIR [--as-of 2026-04-10]
+    python -m services.wash_sale calculate FILE
 
 An offline command needs neither settings nor a server; what only the service needs is imported only for it.
 """
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from services.wash_sale import replay_command, tax_year_command
+from services.wash_sale import calculate_command, replay_command, tax_year_command
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -21,6 +22,8 @@ def main(arguments: Sequence[str]) -> int:
     asked = parser().parse_args(arguments)
     if asked.command == "replay":
         return replay_command.run(asked.file)
+    if asked.command == "calculate":
+        return calculate_command.run(asked.file)
     if asked.command == "tax-year":
         return tax_year_command.run(asked.file, asked.year, asked.out, asked.as_of)
     return serve_forever()
@@ -32,11 +35,13 @@ def parser() -> argparse.ArgumentParser:
     commands = found.add_subparsers(dest="command", metavar="COMMAND")
     replay = commands.add_parser("replay", help="histories to sales, lots and wash sales, as JSON")
     replay.add_argument("file", type=Path, metavar="FILE", help="one history, or an array of them, as JSON")
+    calculation = commands.add_parser("calculate", help="figures that follow from given ones: netting, rates, gifts, corporate actions")
+    calculation.add_argument("file", type=Path, metavar="FILE", help="entries with `inputs`, as JSON")
     year = commands.add_parser("tax-year", help="Form 8949 and Schedule D of a year, as CSV and JSON")
     year.add_argument("file", type=Path, metavar="FILE", help="one history, or an array of them, as JSON")
     year.add_argument("--year", type=_year, required=True, metavar="Y", help="the tax year")
     year.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write the tables")
-    year.add_argument("--as-of", type=date.fromisoformat, metavar="DATE", help="as known on this day (default: the last event's)")
+    year.add_argument("--as-of", type=_day, metavar="DATE", help="as known on this day (default: the last event's)")
     return found
 
 
@@ -44,6 +49,13 @@ def _year(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) == 4):
         raise argparse.ArgumentTypeError(f"{text!r} is not a year such as 2025")
     return int(text)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date such as 2026-04-10 ({error})") from None
 
 
 def serve_forever() -> int:

@@ -1,4 +1,5 @@
-"""HTTP of the tax year: a household's Form 8949, Schedule D, carryovers, estimate and gift candidates, as JSON or as CSV tables.
+"""HTTP of the tax year: a household's Form 8949, Schedule D, carryovers, estimate and gift candidates, as JSON or as CSV tables; and
+calculations on given figures.
 
 Nothing that is sent is kept: a body only adds what the ledger can't know (filing status, income, prices) to this one answer.
 """
@@ -12,6 +13,7 @@ from libs.common.app import Problem
 from libs.common.service import Service
 from services.wash_sale import store
 from services.wash_sale.core.books import books_of
+from services.wash_sale.core.calculations import BadInputs, calculate
 from services.wash_sale.core.refusals import Refusal
 from services.wash_sale.core.tax_year.household import HouseholdYear, household_year
 from services.wash_sale.core.tax_year.ledger_books import books_for_tax
@@ -61,6 +63,24 @@ def tax_year_routes(service: Service, keeper: LedgerKeeper) -> APIRouter:
         """One table of the year as CSV."""
         found = tables([await answer(household_id, year, StatedTax())])
         return Response(table_csv(table, found[table]), media_type="text/csv")
+
+    return router
+
+
+def calculation_routes() -> APIRouter:
+    """Calculations on given figures, without a household."""
+    router = APIRouter(prefix="/v1/calculations", tags=["tax year"])
+
+    @router.post("")
+    async def calculation(request: Request) -> Response:
+        """The figures that follow from the body: netting, rates, gifts, corporate actions."""
+        try:
+            found = calculate(msgspec.json.decode(await request.body()))
+        except msgspec.DecodeError as error:
+            raise Problem(UNPROCESSABLE, "The body is not JSON", str(error)) from None
+        if isinstance(found, BadInputs):
+            raise Problem(UNPROCESSABLE, "A figure can't be taken", f"{found.field}: {found.detail}", field=found.field)
+        return Response(msgspec.json.encode(found), media_type="application/json")
 
     return router
 

@@ -60,6 +60,11 @@ async def test_the_year_of_a_household(stage: Stage) -> None:
     assert "H1,T1,16,Lines 7 and 15 combined,,,,-400.00" in table.text.splitlines()
 
 
+async def test_a_calculation_on_given_figures(stage: Stage) -> None:
+    asked = {"filing_status": "mfs", "magi": "140000", "net_investment_income": "90000"}
+    assert (await stage.http.post("/v1/calculations", json=asked)).json() == {"niit": "570.00"}
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status", "said"),
     [
@@ -67,6 +72,8 @@ async def test_the_year_of_a_household(stage: Stage) -> None:
         pytest.param(YEAR, {"prices": {"XB": "-1"}}, 422, "tax.prices.XB: -1 is negative", id="a negative price"),
         pytest.param(YEAR, {"returns": [{"taxpayers": ["T9"]}]}, 422, "tax.returns[0].taxpayers: T9", id="a stranger"),
         pytest.param(YEAR, "{", 422, "not JSON", id="no JSON"),
+        pytest.param("/v1/calculations", {"magi": "x"}, 422, "magi: 'x' is not a plain decimal", id="no number"),
+        pytest.param("/v1/calculations", "{", 422, "not JSON", id="no JSON to calculate with"),
     ],
 )
 async def test_what_can_not_be_answered(stage: Stage, path: str, body: Any, status: int, said: str) -> None:

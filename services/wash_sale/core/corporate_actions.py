@@ -24,21 +24,6 @@ def allocate_by_value(basis: Decimal, values: Sequence[Decimal]) -> list[Decimal
     return split_largest_remainder(basis, values)
 
 
-class SpinOff(Struct, frozen=True):
-    """One lot after a spin-off: the parent's basis, and the spun shares with theirs.  Both keep the lot's holding period."""
-
-    parent_basis: Decimal
-    spun_quantity: Decimal
-    spun_basis: Decimal
-
-
-def spin_off(quantity: Decimal, basis: Decimal, spun_per_share: Decimal, parent_price: Decimal, spun_price: Decimal) -> SpinOff:
-    """A spin-off under IRC 355 on one lot: its basis by the values of its own shares after it (Reg. 1.358-2(a)(2)(iv))."""
-    spun = quantity * spun_per_share
-    parent_basis, spun_basis = allocate_by_value(basis, (quantity * parent_price, spun * spun_price))
-    return SpinOff(parent_basis, spun, spun_basis)
-
-
 class RightsBasis(Struct, frozen=True):
     """The basis of the stock and of the rights on it."""
 
