@@ -1,6 +1,7 @@
 """Stock given to charity: what is deducted, what carries over, and which lots to give (section 7).
 
-Public charities only; another donee is refused by name.  Limits are parts of adjusted gross income (the contribution base).
+Public charities only; another donee is refused by name.  Limits are parts of adjusted gross income (the contribution base), rounded to the
+cent, ties to even.
 """
 
 from collections.abc import Iterable, Sequence
@@ -91,7 +92,8 @@ def deduct(year: int, agi: Decimal, gifts: Sequence[Donation], carried: Sequence
     parts = _parts(year, gifts, carried)
     taken = _within_limits(parts, agi)
     allowed = sum(taken, ZERO)
-    deduction = cents_half_even(allowed - min(allowed, FLOOR_FRAC * max(ZERO, agi) if year >= FLOOR_FROM_YEAR else ZERO))
+    floor = cents_half_even(FLOOR_FRAC * max(ZERO, agi)) if year >= FLOOR_FROM_YEAR else ZERO
+    deduction = max(ZERO, allowed - floor)
     left = [GiftCarryover(part.year, part.amount - each, part.appreciated) for part, each in zip(parts, taken, strict=True)]
     kept = _with_floor([each for each in left if each.amount > 0], allowed - deduction, year)
     return GiftYear(
@@ -121,7 +123,7 @@ def _parts(year: int, gifts: Sequence[Donation], carried: Sequence[GiftCarryover
 def _within_limits(parts: Sequence[GiftCarryover], agi: Decimal) -> list[Decimal]:
     """What each part may deduct: all under half of AGI, and those at value under 30 of a hundred of it too."""
     base = max(ZERO, agi)
-    room, room_30 = BASIS_LIMIT_FRAC * base, APPRECIATED_LIMIT_FRAC * base
+    room, room_30 = cents_half_even(BASIS_LIMIT_FRAC * base), cents_half_even(APPRECIATED_LIMIT_FRAC * base)
     allowed = []
     for part in parts:
         taken = min(part.amount, room, room_30 if part.appreciated else room)
