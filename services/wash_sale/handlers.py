@@ -17,7 +17,7 @@ from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import MarketPublished, RunOpened
 from libs.common.schemas.order import TradeBooked
 from libs.common.unit import Batch, Unit
-from services.wash_sale import store
+from services.wash_sale import history_store, store
 from services.wash_sale.core.household import HouseholdLedger
 from services.wash_sale.core.refusals import Refusal
 from services.wash_sale.core.securities import NO_SECURITY_FACTS, SecurityFacts, security_facts
@@ -188,6 +188,8 @@ class LedgerKeeper:
             return
         said = replace(content, version=household.version + changed)
         await store.save_said(unit.connection, said, max(household.as_of, content.as_of), digest)
+        if changed:
+            await history_store.keep_said(unit.connection, said, unit.now)
         if asked is None:
             unit.emit(said, said.household_id, f"{said.version}", said.household_id)
         else:

@@ -13,8 +13,9 @@ from services.wash_sale import store
 from services.wash_sale.api import routes
 from services.wash_sale.handlers import LedgerKeeper
 from services.wash_sale.metrics import LedgerMetrics
+from services.wash_sale.questions_api import question_routes
 from services.wash_sale.settings import WashSaleSettings
-from services.wash_sale.tax_year_api import tax_year_routes
+from services.wash_sale.tax_year_api import calculation_routes, tax_year_routes
 
 BURST_S = 0.3  # events of a household that come this close together are one word
 
@@ -44,4 +45,11 @@ def build(settings: WashSaleSettings, bus: Bus, clock: Clock) -> tuple[Service, 
             await asyncio.sleep(BURST_S)
 
     service.add_background(say_ledgers)
-    return service, create_app(service, settings, routes(service, keeper), tax_year_routes(service, keeper))
+    return service, create_app(
+        service,
+        settings,
+        routes(service, keeper),
+        question_routes(service, keeper),
+        tax_year_routes(service, keeper),
+        calculation_routes(),
+    )

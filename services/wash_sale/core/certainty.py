@@ -6,12 +6,12 @@ December sale is provisional until 30 January (section 10), and so is the tax ye
 
 from collections.abc import Iterable
 from datetime import date
-from typing import Literal
+from decimal import Decimal
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
 from services.wash_sale.core.matching import WASH_WINDOW
-from services.wash_sale.core.sale_rows import SaleRow
 
 Certainty = Literal["confirmed", "provisional", "unknowable"]
 Why = Literal["", "window_open", "unknown_basis", "account_not_covered"]
@@ -28,9 +28,24 @@ class Judgement(Struct, frozen=True):
 CONFIRMED = Judgement("confirmed", None, "")
 
 
-def certainty_of(row: SaleRow, as_of: date, all_covered: bool) -> Judgement:
+class SaleFigures(Protocol):
+    """What of a sale row decides its certainty."""
+
+    @property
+    def trade_date(self) -> date: ...
+    @property
+    def basis(self) -> Decimal | None: ...
+    @property
+    def raw_gain(self) -> Decimal | None: ...
+    @property
+    def disallowed(self) -> Decimal: ...
+    @property
+    def term(self) -> str: ...
+
+
+def certainty_of(row: SaleFigures, as_of: date, all_covered: bool) -> Judgement:
     """A gain, and a loss that is denied in full, can't change by a purchase; any other loss can until its window ends."""
-    if row.unknown_basis:
+    if row.basis is None and row.raw_gain is None:
         return Judgement("unknowable", None, "unknown_basis") if row.term != "none" else CONFIRMED
     if row.raw_gain is None or row.raw_gain >= 0 or row.disallowed == -row.raw_gain:
         return CONFIRMED
@@ -40,7 +55,7 @@ def certainty_of(row: SaleRow, as_of: date, all_covered: bool) -> Judgement:
     return CONFIRMED if all_covered else Judgement("unknowable", None, "account_not_covered")
 
 
-def of_year(rows: Iterable[SaleRow], year: int, as_of: date, all_covered: bool) -> Judgement:
+def of_year(rows: Iterable[SaleFigures], year: int, as_of: date, all_covered: bool) -> Judgement:
     """The least certain of a year's sales; a provisional year is so until the last of its windows ends.
 
     A year that is not over is provisional too, until 30 January after it.

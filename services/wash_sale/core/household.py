@@ -26,13 +26,20 @@ class StartingLot(Struct, frozen=True):
     counted_on: date
 
 
+class ReportedBasis(Struct, frozen=True, array_like=True):
+    """A lot's basis as the custodian last said it, as adjusted by it; None where it has none."""
+
+    security_id: str
+    basis: Decimal | None
+
+
 class AccountFacts(Struct, frozen=True):
     """What the ledger knows of one account.
 
     `version` is the account version last compared, `reported` its lots' quantities (custodian's ids), which hold the trades up to
-    `reported_seq`; `trade_seq` is the last trade booked here.  `starting` are the starting lots by id, `aliases` map provisional lots to
-    the custodian's.  `pending` are account versions that hold trades which have not come yet, by their trade_seq.  An account that left
-    the household (`departed`) keeps its history in it.
+    `reported_seq`, and `reported_basis` their basis by the custodian; `trade_seq` is the last trade booked here.  `starting` are the
+    starting lots by id, `aliases` map provisional lots to the custodian's.  `pending` are account versions that hold trades which have not
+    come yet, by their trade_seq.  An account that left the household (`departed`) keeps its history in it.
     """
 
     account_id: str
@@ -48,6 +55,7 @@ class AccountFacts(Struct, frozen=True):
     tax_opening: TaxOpening | None = None
     past_sales: list[PastSale] = []
     pending: dict[int, AccountChanged] = {}
+    reported_basis: dict[str, ReportedBasis] = {}
     departed: bool = False
 
     @property

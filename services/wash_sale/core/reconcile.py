@@ -19,7 +19,7 @@ from libs.common.money import ZERO, cents_half_even
 from libs.common.schemas.account import AccountChanged, Lot
 from services.wash_sale.core.books import LotShares, expected_by_lot, group_book, shares_held
 from services.wash_sale.core.group_facts import traded_groups
-from services.wash_sale.core.household import PROVISIONAL, AccountFacts, HouseholdLedger, StartingLot
+from services.wash_sale.core.household import PROVISIONAL, AccountFacts, HouseholdLedger, ReportedBasis, StartingLot
 from services.wash_sale.core.refusals import Refusal
 from services.wash_sale.core.securities import SecurityFacts
 
@@ -59,10 +59,22 @@ def _told(account: AccountFacts, payload: AccountChanged) -> AccountFacts:
         version=payload.version,
         reported=dict(zip(payload.lots.lot_id, map(Decimal, payload.lots.quantity), strict=True)),
         reported_seq=payload.trade_seq,
+        reported_basis=_reported_basis(payload),
         aliases={**account.aliases, **payload.aliases},
         tax_opening=payload.tax_opening,
         past_sales=payload.past_sales,
     )
+
+
+def _reported_basis(payload: AccountChanged) -> dict[str, ReportedBasis]:
+    """What the custodian says, apart from lots that are our own word until it names them."""
+    lots = payload.lots
+    columns = zip(lots.lot_id, lots.security_id, lots.cost_basis, lots.provisional, strict=True)
+    return {
+        lot_id: ReportedBasis(security_id, None if basis is None else Decimal(basis))
+        for lot_id, security_id, basis, provisional in columns
+        if not provisional
+    }
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The books of one identity group, made from its facts in the order of dates."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -38,12 +38,9 @@ class GroupBook:
 
 def replay(facts: GroupFacts, accounts: Mapping[str, AccountFacts], securities: SecurityFacts) -> GroupBook | Refusal:
     """Make the books of a group.  A refusal names the first sale that does not fit what was held on its day."""
-    events = in_order(facts, securities)
-    book = Book(tax_accounts(accounts), _one_group(facts), DEFAULT_POLICY)
-    for event in events:
-        if refusal := book_event(book, event):
-            return _explained(refusal, events, facts, securities)
-        book.undo.forget(book.undo.mark())
+    book = book_of(facts, accounts, securities)
+    if isinstance(book, Refusal):
+        return book
     layers = {
         (account_id, lot_id): found for (account_id, _), position in book.positions.items() for lot_id, found in position.lots.items()
     }
@@ -51,15 +48,28 @@ def replay(facts: GroupFacts, accounts: Mapping[str, AccountFacts], securities: 
     return GroupBook(layers, rows, book.washes, [loss for loss in book.losses if not loss.over])
 
 
+def book_of(
+    facts: GroupFacts, accounts: Mapping[str, AccountFacts], securities: SecurityFacts, also: Collection[str] = ()
+) -> Book | Refusal:
+    """The working state of a group's books, in today's shares; `also` are further securities of the group."""
+    events = in_order(facts, securities)
+    book = Book(tax_accounts(accounts), _one_group(facts, also), DEFAULT_POLICY)
+    for event in events:
+        if refusal := book_event(book, event):
+            return _explained(refusal, events, facts, securities)
+        book.undo.forget(book.undo.mark())
+    return book
+
+
 def tax_accounts(accounts: Mapping[str, AccountFacts]) -> dict[str, TaxAccount]:
     """A household's accounts: one scope, for a household is a taxpayer, the spouse and what they control."""
     return {name: TaxAccount(name, account.taxpayer_id, account.taxable) for name, account in accounts.items()}
 
 
-def _one_group(facts: GroupFacts) -> IdentityTable:
+def _one_group(facts: GroupFacts, also: Collection[str]) -> IdentityTable:
     """All securities of a group's facts as one group."""
     ids = {lot.security_id for _, lot in facts.starting} | {trade.security_id for _, trade in facts.trades}
-    ids |= {sale.security_id for sale in facts.past_losses}
+    ids |= {sale.security_id for sale in facts.past_losses} | set(also)
     return IdentityTable(IdentityEntry(security_id, "group") for security_id in ids)
 
 
