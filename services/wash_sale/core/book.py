@@ -34,10 +34,11 @@ class LotKey(NamedTuple):
 
 
 class Touched(NamedTuple):
-    """What changed in the books."""
+    """What changed in the books since a mark: lots and rows with what they were at the mark, and how many rows were added."""
 
-    rows: dict[int, SaleRow]
-    lots: set[LotKey]
+    lots: Mapping[LotKey, Layers | None]
+    rows: Mapping[int, SaleRow]
+    rows_added: int
 
 
 class Position:
@@ -68,16 +69,21 @@ class Book:
         self._number = 0
         self.undo = UndoLog()
 
-    def touched_since(self, mark: int) -> "Touched":
-        """The rows, by number as they were, and the lots that changed since a mark."""
+    def touched_since(self, mark: int) -> Touched:
+        """Read from the undo log: a lot's change is followed, going back, by the note of its key."""
         rows: dict[int, SaleRow] = {}
-        lots: set[LotKey] = set()
+        lots: dict[LotKey, Layers | None] = {}
+        added, latest = 0, None
         for change in self.undo.since(mark):
             if change.undo is nothing:
-                lots.add(change.target)
-            elif change.target is self.rows and change.key is not None:
+                lots[change.target] = latest
+            elif change.target is self.rows and change.key is None:
+                added += 1
+            elif change.target is self.rows:
                 rows[change.key] = change.old
-        return Touched(rows, lots)
+            latest = change.old
+        base = len(self.rows) - added
+        return Touched(lots, {index: row for index, row in rows.items() if index < base}, added)
 
     def lot(self, key: LotKey) -> Layers | None:
         """A lot's layers: empty where it is sold, None where it was never there."""
