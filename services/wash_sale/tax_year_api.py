@@ -34,10 +34,11 @@ def tax_year_routes(service: Service, keeper: LedgerKeeper) -> APIRouter:
         said, facts = await store.load_said(service.pool, household_id), await store.load_facts(service.pool, household_id)
         if said is None or facts is None:
             raise Problem(NOT_FOUND, "Unknown household", f"no account of household {household_id} has come")
-        books = books_of(facts, await keeper.securities.newest(service.pool), facts.accounts)
+        securities = await keeper.securities.newest(service.pool)
+        books = books_of(facts, securities, facts.accounts)
         if isinstance(books, Refusal):
             raise Problem(CONFLICT, "The facts contradict each other", books.text(), code=books.code.value)
-        found = household_year(books_for_tax(facts, books), stated, year, said.as_of)
+        found = household_year(books_for_tax(facts, books, securities), stated, year, said.as_of)
         if isinstance(found, BadStatement):
             raise _bad(found)
         return found

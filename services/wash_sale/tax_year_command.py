@@ -6,7 +6,7 @@ broker's Form 1099-B says (docs/tax-year.md).
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 from services.wash_sale.core.history_fields import BadHistory
 from services.wash_sale.core.history_file import HistoryBooks, books_of_history
+from services.wash_sale.core.sale_rows import SaleRow
 from services.wash_sale.core.tax_year.household import HouseholdBooks, HouseholdYear, household_year
 from services.wash_sale.core.tax_year.stated import BadStatement, read_stated
 from services.wash_sale.tax_year_files import write_files
@@ -49,13 +50,14 @@ def _said(problem: str, code: int) -> int:
 
 def year_of_history(raw: object, number: int, year: int, as_of: date | None) -> HouseholdYear | str:
     """The year of one history as known on `as_of` (by default the day of its last event), or what is wrong with it."""
-    books = books_of_history(_until(raw, as_of), number)
+    known = _until(raw, as_of)
+    books = books_of_history(known, number)
     if isinstance(books, BadHistory):
         return books.text()
-    assert isinstance(raw, Mapping), "the reader has refused anything else"
+    assert isinstance(raw, Mapping) and isinstance(known, Mapping), "the reader has refused anything else"
     stated = read_stated(raw.get("tax") or {})
     if not isinstance(stated, BadStatement):
-        answer = household_year(_books(books, raw), stated, year, as_of or _last_day(raw, year))
+        answer = household_year(_books(books, raw, _alone(known, books)), stated, year, as_of or _last_day(raw, year))
         if isinstance(answer, HouseholdYear):
             return answer
         stated = answer
@@ -85,7 +87,20 @@ def _last_day(raw: Mapping[str, Any], year: int) -> date:
     return date.fromisoformat(max(days)) if days else date(year, 12, 31)
 
 
-def _books(books: HistoryBooks, raw: Mapping[str, Any]) -> HouseholdBooks:
+def _alone(raw: Mapping[str, Any], books: HistoryBooks) -> list[SaleRow]:
+    """The sale rows of each taxable account by itself, every security a group by itself; none of one that shares moved into or out of."""
+    rows: list[SaleRow] = []
+    securities = raw.get("securities")
+    kinds = {name: {"type": each.get("type")} for name, each in securities.items()} if isinstance(securities, Mapping) else {}
+    for account in raw["accounts"]:
+        if books.accounts[account["id"]].taxable:
+            own = [each for each in raw["transactions"] if each.get("account", account["id"]) == account["id"]]
+            found = books_of_history({**raw, "accounts": [account], "transactions": own, "securities": kinds, "identity_groups": []})
+            rows += [] if isinstance(found, BadHistory) else found.rows
+    return rows
+
+
+def _books(books: HistoryBooks, raw: Mapping[str, Any], alone: Sequence[SaleRow]) -> HouseholdBooks:
     owners = {str(each.get("owner", "A")) for each in raw["accounts"] if str(each.get("relation") or "").startswith(CORPORATION)}
     return HouseholdBooks(
         household_id=books.history_id,
@@ -94,5 +109,6 @@ def _books(books: HistoryBooks, raw: Mapping[str, Any]) -> HouseholdBooks:
         taxpayer_of={account.account_id: account.taxpayer_id for account in books.accounts.values() if account.taxable},
         corporations=frozenset(owners),
         gifts=books.gifts,
+        alone=alone,
         outside_accounts=not all(account.covered for account in books.accounts.values()),
     )

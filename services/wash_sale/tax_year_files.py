@@ -1,4 +1,4 @@
-"""The tax year's tables as files: Form 8949, Schedule D and gift candidates as CSV and JSON, and the whole report as JSON."""
+"""The tax year's tables as files: Form 8949, Schedule D, gift candidates and the brokers' forms as CSV and JSON; the whole report as JSON."""
 
 import csv
 import io
@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from libs.common.money import ZERO, cents_half_even, plain
+from services.wash_sale.core.tax_year.broker_form import BrokerSale
 from services.wash_sale.core.tax_year.form_8949 import Form8949Row
 from services.wash_sale.core.tax_year.giving import GiftCandidate
 from services.wash_sale.core.tax_year.household import HouseholdYear
@@ -25,6 +26,7 @@ def tables(years: Sequence[HouseholdYear]) -> dict[str, list[Row]]:
         "form_8949": [_form_row(name, report.return_id, row) for name, report in reports for row in report.form_8949],
         "schedule_d": [_schedule_row(name, report.return_id, line) for name, report in reports for line in report.schedule_d],
         "gift_candidates": [_gift_row(name, report.return_id, each) for name, report in reports for each in report.gift_candidates],
+        "broker_1099b": [_broker_row(year.household_id, each) for year in years for each in year.broker_sales],
     }
 
 
@@ -97,6 +99,21 @@ def _gift_row(household_id: str, return_id: str, each: GiftCandidate) -> Row:
     }
 
 
+def _broker_row(household_id: str, each: BrokerSale) -> Row:
+    return {
+        "household": household_id,
+        "account": each.account_id,
+        "sale_id": each.sale_id,
+        "lot_id": each.lot_id,
+        "box_1d": _dollars(each.box_1d),
+        "box_1e": _dollars(each.box_1e),
+        "box_1g": _dollars(each.box_1g),
+        "ledger_basis": _dollars(each.ledger_basis),
+        "ledger_disallowed": _dollars(each.ledger_disallowed),
+        "why": each.why.value,
+    }
+
+
 COLUMNS = {
     "form_8949": (
         "household",
@@ -126,6 +143,18 @@ COLUMNS = {
         "e_basis",
         "g_adjustment",
         "h_gain",
+    ),
+    "broker_1099b": (
+        "household",
+        "account",
+        "sale_id",
+        "lot_id",
+        "box_1d",
+        "box_1e",
+        "box_1g",
+        "ledger_basis",
+        "ledger_disallowed",
+        "why",
     ),
     "gift_candidates": (
         "household",

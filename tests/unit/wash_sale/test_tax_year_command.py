@@ -68,6 +68,7 @@ class Tables:
         self.form = read(out / "form_8949.csv")
         self.schedule = {(r["household"], r["return"], r["line"]): r["h_gain"] for r in read(out / "schedule_d.csv")}
         self.gifts = read(out / "gift_candidates.csv")
+        self.broker = read(out / "broker_1099b.csv")
         self.years = json.loads((out / "tax_year.json").read_text())
         assert json.loads((out / "form_8949.json").read_text()) == self.form
 
@@ -220,6 +221,71 @@ def test_a_carryover_from_the_year_itself_is_none(tmp_path: Path, capsys: pytest
     assert "H1: tax.returns[0].years.2025.charity.carried: only gifts of years before 2025" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("transactions", "expected"),
+    [
+        pytest.param([*DECEMBER, JANUARY], [("5000.00", "400.00", "400.00", "")], id="the broker sees its own account"),
+        pytest.param(
+            [*DECEMBER, buy(3, "2025-12-20", "L2", "4000", "S1")],
+            [("5000.00", "0.00", "1000.00", "wash_in_another_account_or_security")],
+            id="the spouse's purchase",
+        ),
+        pytest.param(
+            [buy(1, "2010-02-03", "L1", "5000"), sell(2, "2025-12-15", "D1", "L1", "4000")],
+            [("", "", "0.00", "basis_not_reported")],
+            id="not covered before 2011",
+        ),
+        pytest.param(
+            [
+                buy(1, "2025-02-03", "L1", "5000", "S1"),
+                sell(2, "2025-06-02", "D1", "L1", "4000", "S1"),
+                buy(3, "2025-06-09", "L2", "4100"),
+                sell(4, "2025-12-15", "D2", "L2", "6000"),
+            ],
+            [
+                ("5000.00", "0.00", "1000.00", "wash_in_another_account_or_security"),
+                ("4100.00", "0.00", "0.00", "basis_holds_a_loss_denied_elsewhere"),
+            ],
+            id="the basis took over a loss of the spouse's",
+        ),
+        pytest.param(
+            [
+                buy(1, "2025-02-03", "L1", "5000"),
+                buy(2, "2025-02-03", "B1", "6000", "S1"),
+                sell(3, "2025-06-02", "D1", "B1", "4000", "S1"),
+                sell(4, "2025-06-02", "D2", "L1", "4000"),
+                buy(5, "2025-06-09", "L2", "4100"),
+            ],
+            [
+                ("6000.00", "0.00", "2000.00", "wash_in_another_account_or_security"),
+                ("5000.00", "1000.00", "0.00", "replacement_used_for_another_loss"),
+            ],
+            id="1.6 the purchase has denied the spouse's loss already",
+        ),
+    ],
+)
+def test_the_brokers_form_beside_the_ledger(tmp_path: Path, transactions: list[Any], expected: list[tuple[str, ...]]) -> None:
+    found = run(tmp_path, history(*transactions))
+    rows = sorted(found.broker, key=lambda row: row["sale_id"])
+    assert [(row["box_1e"], row["box_1g"], row["ledger_disallowed"], row["why"]) for row in rows] == expected
+
+
+def test_an_account_that_shares_moved_into_has_no_brokers_form(tmp_path: Path) -> None:
+    move = {
+        "seq": 2,
+        "date": "2025-03-03",
+        "action": "transfer",
+        "security": "XYZ",
+        "quantity": "100",
+        "from_account": "T1",
+        "to_account": "S1",
+    }
+    moved = [buy(1, "2025-02-03", "L1", "5000"), move, sell(3, "2025-12-15", "D1", "L1", "4000", "S1")]
+    found = run(tmp_path, history(*moved))
+    assert found.code == 0
+    assert (len(found.form), found.broker) == (1, [])
+
+
 def test_a_bad_history_is_named_and_the_others_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bad = [
         {**history(buy(1, "2025-02-30", "L1", "5000")), "id": "no such day"},
@@ -283,7 +349,7 @@ def test_replay_prints_the_cases_shape(tmp_path: Path, capsys: pytest.CaptureFix
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "tax-year"
 
 
-@pytest.mark.parametrize("table", ["form_8949.csv", "schedule_d.csv", "gift_candidates.csv"])
+@pytest.mark.parametrize("table", ["form_8949.csv", "schedule_d.csv", "gift_candidates.csv", "broker_1099b.csv"])
 def test_the_documented_example_is_what_the_command_writes(tmp_path: Path, table: str) -> None:
     assert tax_year_command.run(EXAMPLE / "history.json", 2025, tmp_path, date(2025, 12, 31)) == 0
     assert (tmp_path / table).read_text() == (EXAMPLE / table).read_text()
@@ -336,4 +402,7 @@ def test_the_form_of_every_verified_case_sums_to_its_sales(case: dict[str, Any])
         assert {term: sums for term, sums in shown.items() if sums != (0, 0)} == {
             term: sums for term, sums in stated.items() if sums != (0, 0)
         }
+        broker = {each.sale_id: (each.box_1d, each.box_1e, each.box_1g) for each in found.broker_sales}
+        for stated_row in case["expected"].get("broker_1099b", []):
+            assert broker[stated_row["sale_id"]] == tuple(D(stated_row[box]) for box in ("box_1d", "box_1e", "box_1g"))
         assert {row.acquired for row in rows} >= {sale["form_8949_column_b"] for sale in sales if sale.get("form_8949_column_b")}

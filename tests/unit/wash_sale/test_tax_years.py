@@ -11,6 +11,7 @@ from services.wash_sale.core.books import Books, books_of
 from services.wash_sale.core.household import HouseholdLedger
 from services.wash_sale.core.refusals import Refusal
 from services.wash_sale.core.securities import NO_SECURITY_FACTS
+from services.wash_sale.core.tax_year.broker_form import Why
 from services.wash_sale.core.tax_year.household import HouseholdYear, household_year
 from services.wash_sale.core.tax_year.ledger_books import books_for_tax
 from services.wash_sale.core.tax_year.netting import Carryover
@@ -57,7 +58,7 @@ def test_a_year_of_which_nothing_is_known_is_not_said() -> None:
 )
 def test_the_service_and_the_tax_year_say_the_same(year: int, line_16: Decimal, carried: Carryover) -> None:
     ledger = applied([account(lots=[OLD], tax_opening=OPENING), sell("s", 1, date(2026, 3, 2), "9000", {"L1": "100"})])
-    found = household_year(books_for_tax(ledger, books(ledger)), StatedTax(), year, date(2026, 6, 1))
+    found = household_year(books_for_tax(ledger, books(ledger), NO_SECURITY_FACTS), StatedTax(), year, date(2026, 6, 1))
     assert isinstance(found, HouseholdYear)
     report = found.returns[0]
     assert (report.netting.total, report.carryover_in) == (line_16, carried)
@@ -74,7 +75,7 @@ def test_the_service_and_the_tax_year_say_the_same(year: int, line_16: Decimal, 
 def test_a_past_loss_that_a_purchase_denies_leaves_the_opening() -> None:
     past = [PastSale("A1", "XYZ", D(100), date(2025, 12, 20), D(-1000))]
     ledger = applied([account(past_sales=past, tax_opening=OPENING), buy("b", 1, date(2026, 1, 5), "100", "4000")])
-    found = household_year(books_for_tax(ledger, books(ledger)), StatedTax(), 2025, date(2026, 2, 1))
+    found = household_year(books_for_tax(ledger, books(ledger), NO_SECURITY_FACTS), StatedTax(), 2025, date(2026, 2, 1))
     assert isinstance(found, HouseholdYear)
     lines = {line.line: line.gain for line in found.returns[0].schedule_d}
     assert lines["16"] == -9500
@@ -85,10 +86,20 @@ def test_a_past_loss_that_a_purchase_denies_leaves_the_opening() -> None:
 def test_an_account_that_left_keeps_its_sales_and_has_no_lots() -> None:
     ledger = applied([account(lots=[OLD]), sell("s", 1, date(2025, 3, 3), "4500", {"L1": "50"})])
     stated = StatedTax(prices={"XYZ": D(100)})
-    here = household_year(books_for_tax(ledger, books(ledger)), stated, 2025, date(2025, 6, 1))
+    here = household_year(books_for_tax(ledger, books(ledger), NO_SECURITY_FACTS), stated, 2025, date(2025, 6, 1))
     gone = leave(ledger, "A1")
-    left = household_year(books_for_tax(gone, books(gone)), stated, 2025, date(2025, 6, 1))
+    left = household_year(books_for_tax(gone, books(gone), NO_SECURITY_FACTS), stated, 2025, date(2025, 6, 1))
     assert isinstance(here, HouseholdYear) and isinstance(left, HouseholdYear)
     assert left.returns[0].form_8949 == here.returns[0].form_8949 != []
     assert [each.lot.lot_id for each in here.returns[0].gift_candidates] == ["L1"]
     assert left.returns[0].gift_candidates == []
+
+
+def test_a_broker_sees_its_own_account_alone() -> None:
+    events = [account(lots=[OLD]), account("A2"), sell("s", 1, date(2025, 3, 3), "4000", {"L1": "100"})]
+    ledger = applied([*events, buy("b", 1, date(2025, 3, 20), "100", "4100", account_id="A2")])
+    found = household_year(books_for_tax(ledger, books(ledger), NO_SECURITY_FACTS), StatedTax(), 2025, date(2025, 6, 1))
+    assert isinstance(found, HouseholdYear)
+    assert [(each.box_1e, each.box_1g, each.ledger_disallowed, each.why) for each in found.broker_sales] == [
+        (D(5000), D(0), D(1000), Why.WASH_IT_CANNOT_SEE)
+    ]

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from services.wash_sale.core.lots import Layer
 from services.wash_sale.core.sale_rows import Gift, SaleRow
+from services.wash_sale.core.tax_year.broker_form import BrokerSale, broker_sales
 from services.wash_sale.core.tax_year.charity import donated_lots
 from services.wash_sale.core.tax_year.report import ReturnBooks, ReturnFacts, YearFacts, YearReport, year_report
 from services.wash_sale.core.tax_year.sales import held_on, sold_layers
@@ -18,7 +19,7 @@ class HouseholdBooks(Struct, frozen=True):
     """What the ledger says: `taxpayer_of` are the taxable accounts and their owners; `corporations` the owners that file as such.
 
     `openings` is what the ledger knows of a taxpayer's years from before it began.  `outside_accounts`: there are accounts that no feed
-    covers.
+    covers.  `alone` are the sale rows of each account replayed by itself, as its broker sees it.
     """
 
     household_id: str
@@ -29,6 +30,7 @@ class HouseholdBooks(Struct, frozen=True):
     openings: Mapping[str, Mapping[int, YearFacts]] = {}
     outside_accounts: bool = False
     gifts: Sequence[Gift] = ()
+    alone: Sequence[SaleRow] = ()
 
 
 class HouseholdYear(Struct, frozen=True):
@@ -38,6 +40,7 @@ class HouseholdYear(Struct, frozen=True):
     year: int
     as_of: date
     returns: list[YearReport]
+    broker_sales: list[BrokerSale]
     refused: list[TaxRefusal]
 
 
@@ -55,6 +58,7 @@ def household_year(books: HouseholdBooks, stated: StatedTax, year: int, as_of: d
         year=year,
         as_of=as_of,
         returns=[each for each in found if isinstance(each, YearReport)],
+        broker_sales=broker_sales((row for row in books.rows if row.account_id in books.taxpayer_of), books.alone, year),
         refused=_distinct([*(each for each in found if isinstance(each, TaxRefusal)), *_corporate(books)]),
     )
 
