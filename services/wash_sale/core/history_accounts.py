@@ -11,6 +11,7 @@ SHELTERED = ("401k", "403b", "457", "hsa", "sep_ira", "simple_ira", "inherited_i
 """Treated as an IRA: no ruling names them, and to deny is the careful reading (section 1.12)."""
 
 _RELATED = re.compile(r"(spouse|corporation_controlled_by|controlled_corporation)_?(?:of_)?(.+)")
+_PARTS = re.compile(r"\s*(?:[+&/,]|\band\b)\s*")
 _UNRELATED = re.compile(r"(child|parent|sibling|domestic_partner|friend|unrelated|trust|partnership|estate|other)(_.*)?")
 
 
@@ -27,6 +28,9 @@ def read_accounts(raw: object, event: str = "accounts") -> dict[str, TaxAccount]
         kind = fields.choice("type", (*TAXABLE, *SHELTERED), "taxable")
         if account_id in found:
             raise fields.bad(RefusalCode.NOT_READABLE, "id", f"{account_id} is there twice")
+        for part in _PARTS.split(owner):  # a joint account is each owner's
+            if part != owner:
+                _join(owners, owner, part)
         related = _related_to(fields)
         if related is not None:
             _join(owners, owner, related)

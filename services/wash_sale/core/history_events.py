@@ -33,7 +33,22 @@ from services.wash_sale.core.tax_events import (
 
 METHODS = ("fifo", "specific_id", "average", "lifo", "hifo")
 ACQUISITIONS = ("buy", "taxable_exchange_in", "reinvested_dividend", "stock_award", "taxable_distribution_in_kind")
-OUTSIDE = ("option", "call", "put", "short", "cover", "warrant", "rights", "future", "capital_gain_dist", "exempt_interest", "constructive")
+OUTSIDE = (
+    "option",
+    "call",
+    "put",
+    "short",
+    "cover",
+    "warrant",
+    "rights",
+    "future",
+    "capital_gain_dist",
+    "exempt_interest",
+    "constructive",
+    "exercise",
+    "assign",
+    "straddle",
+)
 """Words in the names of what the platform does not decide (sections 1.14, 2 and 3.9)."""
 
 

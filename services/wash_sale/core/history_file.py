@@ -34,6 +34,7 @@ class History:
     identity: IdentityTable
     policy: Policy
     events: Sequence[Dated]
+    as_of: date | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class HistoryBooks:
     washes: Sequence[Wash]
     gifts: Sequence[Gift]
     book: Book
+    as_of: date | None = None
 
 
 def books_of_history(raw: object, number: int = 0) -> HistoryBooks | BadHistory:
@@ -62,7 +64,7 @@ def read_history(raw: object, number: int = 0) -> History | BadHistory:
         fields = Fields(raw, "history")
         accounts = read_accounts(fields.raw.get("accounts"))
         identity, policy = _identity(fields), _policy(fields)
-        return History(history_id, accounts, identity, policy, in_order(_events(fields, accounts)))
+        return History(history_id, accounts, identity, policy, in_order(_events(fields, accounts)), fields.day_or_none("as_of"))
     except BadField as error:
         return BadHistory(history_id, error.code, error.event, error.field, error.detail)
 
@@ -158,7 +160,7 @@ def replay_history(history: History) -> HistoryBooks | BadHistory:
             return _refused(history, step, refusal)
         book.undo.forget(book.undo.mark())
     layers = sorted(book.layers(), key=lambda layer: (layer.account_id, layer.security_id, layer.acquired or date.min, layer.lot_id))
-    return HistoryBooks(history.history_id, history.accounts, book.rows, layers, book.washes, book.gifts, book)
+    return HistoryBooks(history.history_id, history.accounts, book.rows, layers, book.washes, book.gifts, book, history.as_of)
 
 
 def _refused(history: History, step: Step, refusal: Refusal) -> BadHistory:

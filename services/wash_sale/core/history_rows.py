@@ -4,17 +4,21 @@ from decimal import Decimal
 from typing import Any
 
 from libs.common.money import SHARE_STEP, ZERO, plain
+from services.wash_sale.core.certainty import certainty_of
 from services.wash_sale.core.history_fields import BadHistory
 from services.wash_sale.core.history_file import HistoryBooks
 from services.wash_sale.core.lots import Layer
 from services.wash_sale.core.matching import Wash
+from services.wash_sale.core.open_windows import OpenWindow, open_windows
 from services.wash_sale.core.sale_rows import Gift, SaleRow
 
 Row = dict[str, Any]
 
 
 def history_rows(books: HistoryBooks) -> Row:
-    """One history's answer; `gifts` where shares were given away."""
+    """One history's answer; `gifts` where shares were given away; where it has an `as_of`, how certain each sale is on that day, and what
+    may not be bought, or sold at a loss, and until when.
+    """
     rows = sorted(books.rows, key=lambda row: (row.trade_date, row.account_id, row.trade_id))
     answer: Row = {
         "id": books.history_id,
@@ -22,6 +26,11 @@ def history_rows(books: HistoryBooks) -> Row:
         "lots": [_lot(layer) for layer in books.layers],
         "washes": [_wash(wash) for wash in books.washes],
     }
+    if books.as_of is not None:
+        covered = all(account.covered for account in books.accounts.values())
+        for told, row in zip(answer["sales"], rows, strict=True):
+            told["certainty"] = certainty_of(row, books.as_of, covered).certainty
+        answer["windows"] = [_window(window) for window in open_windows(books.book, books.as_of)]
     if books.gifts:
         answer["gifts"] = [_gift(gift) for gift in books.gifts]
     return answer
@@ -91,6 +100,17 @@ def _wash(wash: Wash) -> Row:
         "quantity": plain(wash.quantity),
         "disallowed": _dollars(wash.disallowed or ZERO),
         "kind": "permanent" if wash.permanent else "deferred",
+    }
+
+
+def _window(window: OpenWindow) -> Row:
+    return {
+        "blocks": window.blocks,
+        "securities": list(window.securities),
+        "since": window.opened.isoformat(),
+        "until": window.until.isoformat(),
+        "account": window.account_id,
+        "cause": window.cause,
     }
 
 

@@ -211,6 +211,14 @@ RELATED = [
         (T1, account("F1", owner="F")),
     ),
     case(
+        "1.11 a joint account is each owner's",
+        [L1, S1, buy("J", after(5), 100, 4100, account="J1")],
+        [sale("S1", "L1", -1000, 1000)],
+        [lot("J", 100, 5100)],
+        [wash("L1", "J", 100, 1000)],
+        (T1, account("J1", owner="A & B")),
+    ),
+    case(
         "1.11 spouse, corporation and IRA buy: by date",
         [
             L1,

@@ -10,6 +10,7 @@ from services.wash_sale.core.book import Book
 from services.wash_sale.core.certainty import certainty_of, of_year
 from services.wash_sale.core.history_fields import BadHistory
 from services.wash_sale.core.history_file import HistoryBooks, books_of_history
+from services.wash_sale.core.history_rows import history_rows
 from services.wash_sale.core.intended import IntendedTrade, Meaning, try_out
 from services.wash_sale.core.open_windows import open_windows
 from services.wash_sale.core.tax_events import LotPart
@@ -63,6 +64,15 @@ def test_open_windows() -> None:
     book = books(L1, S1, buy("L9", after(2), 80, 3200, account="T2")).book
     assert [(w.blocks, w.cause, w.until) for w in open_windows(book, day(30))] == [("buys", "S1", day(30))]
     assert open_windows(book, day(31)) == []
+
+
+def test_a_file_that_names_a_day_gets_windows_and_certainties() -> None:
+    found = books(L1, S1, buy("L2", after(3), 40, 1640), as_of=after(10))
+    answer = history_rows(found)
+    assert [row["certainty"] for row in answer["sales"]] == ["provisional"]
+    assert [(w["blocks"], w["cause"], w["until"]) for w in answer["windows"]] == [("buys", "S1", after(30))]
+    uncovered = books(L1, S1, accounts=(T1, {**T2, "covered": False}), as_of=after(31))
+    assert [row["certainty"] for row in history_rows(uncovered)["sales"]] == ["unknowable"]
 
 
 def meaning(book: Book, as_of: date, *trades: IntendedTrade) -> list[Meaning]:
