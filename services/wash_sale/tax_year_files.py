@@ -1,4 +1,4 @@
-"""The tax year's tables as files: Form 8949, Schedule D, gift candidates and the brokers' forms as CSV and JSON; the whole report as JSON."""
+"""The tax year as files: Form 8949, Schedule D, gift candidates and the brokers' forms as CSV and JSON; the whole report as JSON."""
 
 import csv
 import io
