@@ -233,6 +233,7 @@ def test_low_income_of_an_earlier_year_keeps_more() -> None:
 def test_a_final_return_ends_the_carryover() -> None:
     found = reported([sold("0", "10000")], ReturnFacts("A", ("A",), {2025: YearFacts(final_return=True)}, "single"))
     assert found.carryover_expired == 7000
+    assert reported([sold("0", "10000")], ReturnFacts("A", ("A",), status="single")).carryover_expired == 0
 
 
 def test_an_estimate_needs_figures_income_and_status() -> None:
@@ -332,7 +333,8 @@ def test_open_lots(held: Layer, price: str, basis: str | None, term: str) -> Non
     found = held_on([held], ["T1"], {"XYZ": D(price)}, date(2025, 9, 1)).lots
     assert [(each.basis, each.term, each.value) for each in found] == [(None if basis is None else D(basis), term, 100 * D(price))]
     assert held_on([held], ["T2"], {"XYZ": D(price)}, LATER) == Held([], [])
-    assert held_on([held], ["T1"], {}, LATER) == Held([], ["XYZ"])
+    others = [msgspec.structs.replace(held, security_id=name) for name in ("ZZZ", "BBB", "AAA", "MMM")]
+    assert held_on([*others, held], ["T1"], {}, LATER) == Held([], ["AAA", "BBB", "MMM", "XYZ", "ZZZ"])
 
 
 @pytest.mark.parametrize(
