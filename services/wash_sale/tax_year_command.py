@@ -49,7 +49,8 @@ def _said(problem: str, code: int) -> int:
 
 
 def year_of_history(raw: object, number: int, year: int, as_of: date | None) -> HouseholdYear | str:
-    """The year of one history as known on `as_of` (by default the day of its last event), or what is wrong with it."""
+    """The year of one history as known on `as_of` (by default the file's own, or the day of its last event), or what is wrong with it."""
+    as_of = as_of or _files_day(raw)
     known = _until(raw, as_of)
     books = books_of_history(known, number)
     if isinstance(books, BadHistory):
@@ -67,6 +68,14 @@ def year_of_history(raw: object, number: int, year: int, as_of: date | None) -> 
 def _calculation(raw: object) -> bool:
     """Whether an entry gives a calculation's inputs instead of a history: it has no year."""
     return isinstance(raw, Mapping) and not raw.get("transactions") and raw.get("inputs") is not None
+
+
+def _files_day(raw: object) -> date | None:
+    """The day that the history itself names; one that is none is for the reader to refuse."""
+    try:
+        return date.fromisoformat(raw["as_of"]) if isinstance(raw, Mapping) else None
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _until(raw: object, as_of: date | None) -> object:

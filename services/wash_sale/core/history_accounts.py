@@ -28,7 +28,7 @@ def read_accounts(raw: object, event: str = "accounts") -> dict[str, TaxAccount]
         kind = fields.choice("type", (*TAXABLE, *SHELTERED), "taxable")
         if account_id in found:
             raise fields.bad(RefusalCode.NOT_READABLE, "id", f"{account_id} is there twice")
-        for part in _PARTS.split(owner):  # a joint account is each owner's
+        for part in owners_of(owner):  # a joint account is each owner's
             if part != owner:
                 _join(owners, owner, part)
         related = _related_to(fields)
@@ -40,6 +40,11 @@ def read_accounts(raw: object, event: str = "accounts") -> dict[str, TaxAccount]
         name: TaxAccount(name, account.taxpayer_id, account.taxable, _scope(owners, account.taxpayer_id), account.covered)
         for name, account in found.items()
     }
+
+
+def owners_of(owner: str) -> tuple[str, ...]:
+    """The persons behind an owner: two of a joint account ("A+B", "A and B")."""
+    return tuple(_PARTS.split(owner))
 
 
 def _related_to(fields: Fields) -> str | None:

@@ -124,6 +124,32 @@ def test_spouses_file_apart_unless_the_file_says_so(tmp_path: Path) -> None:
     assert {row["return"] for row in joint.form} == {"A+B"}
 
 
+def test_the_day_may_stand_in_the_file(tmp_path: Path) -> None:
+    found = run(tmp_path, history(*DECEMBER, JANUARY, as_of="2025-12-31"))
+    assert found.years[0]["as_of"] == "2025-12-31"
+    assert (found.form[0]["h_gain"], found.form[0]["provisional_until"]) == ("-1000.00", "2026-01-14")
+    later = run(tmp_path, history(*DECEMBER, JANUARY, as_of="2025-12-31"), as_of="2026-02-01")
+    assert (later.form[0]["h_gain"], later.form[0]["certainty"]) == ("-600.00", "confirmed")
+
+
+JOINT = {"id": "J1", "owner": "A+B", "type": "taxable"}
+OF_JOINT = [buy(1, "2025-02-03", "L1", "5000", "J1"), sell(2, "2025-06-02", "S1", "L1", "6000", "J1")]
+
+
+def test_a_joint_account_is_on_the_return_of_both(tmp_path: Path) -> None:
+    value = {**history(*OF_JOINT, tax={"returns": [{"taxpayers": ["A", "B"], "filing_status": "mfj"}]}), "accounts": [*ACCOUNTS, JOINT]}
+    found = run(tmp_path, value)
+    assert {name for _, name, _ in found.schedule} == {"A+B"}
+    assert found.schedule["H1", "A+B", "16"] == "1000.00"
+
+
+def test_a_joint_account_without_a_return_of_both_stands_apart(tmp_path: Path) -> None:
+    found = run(tmp_path, {**history(*OF_JOINT), "accounts": [*ACCOUNTS, JOINT]})
+    assert {name: found.schedule["H1", name, "16"] for name in ("A", "B", "A+B")} == {"A": "0.00", "B": "0.00", "A+B": "1000.00"}
+    report = next(each for each in found.years[0]["returns"] if each["return_id"] == "A+B")
+    assert "a joint account, and no return of both owners stated: its sales stand apart" in report["assumptions"]
+
+
 TAX = {
     "returns": [
         {

@@ -380,7 +380,7 @@ def test_returns_of_a_household() -> None:
         }
     )
     opening = {2025: YearFacts(carried=Carryover(D(7), D(7)), opening=YearItems(short_gain=D(3)))}
-    joint, other = returns_of(said, ["A", "B", "C"], {"A": opening, "B": opening, "C": opening})
+    joint, other = returns_of(said, ["C"], {"A": opening, "B": opening, "C": opening})
     assert (joint.return_id, joint.status_in(2025), joint.of(2025).carried) == ("A+B", "mfj", Carryover(D(10), ZERO))
     assert joint.of(2025).opening.short_gain == 6
     assert (other.return_id, other.status_in(2025), other.of(2025).carried) == ("C", None, Carryover(D(7), D(7)))

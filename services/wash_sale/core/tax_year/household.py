@@ -5,6 +5,7 @@ from datetime import date
 
 from msgspec import Struct
 
+from services.wash_sale.core.history_accounts import owners_of
 from services.wash_sale.core.lots import Layer
 from services.wash_sale.core.sale_rows import Gift, SaleRow
 from services.wash_sale.core.tax_year.broker_form import BrokerSale, broker_sales
@@ -46,12 +47,15 @@ class HouseholdYear(Struct, frozen=True):
 
 def household_year(books: HouseholdBooks, stated: StatedTax, year: int, as_of: date) -> HouseholdYear | BadStatement:
     """A report for each return; a controlled corporation files no Form 1040, so its sales are refused here, not its trades' washes."""
-    taxpayers = sorted(set(books.taxpayer_of.values()) - books.corporations)
+    owners = sorted(set(books.taxpayer_of.values()) - books.corporations)
+    persons = {person for owner in owners for person in (owner, *owners_of(owner))}
     for index, each in enumerate(stated.returns):
         for name in each.taxpayers:
-            if name not in taxpayers:
+            if name not in persons:
                 return BadStatement(f"tax.returns[{index}].taxpayers", f"{name} owns no taxable account here")
-    facts = returns_of(stated, taxpayers, books.openings)
+    stated_for = [each.taxpayers for each in stated.returns]
+    alone = [owner for owner in owners if not any(on_return(owner, taxpayers) for taxpayers in stated_for)]
+    facts = returns_of(stated, alone, books.openings)
     found = [_one_return(books, stated, each, year, as_of) for each in facts]
     return HouseholdYear(
         household_id=books.household_id,
@@ -63,8 +67,13 @@ def household_year(books: HouseholdBooks, stated: StatedTax, year: int, as_of: d
     )
 
 
+def on_return(owner: str, taxpayers: Sequence[str]) -> bool:
+    """Whether an owner's accounts belong on a return: each person behind them files it."""
+    return owner in taxpayers or all(person in taxpayers for person in owners_of(owner))
+
+
 def _one_return(books: HouseholdBooks, stated: StatedTax, facts: ReturnFacts, year: int, as_of: date) -> YearReport | TaxRefusal:
-    own = {account_id: name for account_id, name in books.taxpayer_of.items() if name in facts.taxpayer_ids}
+    own = {account_id: owner for account_id, owner in books.taxpayer_of.items() if on_return(owner, facts.taxpayer_ids)}
     sales = sold_layers(books.rows, own, stated.form_1099b)
     held = held_on(books.layers, own, stated.prices, as_of)
     donated = donated_lots(books.gifts, own, year)

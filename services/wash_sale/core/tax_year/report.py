@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from libs.common.money import ZERO
 from services.wash_sale.core.certainty import Certainty, of_year
+from services.wash_sale.core.history_accounts import owners_of
 from services.wash_sale.core.tax_year.charity import CharityYear, DonatedLot, StatedCharity, charity_year
 from services.wash_sale.core.tax_year.estimate import Income, TaxEstimate, estimate, unrealised_items
 from services.wash_sale.core.tax_year.form_8949 import Form8949Row, box_totals, form_rows
@@ -31,6 +32,7 @@ class Assumption(StrEnum):
     CARRYOVER_FROM_EARLIER_SALES = "no carryover into the year stated: followed from the earlier years' sales known here"
     DEDUCTION_USED_IN_FULL = "taxable income not stated: the deduction counts as used in full (section 6.3 may carry more)"
     USUAL_BOXES = "boxes by date of purchase: since 2011 the broker reports the basis to the IRS"
+    JOINT_ACCOUNT_APART = "a joint account, and no return of both owners stated: its sales stand apart"
     NO_PURCHASE_AROUND_SALE = "if all were sold: no purchase within 30 days before or after"
 
 
@@ -216,6 +218,8 @@ def _assumptions(facts: ReturnFacts, year: int, sales: Sequence[SoldLayer], nett
         found.append(Assumption.DEDUCTION_USED_IN_FULL)
     if sales:
         found.append(Assumption.USUAL_BOXES)
+    if any(len(owners_of(name)) > 1 for name in facts.taxpayer_ids):
+        found.append(Assumption.JOINT_ACCOUNT_APART)
     if all_sold:
         found.append(Assumption.NO_PURCHASE_AROUND_SALE)
     return found

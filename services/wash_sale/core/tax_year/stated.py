@@ -131,11 +131,9 @@ def _charity_numbers(place: str, charity: StatedCharity) -> Iterator[tuple[str, 
         yield f"{place}.marginal_rate_frac", charity.marginal_rate_frac, False
 
 
-def returns_of(stated: StatedTax, taxpayer_ids: Sequence[str], openings: Mapping[str, Mapping[int, YearFacts]]) -> list[ReturnFacts]:
-    """A return for each stated one, and one for each other taxpayer; `openings` are what the ledger itself knows of a taxpayer's years."""
-    covered = {name for each in stated.returns for name in each.taxpayers}
-    alone = [StatedReturn([name]) for name in taxpayer_ids if name not in covered]
-    return [_return_facts(each, openings) for each in [*stated.returns, *alone]]
+def returns_of(stated: StatedTax, others: Sequence[str], openings: Mapping[str, Mapping[int, YearFacts]]) -> list[ReturnFacts]:
+    """A return for each stated one, and one for each other owner; `openings` are what the ledger itself knows of a taxpayer's years."""
+    return [_return_facts(each, openings) for each in [*stated.returns, *(StatedReturn([name]) for name in others)]]
 
 
 def _return_facts(each: StatedReturn, openings: Mapping[str, Mapping[int, YearFacts]]) -> ReturnFacts:
