@@ -29,6 +29,7 @@ def _deducted(inputs: Fields, elect_basis: bool) -> Answer:
         "contribution_amount": found.contribution,
         "deduction_allowed": found.deduction,
         "carryover": found.carryover,
+        "floor": found.floor,
         "gain_recognized": found.gain_recognised,
         "loss_forfeited": found.loss_forfeited,
     }

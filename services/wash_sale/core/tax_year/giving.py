@@ -65,10 +65,11 @@ class GiftCarryover(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GiftYear(Struct, frozen=True):
-    """A year's deduction for gifts of stock, and what goes on into later years (by year of the gift)."""
+    """A year's deduction for gifts of stock, and what goes on into later years (by year of the gift); of the gifts `floor` does not count."""
 
     contribution: Decimal
     deduction: Decimal
+    floor: Decimal
     carryovers: tuple[GiftCarryover, ...]
     expired: Decimal
     loss_forfeited: Decimal
@@ -99,6 +100,7 @@ def deduct(year: int, agi: Decimal, gifts: Sequence[Donation], carried: Sequence
     return GiftYear(
         contribution=sum((gift.contribution for gift in gifts), ZERO),
         deduction=deduction,
+        floor=floor,
         carryovers=tuple(each for each in kept if year - each.year < CARRYOVER_YEARS),
         expired=_too_old(carried, year - 1) + _too_old(kept, year),
         loss_forfeited=sum((gift.loss_forfeited for gift in gifts), ZERO),
