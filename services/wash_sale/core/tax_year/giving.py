@@ -65,7 +65,7 @@ class GiftCarryover(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GiftYear(Struct, frozen=True):
-    """A year's deduction for gifts of stock, and what goes on into later years (by year of the gift); of the gifts `floor` does not count."""
+    """A year's deduction for gifts of stock, and what goes on into later years (by year of the gift).  `floor` is what does not count."""
 
     contribution: Decimal
     deduction: Decimal
