@@ -1,5 +1,6 @@
 """What wash_sale does with accounts, trades, market snapshots and runs.  Gather, decide, apply."""
 
+from collections.abc import Callable
 from datetime import date
 
 from msgspec import Struct
@@ -27,6 +28,7 @@ from services.wash_sale.metrics import LedgerMetrics
 from services.wash_sale.store import Household
 
 SNAPSHOTS_KEPT = 4
+Told = Callable[[HouseholdLedger, SecurityFacts], HouseholdLedger | Refusal]
 
 
 class SecurityTables:
@@ -153,6 +155,19 @@ class LedgerKeeper:
 
     async def _save(self, unit: Unit, held: "_InHand") -> None:
         await self._households.save(unit.connection, held.household.facts, held.household.as_of, held.touched)
+
+    async def take_told(self, unit: Unit, household_id: str, account_id: str, change: Told) -> Refusal | None:
+        """Take what a person says of a lot; what follows is said in its turn."""
+        securities = await self.securities.newest(unit.connection)
+        household = await self._households.load(unit.connection, household_id)
+
+        facts = change(household.facts, securities)
+
+        if isinstance(facts, Refusal):
+            self._metrics.refusals.labels(facts.code.value).inc()
+            return facts
+        await self._households.save(unit.connection, facts, household.as_of, (account_id,))
+        return None
 
     async def say_next(self, unit: Unit) -> bool:
         """Answer one household that a run asks for, or say one that changed; False when there is none."""

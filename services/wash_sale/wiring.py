@@ -16,6 +16,7 @@ from services.wash_sale.metrics import LedgerMetrics
 from services.wash_sale.questions_api import question_routes
 from services.wash_sale.settings import WashSaleSettings
 from services.wash_sale.tax_year_api import calculation_routes, tax_year_routes
+from services.wash_sale.told_api import told_routes
 
 BURST_S = 0.3  # events of a household that come this close together are one word
 
@@ -50,6 +51,7 @@ def build(settings: WashSaleSettings, bus: Bus, clock: Clock) -> tuple[Service, 
         settings,
         routes(service, keeper),
         question_routes(service, keeper),
+        told_routes(service, settings, keeper, committed.set),
         tax_year_routes(service, keeper),
         calculation_routes(),
     )

@@ -99,3 +99,36 @@ async def test_the_custodians_basis_beside_ours(stage: Stage) -> None:
     corrected = replace(bought, cost_basis=D("5100"))
     await stage.say(account("A2", [corrected], version=3, business_date=date(2025, 1, 9)))
     assert (await stage.get("H1/custodian-basis"))["accounts"]["A2"] == []  # type: ignore[index]
+
+
+async def test_a_basis_told_late_restates_the_sale_and_survives_the_next_file(stage: Stage) -> None:
+    unknown = replace(OLD, cost_basis=None, acquired=None)
+    await stage.say(market(), account(lots=[unknown]), LOSS)
+    assert (await stage.ledger(2)).sales[0].raw_gain is None
+    path = "/v1/households/H1/accounts/A1/lots/L1/origin"
+    answer = await stage.http.put(path, json={"how": "purchase", "acquired": "2023-11-29", "cost": "5000"}, headers={"X-Actor": "ann"})
+    assert answer.status_code == 200, answer.text
+    assert [(row.raw_gain, row.term) for row in (await stage.ledger(3)).sales] == [(D(-1000), "long")]
+    changes = await stage.get("H1/changes?since_version=2")
+    assert [c["before"]["raw_gain"] for c in changes["restated"]] == [None]  # type: ignore[attr-defined]
+
+    refused = await stage.http.put(path, json={"how": "purchase", "acquired": day(2).isoformat(), "cost": "5000"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "sale_before_purchase")
+    assert (await stage.http.put(path, json={"how": "theft"})).status_code == 422
+    assert (
+        await stage.http.put(path.replace("H1", "H9"), json={"how": "inheritance", "died_on": "2025-01-01", "fmv": "1"})
+    ).status_code == 404
+
+
+async def test_shares_given_away_are_told_and_the_account_agrees_again(stage: Stage) -> None:
+    await stage.say(market(), account(lots=[OLD]), account(lots=[replace(OLD, quantity=D(70))], version=2, business_date=day(2)))
+    assert (await stage.ledger(2)).accounts[0].disagreements == ["L1"]
+    path = "/v1/households/H1/accounts/A1/lots/L1/departures"
+    left = {"day": day(1).isoformat(), "quantity": "30", "why": "gift"}
+    assert (await stage.http.post(path, json=left)).status_code == 201
+    third = (await stage.ledger(3)).accounts[0]
+    assert (third.disagreements, third.lots.quantity, third.lots.tax_basis) == ([], ["70"], ["3500"])
+    refused = await stage.http.post(path, json={**left, "quantity": "71"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "oversold_lot")
+    unknown = await stage.http.post(path.replace("L1", "L9"), json=left)
+    assert (unknown.status_code, unknown.json()["code"]) == (409, "unknown_lot")

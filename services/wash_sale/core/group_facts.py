@@ -12,10 +12,10 @@ from datetime import date
 from libs.common.money import cents_half_even
 from libs.common.schemas.account import PastSale
 from libs.common.schemas.order import TradeBooked
-from services.wash_sale.core.household import PROVISIONAL, AccountFacts, HouseholdLedger, StartingLot
+from services.wash_sale.core.household import PROVISIONAL, AccountFacts, Departure, HouseholdLedger, StartingLot
 from services.wash_sale.core.lots import Layer
 from services.wash_sale.core.securities import SecurityFacts
-from services.wash_sale.core.tax_events import Fill, LotIn, LotPart, PastLoss, Sale, TaxEvent
+from services.wash_sale.core.tax_events import Fill, GiftOut, LotIn, LotPart, PastLoss, Sale, TaxEvent
 
 
 @dataclass
@@ -25,11 +25,13 @@ class GroupFacts:
     starting: list[tuple[AccountFacts, StartingLot]] = field(default_factory=list)
     past_losses: list[PastSale] = field(default_factory=list)
     trades: list[tuple[AccountFacts, TradeBooked]] = field(default_factory=list)
+    departures: list[tuple[AccountFacts, Departure]] = field(default_factory=list)
 
 
 def traded_groups(ledger: HouseholdLedger, securities: SecurityFacts) -> set[str]:
-    """The groups in which something was booked; in all others the starting lots stand as they came."""
-    return {securities.group(security_id) for security_id in ledger.trades}
+    """The groups in which something was booked or left; in all others the starting lots stand as they came."""
+    left = {gone.security_id for account in ledger.accounts.values() for gone in account.departures}
+    return {securities.group(security_id) for security_id in ledger.trades.keys() | left}
 
 
 def group_facts(ledger: HouseholdLedger, securities: SecurityFacts, groups: Collection[str]) -> dict[str, GroupFacts]:
@@ -39,6 +41,9 @@ def group_facts(ledger: HouseholdLedger, securities: SecurityFacts, groups: Coll
         for lot in account.starting.values():
             if (group := securities.group(lot.security_id)) in found:
                 found[group].starting.append((account, lot))
+        for gone in account.departures:
+            if (group := securities.group(gone.security_id)) in found:
+                found[group].departures.append((account, gone))
     for sale in past_losses(ledger):
         if (group := securities.group(sale.security_id)) in found:
             found[group].past_losses.append(sale)
@@ -69,10 +74,12 @@ def in_order(facts: GroupFacts, securities: SecurityFacts) -> list[TaxEvent]:
     for account, lot in facts.starting:
         day = lot.acquired or date.min
         layer = starting_layer(account, lot, securities)
-        placed.append(((day, 0, account.account_id, 0), LotIn(lot.lot_id, day, layer, acquisition=True, settled=True)))
+        placed.append(((day, 0, account.account_id, 0), LotIn(lot.lot_id, day, layer, acquisition=lot.how == "purchase", settled=True)))
     for number, sale in enumerate(facts.past_losses):
         placed.append(((sale.trade_date, 0, sale.account_id, number), past_loss(sale, securities)))
     placed += _trade_events(facts.trades, securities)
+    for number, (account, gone) in enumerate(facts.departures):
+        placed.append(((gone.day, 2, account.account_id, number), _left(account, gone, securities)))
     return [event for _, event in sorted(placed, key=lambda each: each[0])]
 
 
@@ -96,12 +103,31 @@ def _fill(account: AccountFacts, trade: TradeBooked, securities: SecurityFacts) 
     return Fill(trade.trade_id, trade.account_id, trade.security_id, None, cents_half_even(trade.amount), lots)
 
 
+def _left(account: AccountFacts, gone: Departure, securities: SecurityFacts) -> GiftOut:
+    """Shares that left, by the lot's present name and in today's shares; what they could still replace left with them."""
+    quantity = gone.quantity * securities.split_factor(gone.security_id, gone.day)
+    lots = (LotPart(account.lot_named(gone.lot_id), quantity),)
+    return GiftOut(f"left/{gone.lot_id}/{gone.day.isoformat()}", gone.day, account.account_id, gone.security_id, quantity, lots)
+
+
 def starting_layer(account: AccountFacts, lot: StartingLot, securities: SecurityFacts) -> Layer:
     """A starting lot as it stands today if nothing happened to it here."""
     lot_id = account.lot_named(lot.lot_id)
     quantity = lot.quantity * securities.split_factor(lot.security_id, lot.counted_on)
     purchase_id = f"{account.account_id}/lot/{lot_id}"
-    return Layer(account.account_id, lot_id, purchase_id, lot.security_id, quantity, lot.cost, lot.acquired, lot.acquired)
+    return Layer(
+        account.account_id,
+        lot_id,
+        purchase_id,
+        lot.security_id,
+        quantity,
+        lot.cost,
+        lot.acquired,
+        lot.held_since or lot.acquired,
+        how=lot.how,
+        loss_cost=lot.loss_cost,
+        loss_since=lot.loss_since,
+    )
 
 
 def _bought_layer(account: AccountFacts, trade: TradeBooked, securities: SecurityFacts) -> Layer:

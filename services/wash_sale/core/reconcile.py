@@ -3,7 +3,8 @@
 The file is the starting point, booked trades move it (DESIGN decisions 3 to 5).  Of what then still differs:
 1. a lot that our own purchase turns out to be (its alias comes later than the lot) stops being a starting lot;
 2. a starting lot that neither a trade nor a wash sale has touched follows the custodian's corrections: its basis and date, once known,
-   while the quantity agrees, its quantity (or its vanishing) when the same business date is delivered again;
+   while the quantity agrees, its quantity (or its vanishing) when the same business date is delivered again; but what a person told of
+   its basis and dates stays (`told_lots.py`);
 3. a lot that appears is a further starting point, and counts as a purchase on its date; but not while another lot of the same security
    has shrunk, which may be the same shares under a new id;
 4. anything else stays as it is in the ledger and is listed as a disagreement, which keeps the account from being traded.
@@ -159,6 +160,9 @@ def _with_corrections(meeting: _Meeting) -> dict[str, StartingLot]:
 
 def _corrected(lot: StartingLot, now: Lot | None, meeting: _Meeting) -> StartingLot | None:
     """A starting lot as the version has it; None where the version takes it back."""
+    if lot.told_by is not None:
+        again = meeting.payload.business_date <= lot.counted_on and now is not None
+        return replace(lot, quantity=now.quantity) if again and now is not None else lot
     if meeting.payload.business_date <= lot.counted_on:
         return None if now is None else replace(starting_lot(now, meeting.payload), lot_id=lot.lot_id)
     if now is None or not meeting.agrees(meeting.account.lot_named(lot.lot_id)):
@@ -171,7 +175,8 @@ def _traded(ledger: HouseholdLedger, account: AccountFacts) -> set[str]:
     """Lots of the account that a trade bought or sold, even if it was busted since: a book may then show less of them than was known."""
     own = (trade for trades in ledger.trades.values() for trade in trades if trade.account_id == account.account_id)
     lots = ([lot.lot_id for lot in trade.lots] if trade.side == "sell" else [PROVISIONAL + trade.trade_id] for trade in own)
-    return {account.lot_named(lot_id) for found in lots for lot_id in found}
+    left = {account.lot_named(gone.lot_id) for gone in account.departures}
+    return left | {account.lot_named(lot_id) for found in lots for lot_id in found}
 
 
 def _washed(lot: StartingLot, name: str, meeting: _Meeting) -> bool:

@@ -107,7 +107,7 @@ def _taxpayer_year(taxpayer_id: str, year: int, opening: TaxOpening, rows: Itera
     }
     for row in rows:
         gain = row.allowed_gain
-        if gain is not None:
+        if gain:  # neither unknown nor the nothing of a gift between its two bases
             total[row.term, gain > 0] += abs(gain)
     return TaxpayerYear(
         taxpayer_id,

@@ -39,7 +39,9 @@ def blocked_loss_sales(books: Books, securities: SecurityFacts, as_of: date) -> 
     """A window for each purchase of the last 30 days with shares still held that have not replaced a loss yet; `cause` is its first lot."""
     found: dict[tuple[str, date, str, str], set[str]] = {}
     for layer in (layer for layers in books.layers.values() for layer in layers):
-        if layer.acquired is not None and layer.acquired + WASH_WINDOW >= as_of and not layer.replaces:
+        recent = layer.acquired is not None and layer.acquired + WASH_WINDOW >= as_of
+        if recent and layer.how == "purchase" and not layer.replaces:
+            assert layer.acquired is not None
             key = (securities.group(layer.security_id), layer.acquired, layer.account_id, layer.purchase_id)
             found.setdefault(key, set()).add(layer.lot_id)
     return [
