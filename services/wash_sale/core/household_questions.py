@@ -1,14 +1,14 @@
 """Questions to a household's facts that no event asks: what trades would mean, how certain its sales are, the custodian's basis."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from msgspec.structs import replace
 
-from services.wash_sale.core.books import Books
+from services.wash_sale.core.books import Books, expected_by_lot
 from services.wash_sale.core.custodian_basis import BasisDifference, CustodianLot, compare_basis
 from services.wash_sale.core.group_facts import group_facts
-from services.wash_sale.core.household import AccountFacts, HouseholdLedger
+from services.wash_sale.core.household import PROVISIONAL, AccountFacts, HouseholdLedger
 from services.wash_sale.core.intended import IntendedTrade, Meaning, try_out
 from services.wash_sale.core.refusals import Refusal
 from services.wash_sale.core.replay import book_of
@@ -49,23 +49,33 @@ def custodian_differences(ledger: HouseholdLedger, securities: SecurityFacts, bo
     washes = [wash for book in books.groups.values() for wash in book.washes]
     sold = {row.trade_id: row.security_id for book in books.groups.values() for row in book.rows}
     ratios = {security_id: [split.ratio for split in splits] for security_id, splits in securities.splits.items()}
-    return {
-        account_id: compare_basis(account_id, _reported(ledger, account), books.layers[account_id], washes, sold, ratios)
-        for account_id, account in sorted(ledger.accounts.items())
-        if not account.departed
-    }
+    found = {}
+    for account_id, account in sorted(ledger.accounts.items()):
+        if not account.departed and account.reported_basis:
+            reported = _reported(ledger, account)
+            traded = account.reported_basis.keys() - reported.keys()
+            ours = [layer for layer in books.layers[account_id] if layer.lot_id not in traded and _named(layer.lot_id, reported)]
+            found[account_id] = compare_basis(account_id, reported.values(), ours, washes, sold, ratios)
+    return found
 
 
-def _reported(ledger: HouseholdLedger, account: AccountFacts) -> Iterable[CustodianLot]:
-    """The custodian's lots under the ledger's names; those that became one lot here are added up."""
+def _named(lot_id: str, reported: Mapping[str, CustodianLot]) -> bool:
+    """A purchase that the custodian has not named yet is no difference."""
+    return lot_id in reported or not lot_id.startswith(PROVISIONAL)
+
+
+def _reported(ledger: HouseholdLedger, account: AccountFacts) -> dict[str, CustodianLot]:
+    """The custodian's lots under the ledger's names, those that became one lot here added up.
+
+    A lot of which a trade took shares since is left out: the custodian has not said its basis after that yet.
+    """
+    expected = expected_by_lot(ledger, account)
     found: dict[str, CustodianLot] = {}
     for lot_id, lot in account.reported_basis.items():
-        name = account.lot_named(lot_id)
+        name, quantity, basis = account.lot_named(lot_id), account.reported[lot_id], lot.basis
         before = found.get(name)
-        quantity = account.reported[lot_id]
         if before is not None:
-            basis = None if before.basis is None or lot.basis is None else before.basis + lot.basis
-            found[name] = CustodianLot(name, lot.security_id, before.quantity + quantity, basis)
-        else:
-            found[name] = CustodianLot(name, lot.security_id, quantity, lot.basis)
-    return found.values()
+            quantity += before.quantity
+            basis = None if before.basis is None or basis is None else before.basis + basis
+        found[name] = CustodianLot(name, lot.security_id, quantity, basis)
+    return {name: lot for name, lot in found.items() if expected.get(name, lot.quantity) == lot.quantity}

@@ -5,9 +5,14 @@ from typing import Any
 
 import pytest
 
+from services.wash_sale.core.books import books_of
 from services.wash_sale.core.custodian_basis import BasisDifference, Cause, CustodianLot, compare_basis
 from services.wash_sale.core.history_fields import BadHistory
 from services.wash_sale.core.history_file import books_of_history
+from services.wash_sale.core.household_questions import custodian_differences
+from services.wash_sale.core.refusals import Refusal
+from services.wash_sale.core.securities import NO_SECURITY_FACTS
+from tests.unit.wash_sale import samples
 from tests.unit.wash_sale.own_cases import CLASSES, L1, S1, T1, T2, Row, after, buy, case, tx
 
 D = Decimal
@@ -47,3 +52,16 @@ def test_causes(transactions: list[Row], quantity: str, basis: str | None, cause
 def test_what_agrees_is_not_listed_and_what_only_one_side_has_is() -> None:
     assert differences(WASHED, "100", "5100") == []
     assert [(each.lot_id, each.cause) for each in differences([L1], "5", "1", "X")] == [("L1", Cause.QUANTITY), ("X", Cause.QUANTITY)]
+
+
+def test_what_the_custodian_has_not_said_yet_is_no_difference() -> None:
+    """A purchase without its name, a lot of which a trade took shares since, an account whose basis never came."""
+    first = samples.account(lots=[samples.lot("L1", "XYZ", "100", "5000", samples.day(-400))])
+    events = [first, samples.buy("t", 1, samples.day(1), "10", "400"), samples.sell("s", 2, samples.day(2), "900", {"L1": "20"})]
+    ledger = samples.applied(events)
+    books = books_of(ledger, NO_SECURITY_FACTS, ledger.accounts)
+    assert not isinstance(books, Refusal)
+    assert custodian_differences(ledger, NO_SECURITY_FACTS, books) == {"A1": []}
+    never = samples.applied([samples.account()])
+    books = books_of(never, NO_SECURITY_FACTS, never.accounts)
+    assert not isinstance(books, Refusal) and custodian_differences(never, NO_SECURITY_FACTS, books) == {}
