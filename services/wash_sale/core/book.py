@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from libs.common.money import ZERO
 from services.wash_sale.core.identity import IdentityTable
 from services.wash_sale.core.lots import Layer
-from services.wash_sale.core.matching import WASH_WINDOW, Loss, Purchase, Wash, match, may_replace
+from services.wash_sale.core.matching import WASH_WINDOW, Loss, Purchase, SoldShares, Wash, match, match_sold, may_replace
 from services.wash_sale.core.policy import Policy
 from services.wash_sale.core.sale_rows import Gift, SaleRow
 from services.wash_sale.core.tax_events import TaxAccount
@@ -65,6 +65,7 @@ class Book:
         self.gifts: list[Gift] = []
         self._purchases: dict[str, list[Purchase]] = {}
         self._losses: dict[str, list[int]] = {}
+        self._sold: dict[str, list[SoldShares]] = {}
         self._moved: dict[str, tuple[LotKey, ...]] = {}
         self._number = 0
         self.undo = UndoLog()
@@ -181,7 +182,7 @@ class Book:
 
     def _has_free_shares(self, purchase: Purchase) -> bool:
         purchase_id = purchase.purchase_id
-        return any(
+        return bool(self._sold.get(purchase_id)) or any(
             layer.purchase_id == purchase_id and not layer.replaces for home in self.homes(purchase) for layer in self.lot(home) or ()
         )
 
@@ -189,6 +190,8 @@ class Book:
         loss = self.losses[number]
         if loss.over or not may_replace(loss, purchase, self.accounts, self.policy):
             return
+        if self._sold.get(purchase.purchase_id):
+            loss = self._wash_by_sold(number, purchase)
         for home in self.homes(purchase):
             layers = self.lot(home)
             if not layers or loss.over:
@@ -200,11 +203,36 @@ class Book:
             self.put(home, found.layers)
             self.undo.replace(self.losses, number, loss)
             for wash in found.washes:
-                self.undo.append(self.washes, wash)
-                if loss.row is not None:
-                    self._deny(loss.row, wash)
+                self._deny(loss, wash)
 
-    def _deny(self, index: int, wash: Wash) -> None:
+    def note_sold(self, layer: Layer, row: int) -> None:
+        """Shares of a recent purchase were sold; under one reading they may still replace a loss (section 8)."""
+        found = [*self._sold.get(layer.purchase_id, ()), SoldShares(row, layer.quantity)]
+        self.undo.set(self._sold, layer.purchase_id, found)
+
+    def _wash_by_sold(self, number: int, purchase: Purchase) -> Loss:
+        """Sold shares of a purchase come first: they were its first shares."""
+        loss = self.losses[number]
+        left: list[SoldShares] = []
+        for sold in self._sold[purchase.purchase_id]:
+            if loss.over or loss.uses_up:
+                left.append(sold)
+                continue
+            before = loss.quantity
+            loss, wash, row = match_sold(loss, sold, self.rows[sold.row], self.accounts, self.policy)
+            self.undo.replace(self.rows, sold.row, row)
+            self._deny(loss, wash)
+            if sold.quantity > before - loss.quantity:
+                left.append(SoldShares(sold.row, sold.quantity - (before - loss.quantity)))
+        self.undo.set(self._sold, purchase.purchase_id, left)
+        self.undo.replace(self.losses, number, loss)
+        return loss
+
+    def _deny(self, loss: Loss, wash: Wash) -> None:
+        self.undo.append(self.washes, wash)
+        index = loss.row
+        if index is None:
+            return
         row = self.rows[index]
         gone = row.permanently_disallowed + (wash.disallowed if wash.permanent else ZERO)
         self.undo.replace(self.rows, index, replace(row, disallowed=row.disallowed + wash.disallowed, permanently_disallowed=gone))

@@ -10,7 +10,7 @@ from services.wash_sale.core.book import Book
 from services.wash_sale.core.holding_period import Term, term_of
 from services.wash_sale.core.lot_choice import Taken, Wanted, average, take_wanted
 from services.wash_sale.core.lots import Layer, divide
-from services.wash_sale.core.matching import Loss
+from services.wash_sale.core.matching import WASH_WINDOW, Loss
 from services.wash_sale.core.refusals import Refusal, RefusalCode
 from services.wash_sale.core.sale_rows import SaleRow
 from services.wash_sale.core.tax_events import CashMerger, Fill, LotPart, PastLoss, Sale
@@ -22,9 +22,11 @@ def sell(book: Book, sale: Sale) -> Refusal | None:
     So lots closed in one sale do not replace each other; under the other reading each lot's loss meets the lots sold after it.
     """
     found: list[Loss] = []
+    sold: list[tuple[Layer, int]] = []
     for fill in sale.fills:
         if refusal := _refused(book, fill):
             return refusal
+        first_row = len(book.rows)
         if book.policy.same_sale_lots == "chained":
             if refusal := _sell_chained(book, sale.day, fill):
                 return refusal
@@ -33,8 +35,19 @@ def sell(book: Book, sale: Sale) -> Refusal | None:
         if isinstance(taken, Refusal):
             return taken
         found += _realise(book, sale.day, fill, taken, fill.proceeds)
+        sold += zip((layer for each in taken for layer in each.layers), range(first_row, len(book.rows)), strict=True)
     _meet(book, found)
+    if book.policy.sold_replacement == "counts":
+        for layer, row in sold:
+            if _recent(layer, sale.day):
+                book.note_sold(layer, row)
     return None
+
+
+def _recent(layer: Layer, day: date) -> bool:
+    """Whether sold shares may still replace a later loss under that reading: bought within the window, and free."""
+    bought = layer.acquired is not None and layer.how == "purchase" and layer.acquired >= day - WASH_WINDOW
+    return bought and not layer.replaces
 
 
 def _refused(book: Book, fill: Fill) -> Refusal | None:

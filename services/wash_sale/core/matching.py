@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -11,6 +12,7 @@ from libs.common.money import ZERO
 from services.wash_sale.core.holding_period import counted_once, tacked
 from services.wash_sale.core.lots import Layer, cents_of_part, cut
 from services.wash_sale.core.policy import Policy
+from services.wash_sale.core.sale_rows import SaleRow
 from services.wash_sale.core.tax_events import TaxAccount
 
 WASH_WINDOW = timedelta(days=30)
@@ -101,7 +103,7 @@ def match(loss: Loss, layers: Sequence[Layer], purchase_id: str, accounts: Mappi
             continue
         parting = cut(layer, min(layer.quantity, loss.quantity))
         replacing = parting.taken[0]
-        wash = _deny(loss, replacing, permanent=_permanent(loss, replacing, accounts, policy))
+        wash = _deny(loss, replacing, permanent=_permanent(loss, replacing.account_id, accounts, policy))
         loss = replace(loss, quantity=loss.quantity - wash.quantity, amount=loss.amount - wash.disallowed)
         if not loss.uses_up:
             washes.append(wash)
@@ -109,9 +111,9 @@ def match(loss: Loss, layers: Sequence[Layer], purchase_id: str, accounts: Mappi
     return Match(loss, after, washes)
 
 
-def _permanent(loss: Loss, layer: Layer, accounts: Mapping[str, TaxAccount], policy: Policy) -> bool:
+def _permanent(loss: Loss, account_id: str, accounts: Mapping[str, TaxAccount], policy: Policy) -> bool:
     """Whether the denied loss is gone: in an IRA or Roth (1.12), or under one reading in the lot of a related taxpayer."""
-    account = accounts[layer.account_id]
+    account = accounts[account_id]
     if not account.taxable:
         return True
     return policy.related_basis == "permanent" and accounts[loss.account_id].taxpayer_id != account.taxpayer_id
@@ -133,6 +135,28 @@ def _deny(loss: Loss, replacing: Layer, permanent: bool) -> Wash:
         permanent,
         past_sale=loss.row is None,
     )
+
+
+class SoldShares(NamedTuple):
+    """Shares of a purchase that are sold, by row, and have replaced nothing yet; only one reading of section 8 asks for them."""
+
+    row: int
+    quantity: Decimal
+
+
+def match_sold(
+    loss: Loss, sold: SoldShares, row: SaleRow, accounts: Mapping[str, TaxAccount], policy: Policy
+) -> tuple[Loss, Wash, SaleRow]:
+    """Let sold shares replace what is left of a loss: the basis of their sale takes it over, unless it is gone."""
+    assert row.acquired is not None, "only a dated purchase is a candidate"
+    quantity = min(sold.quantity, loss.quantity)
+    denied = cents_of_part(loss.amount, quantity, loss.quantity)
+    permanent = _permanent(loss, row.account_id, accounts, policy)
+    names = (loss.loss_id, loss.account_id, loss.lot_id, loss.sold, row.account_id, row.lot_id, row.acquired)
+    wash = Wash(*names, quantity, denied, permanent, past_sale=loss.row is None)
+    if not permanent and row.basis is not None and row.raw_gain is not None:
+        row = replace(row, basis=row.basis + denied, raw_gain=row.raw_gain - denied)
+    return replace(loss, quantity=loss.quantity - quantity, amount=loss.amount - denied), wash, row
 
 
 def _replaced(layer: Layer, loss: Loss, wash: Wash, policy: Policy) -> Layer:

@@ -1,7 +1,6 @@
 """Where the rules leave a choice (section 8): one switch a topic; the first value of each is the default, which is what brokers do.
 
-Two topics have none: which funds are identical is data (the identity table), and what was sold before the loss never replaces it (the other
-reading, that a sold share replaces too, is not built).  Options and short sales are outside the platform.
+Which funds are identical is data rather than a switch (the identity table); options and short sales are outside the platform.
 """
 
 from typing import Literal
@@ -13,7 +12,8 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     """How the ledger reads what is not settled.
 
     `tacking`: the replacement's period grows by the days the loss shares were held; or starts when theirs did; or days on which both were
-    owned count once.  `same_sale_lots`: lots closed in one sale do not replace each other, or each loss may be replaced by the lots sold
+    owned count once.  `sold_replacement`: shares that were sold before the loss replace nothing, or do, and that sale's basis takes the
+    denied loss.  `same_sale_lots`: lots closed in one sale do not replace each other, or each loss may be replaced by the lots sold
     after it.  `older_candidate`: a purchase from before the loss lot's own counts, or not.  `matched_shares`: only loss shares use up
     replacements, or all shares of a sale with a loss, in order.  `related_basis`: the lot of a spouse or controlled corporation takes the
     denied loss, or it is gone.  `split_counting`: loss shares sold before a split count in new shares, or as they were.  `fifo_by`: the
@@ -21,6 +21,7 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     tacking: Literal["add_days", "loss_date", "no_double_count"] = "add_days"
+    sold_replacement: Literal["never", "counts"] = "never"
     same_sale_lots: Literal["apart", "chained"] = "apart"
     older_candidate: Literal["counts", "never"] = "counts"
     matched_shares: Literal["loss_shares", "all_sold_shares"] = "loss_shares"

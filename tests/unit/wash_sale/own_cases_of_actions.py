@@ -431,6 +431,14 @@ CHOICES = [
         policy={"tacking": "no_double_count"},
     ),
     case(
+        "8 what was sold before the loss, under the reading that it replaces: that sale's basis takes the loss",
+        [L1, buy("L2", after(-9), 60, 2460), sell("S0", after(-2), 2700, {"L2": 60}), S1, buy("L3", after(4), 100, 4000)],
+        [sale("S0", "L2", -360, basis=3060), sale("S1", "L1", -1000, 1000)],
+        [lot("L3", 40, 2000), lot("L3", 60, 2400)],
+        [wash("L1", "L2", 60, 600), wash("L1", "L3", 40, 400)],
+        policy={"sold_replacement": "counts"},
+    ),
+    case(
         "8 a candidate from before the loss lot, under the reading that it does not count",
         [buy("L0", after(-20), 100, 5000), buy("L1", after(-15), 100, 4800), sell("S1", after(0), 4000, {"L1": 100})],
         [sale("S1", "L1", -800)],
