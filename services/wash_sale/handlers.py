@@ -18,7 +18,7 @@ from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import MarketPublished, RunOpened
 from libs.common.schemas.order import TradeBooked
 from libs.common.unit import Batch, Unit
-from services.wash_sale import history_store, store
+from services.wash_sale import history_store, identity_store, store
 from services.wash_sale.core.household import HouseholdLedger
 from services.wash_sale.core.refusals import Refusal
 from services.wash_sale.core.securities import NO_SECURITY_FACTS, SecurityFacts, security_facts
@@ -59,7 +59,8 @@ class SecurityTables:
         key = (market_id, as_of, arrival)
         if key not in self._kept:
             splits = await store.load_splits(connection)
-            self._kept[key] = security_facts(await store.load_groups(connection, market_id), splits, as_of)
+            entries = await identity_store.changed_identities(connection)
+            self._kept[key] = security_facts(await store.load_groups(connection, market_id), splits, as_of, entries)
             while len(self._kept) > SNAPSHOTS_KEPT:
                 del self._kept[next(iter(self._kept))]
         return self._kept[key]
@@ -127,6 +128,7 @@ class LedgerKeeper:
     async def on_market_published(self, unit: Unit, event: Event, market: MarketPublished) -> None:
         """Keep identity groups and splits; ledgers follow with the next event or run."""
         await store.save_market(unit.connection, market)
+        await identity_store.save_identities(unit.connection, market)
 
     async def on_run_opened(self, unit: Unit, event: Event, run: RunOpened) -> None:
         """Note which households the run asks for; `say_next` answers them as they become ready."""

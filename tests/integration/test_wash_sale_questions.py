@@ -132,3 +132,15 @@ async def test_shares_given_away_are_told_and_the_account_agrees_again(stage: St
     assert (refused.status_code, refused.json()["code"]) == (409, "oversold_lot")
     unknown = await stage.http.post(path.replace("L1", "L9"), json=left)
     assert (unknown.status_code, unknown.json()["code"]) == (409, "unknown_lot")
+
+
+async def test_another_identity_group_holds_from_its_snapshot_on(stage: Stage) -> None:
+    purchase = buy("t", 2, day(2), "100", "4100", security_id="XB")
+    await stage.say(market("M1", day(0)), account(lots=[OLD]), LOSS, purchase)
+    assert [row.disallowed for row in (await stage.ledger(3)).sales] == [D(1000)]
+    parted = market("M2", day(3))
+    await stage.say(replace(parted, securities=replace(parted.securities, identity_group=["X", "B"])))
+    await stage.say(buy("u", 3, day(4), "10", "410", security_id="XB"))
+    fourth = await stage.ledger(4)
+    assert [row.disallowed for row in fourth.sales] == [D(1000)]
+    assert [(w.identity_group, w.security_ids) for w in fourth.blocked_loss_sales] == [("B", ["XB"])]

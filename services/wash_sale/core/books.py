@@ -42,7 +42,7 @@ def books_of(ledger: HouseholdLedger, securities: SecurityFacts, account_ids: Co
                 held[account_id] += layers
     for account_id, layers in held.items():
         account = ledger.accounts[account_id]
-        idle = (lot for lot in account.starting.values() if securities.group(lot.security_id) not in traded)
+        idle = (lot for lot in account.starting.values() if securities.cluster(lot.security_id) not in traded)
         layers += [starting_layer(account, lot, securities) for lot in idle]
     return Books(groups, held)
 

@@ -31,7 +31,7 @@ class GroupFacts:
 def traded_groups(ledger: HouseholdLedger, securities: SecurityFacts) -> set[str]:
     """The groups in which something was booked or left; in all others the starting lots stand as they came."""
     left = {gone.security_id for account in ledger.accounts.values() for gone in account.departures}
-    return {securities.group(security_id) for security_id in ledger.trades.keys() | left}
+    return {securities.cluster(security_id) for security_id in ledger.trades.keys() | left}
 
 
 def group_facts(ledger: HouseholdLedger, securities: SecurityFacts, groups: Collection[str]) -> dict[str, GroupFacts]:
@@ -39,16 +39,16 @@ def group_facts(ledger: HouseholdLedger, securities: SecurityFacts, groups: Coll
     found = {group: GroupFacts() for group in sorted(groups)}
     for account in ledger.accounts.values():
         for lot in account.starting.values():
-            if (group := securities.group(lot.security_id)) in found:
+            if (group := securities.cluster(lot.security_id)) in found:
                 found[group].starting.append((account, lot))
         for gone in account.departures:
-            if (group := securities.group(gone.security_id)) in found:
+            if (group := securities.cluster(gone.security_id)) in found:
                 found[group].departures.append((account, gone))
     for sale in past_losses(ledger):
-        if (group := securities.group(sale.security_id)) in found:
+        if (group := securities.cluster(sale.security_id)) in found:
             found[group].past_losses.append(sale)
     for security_id in ledger.trades:
-        if (group := securities.group(security_id)) in found:
+        if (group := securities.cluster(security_id)) in found:
             standing = ledger.standing_trades(security_id)
             found[group].trades += [(ledger.accounts[trade.account_id], trade) for trade in standing]
     return found

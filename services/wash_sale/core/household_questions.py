@@ -26,7 +26,7 @@ def meaning_of(ledger: HouseholdLedger, securities: SecurityFacts, trades: Seque
     """What a list of intended trades would mean on a day, group by group; a refusal where the facts contradict each other."""
     wanted: dict[str, list[IntendedTrade]] = {}
     for trade in trades:
-        wanted.setdefault(securities.group(trade.security_id), []).append(_with_lot_names(ledger, trade))
+        wanted.setdefault(securities.cluster(trade.security_id), []).append(_with_lot_names(ledger, trade))
     found: dict[str, Meaning] = {}
     for group, facts in group_facts(ledger, securities, wanted).items():
         book = book_of(facts, ledger.accounts, securities, {trade.security_id for trade in wanted[group]})

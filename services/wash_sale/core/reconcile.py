@@ -127,7 +127,7 @@ def _contradicts(meeting: _Meeting, before: AccountFacts) -> bool:
         lot_id for lot_id in before.starting.keys() | after.starting.keys() if before.starting.get(lot_id) != after.starting.get(lot_id)
     ]
     lots = (lots[lot_id] for lots in (before.starting, after.starting) for lot_id in changed if lot_id in lots)
-    groups = {meeting.securities.group(lot.security_id) for lot in lots} & traded_groups(meeting.ledger, meeting.securities)
+    groups = {meeting.securities.cluster(lot.security_id) for lot in lots} & traded_groups(meeting.ledger, meeting.securities)
     return any(isinstance(group_book(meeting.ledger, meeting.securities, group), Refusal) for group in groups)
 
 
@@ -181,7 +181,7 @@ def _traded(ledger: HouseholdLedger, account: AccountFacts) -> set[str]:
 
 def _washed(lot: StartingLot, name: str, meeting: _Meeting) -> bool:
     """Whether shares of a lot have replaced a loss, so that its basis is the ledger's."""
-    group = meeting.securities.group(lot.security_id)
+    group = meeting.securities.cluster(lot.security_id)
     if group not in traded_groups(meeting.ledger, meeting.securities):
         return False
     book = group_book(meeting.ledger, meeting.securities, group)

@@ -12,7 +12,6 @@ from services.wash_sale.core.book import Book
 from services.wash_sale.core.booking import book_event
 from services.wash_sale.core.group_facts import GroupFacts, in_order
 from services.wash_sale.core.household import AccountFacts
-from services.wash_sale.core.identity import IdentityEntry, IdentityTable
 from services.wash_sale.core.lots import Layer, divide
 from services.wash_sale.core.matching import Loss, Wash
 from services.wash_sale.core.policy import DEFAULT_POLICY
@@ -53,7 +52,7 @@ def book_of(
 ) -> Book | Refusal:
     """The working state of a group's books, in today's shares; `also` are further securities of the group."""
     events = in_order(facts, securities)
-    book = Book(tax_accounts(accounts), _one_group(facts, also), DEFAULT_POLICY)
+    book = Book(tax_accounts(accounts), securities.identity(_securities_of(facts, also)), DEFAULT_POLICY)
     for event in events:
         if refusal := book_event(book, event):
             return _explained(refusal, events, facts, securities)
@@ -66,11 +65,9 @@ def tax_accounts(accounts: Mapping[str, AccountFacts]) -> dict[str, TaxAccount]:
     return {name: TaxAccount(name, account.taxpayer_id, account.taxable) for name, account in accounts.items()}
 
 
-def _one_group(facts: GroupFacts, also: Collection[str]) -> IdentityTable:
-    """All securities of a group's facts as one group."""
+def _securities_of(facts: GroupFacts, also: Collection[str]) -> set[str]:
     ids = {lot.security_id for _, lot in facts.starting} | {trade.security_id for _, trade in facts.trades}
-    ids |= {sale.security_id for sale in facts.past_losses} | set(also)
-    return IdentityTable(IdentityEntry(security_id, "group") for security_id in ids)
+    return ids | {sale.security_id for sale in facts.past_losses} | set(also)
 
 
 def _explained(refusal: Refusal, events: Iterable[TaxEvent], facts: GroupFacts, securities: SecurityFacts) -> Refusal:

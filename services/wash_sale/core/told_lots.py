@@ -107,5 +107,5 @@ def _of_the_file(account: AccountFacts, lot_id: str) -> str | None:
 
 def _fitting(ledger: HouseholdLedger, securities: SecurityFacts, security_id: str, lot_id: str, field: str) -> HouseholdLedger | Refusal:
     """The changed facts, where they make books."""
-    book = group_book(ledger, securities, securities.group(security_id))
+    book = group_book(ledger, securities, securities.cluster(security_id))
     return replace(book, lot_id=lot_id, field=field) if isinstance(book, Refusal) else ledger

@@ -25,7 +25,8 @@ def blocked_buys(ledger: HouseholdLedger, books: Books, securities: SecurityFact
             key = (securities.group(row.security_id), row.trade_date, row.account_id, row.trade_id)
             found.setdefault(key, set()).add(row.lot_id)
     for sale in past_losses(ledger):
-        if (group := securities.group(sale.security_id)) not in books.groups:
+        if securities.cluster(sale.security_id) not in books.groups:
+            group = securities.group(sale.security_id)
             past = past_loss(sale, securities)
             found.setdefault((group, past.day, past.account_id, past.event_id), set())
     return [
