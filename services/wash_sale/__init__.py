@@ -5,6 +5,6 @@ until when, and adds up each taxpayer's year.
 
 In:  pma.accounts.v1 (account.changed, account.moved), pma.trades.v1 (trade.booked), pma.market.v1 (market.published, run.opened)
 Out: pma.ledgers.v1 (ledger.updated)
-Tables (schema `wash_sale`): household, account_seen, market, split, run, run_household, run_account; and the backbone's
-(libs/common/outbox.py).
+Tables (schema `wash_sale`): household, said_history, account_seen, market, identity_since, split, run, run_household, run_account; and the
+backbone's (libs/common/outbox.py).
 """

@@ -1,14 +1,19 @@
 """HTTP of wash_sale: a household's ledger, its open windows, its sales with what washed them, and what waits."""
 
+from datetime import date
+
 import msgspec
 from fastapi import APIRouter, Response
 from msgspec import Struct
+from pydantic import AwareDatetime
 
 from libs.common.app import Problem
 from libs.common.schemas.ledger import RealisedSale, Window
 from libs.common.service import Service
-from services.wash_sale import store
+from services.wash_sale import history_store, store
 from services.wash_sale.core.books import books_of
+from services.wash_sale.core.certainty import Certainty, Why, certainty_of
+from services.wash_sale.core.household_questions import all_covered
 from services.wash_sale.core.matching import Wash
 from services.wash_sale.core.refusals import Refusal
 from services.wash_sale.handlers import LedgerKeeper
@@ -24,12 +29,26 @@ class OpenWindows(Struct, frozen=True):
     blocked_loss_sales: list[Window]
 
 
+class SaleCertainty(Struct, frozen=True):
+    """How certain a sale's figure is on the ledger's day, the last day on which it is provisional, and why it is not confirmed."""
+
+    trade_id: str
+    lot_id: str
+    certainty: Certainty
+    until: date | None
+    why: Why
+
+
 class SalesAndWashes(Struct, frozen=True):
-    """Sales of this year and the last, and every wash sale the ledger knows: which lot replaced which loss, and what it denied."""
+    """Sales of this year and the last, and every wash sale the ledger knows: which lot replaced which loss, and what it denied.
+
+    `certainties` stand in the order of `sales`.
+    """
 
     household_id: str
     version: int
     sales: list[RealisedSale]
+    certainties: list[SaleCertainty]
     washes: list[Wash]
 
 
@@ -55,11 +74,16 @@ def routes(service: Service, keeper: LedgerKeeper) -> APIRouter:
     router = APIRouter(prefix="/v1/households/{household_id}", tags=["households"])
 
     @router.get("/ledger")
-    async def ledger(household_id: str) -> Response:
-        """The ledger as last said: the payload of pma.ledger.updated."""
+    async def ledger(household_id: str, known_at: AwareDatetime | None = None) -> Response:
+        """The ledger as last said, or as it was known at a time: the payload of pma.ledger.updated."""
+        if known_at is not None:
+            then = await history_store.said_at(service.pool, household_id, known_at)
+            if then is None:
+                raise Problem(404, "Nothing was known", f"no ledger of household {household_id} had been said by {known_at.isoformat()}")
+            return json_answer(then)
         body = await store.load_said_json(service.pool, household_id)
         if body is None:
-            raise _unknown(household_id)
+            raise unknown_household(household_id)
         return Response(body, media_type="application/json")
 
     @router.get("/windows")
@@ -67,7 +91,7 @@ def routes(service: Service, keeper: LedgerKeeper) -> APIRouter:
         """What may not be bought, and what may not be sold at a loss, and until when."""
         said = await store.load_said(service.pool, household_id)
         if said is None:
-            raise _unknown(household_id)
+            raise unknown_household(household_id)
         return json_answer(OpenWindows(household_id, said.version, said.as_of.isoformat(), said.blocked_buys, said.blocked_loss_sales))
 
     @router.get("/sales")
@@ -75,19 +99,22 @@ def routes(service: Service, keeper: LedgerKeeper) -> APIRouter:
         """Booked sales as the ledger judges them, and the wash sales behind."""
         said, facts = await store.load_said(service.pool, household_id), await store.load_facts(service.pool, household_id)
         if said is None or facts is None:
-            raise _unknown(household_id)
+            raise unknown_household(household_id)
         books = books_of(facts, await keeper.securities.newest(service.pool), ())
         if isinstance(books, Refusal):
             raise Problem(409, "The facts contradict each other", books.text(), code=books.code.value)
         washes = [wash for book in books.groups.values() for wash in book.washes]
-        return json_answer(SalesAndWashes(household_id, said.version, said.sales, washes))
+        covered = all_covered(facts)
+        judged = [(sale, certainty_of(sale, said.as_of, covered)) for sale in said.sales]
+        certainties = [SaleCertainty(sale.trade_id, sale.lot_id, each.certainty, each.until, each.why) for sale, each in judged]
+        return json_answer(SalesAndWashes(household_id, said.version, said.sales, certainties, washes))
 
     @router.get("/waiting")
     async def waiting(household_id: str) -> Response:
         """What came before what it needs."""
         facts = await store.load_facts(service.pool, household_id)
         if facts is None:
-            raise _unknown(household_id)
+            raise unknown_household(household_id)
         trades = {account_id: [trade.trade_seq for trade in early] for account_id, early in sorted(facts.waiting.items())}
         versions = {
             name: [p.version for p in account.pending.values()] for name, account in sorted(facts.accounts.items()) if account.pending
@@ -97,5 +124,5 @@ def routes(service: Service, keeper: LedgerKeeper) -> APIRouter:
     return router
 
 
-def _unknown(household_id: str) -> Problem:
+def unknown_household(household_id: str) -> Problem:
     return Problem(404, "Unknown household", f"no account of household {household_id} has come")

@@ -14,7 +14,7 @@ from libs.common.events import Event, encode_payload
 from libs.common.ids import bytes_id
 from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.unit import Unit
-from services.wash_sale import said_store
+from services.wash_sale import history_store, said_store
 
 
 class LedgersSaid:
@@ -33,7 +33,9 @@ class LedgersSaid:
         if payload.run_id is not None:
             self._answered.add((payload.run_id, payload.household_id))
         content = replace(payload, version=0, run_id=None)
-        await said_store.adopt_ledger(connection, replace(payload, run_id=None), bytes_id(encode_payload(content)))
+        said = replace(payload, run_id=None)
+        await said_store.adopt_ledger(connection, said, bytes_id(encode_payload(content)))
+        await history_store.keep_said(connection, said, event.time)
 
     async def finish(self, unit: Unit) -> Sequence[str]:
         """What runs had their answer for is not answered again."""

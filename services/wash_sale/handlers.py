@@ -1,5 +1,6 @@
 """What wash_sale does with accounts, trades, market snapshots and runs.  Gather, decide, apply."""
 
+from collections.abc import Callable
 from datetime import date
 
 from msgspec import Struct
@@ -17,7 +18,7 @@ from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import MarketPublished, RunOpened
 from libs.common.schemas.order import TradeBooked
 from libs.common.unit import Batch, Unit
-from services.wash_sale import store
+from services.wash_sale import history_store, identity_store, store
 from services.wash_sale.core.household import HouseholdLedger
 from services.wash_sale.core.refusals import Refusal
 from services.wash_sale.core.securities import NO_SECURITY_FACTS, SecurityFacts, security_facts
@@ -27,6 +28,7 @@ from services.wash_sale.metrics import LedgerMetrics
 from services.wash_sale.store import Household
 
 SNAPSHOTS_KEPT = 4
+Told = Callable[[HouseholdLedger, SecurityFacts], HouseholdLedger | Refusal]
 
 
 class SecurityTables:
@@ -57,7 +59,8 @@ class SecurityTables:
         key = (market_id, as_of, arrival)
         if key not in self._kept:
             splits = await store.load_splits(connection)
-            self._kept[key] = security_facts(await store.load_groups(connection, market_id), splits, as_of)
+            entries = await identity_store.changed_identities(connection)
+            self._kept[key] = security_facts(await store.load_groups(connection, market_id), splits, as_of, entries)
             while len(self._kept) > SNAPSHOTS_KEPT:
                 del self._kept[next(iter(self._kept))]
         return self._kept[key]
@@ -125,6 +128,7 @@ class LedgerKeeper:
     async def on_market_published(self, unit: Unit, event: Event, market: MarketPublished) -> None:
         """Keep identity groups and splits; ledgers follow with the next event or run."""
         await store.save_market(unit.connection, market)
+        await identity_store.save_identities(unit.connection, market)
 
     async def on_run_opened(self, unit: Unit, event: Event, run: RunOpened) -> None:
         """Note which households the run asks for; `say_next` answers them as they become ready."""
@@ -153,6 +157,19 @@ class LedgerKeeper:
 
     async def _save(self, unit: Unit, held: "_InHand") -> None:
         await self._households.save(unit.connection, held.household.facts, held.household.as_of, held.touched)
+
+    async def take_told(self, unit: Unit, household_id: str, account_id: str, change: Told) -> Refusal | None:
+        """Take what a person says of a lot; what follows is said in its turn."""
+        securities = await self.securities.newest(unit.connection)
+        household = await self._households.load(unit.connection, household_id)
+
+        facts = change(household.facts, securities)
+
+        if isinstance(facts, Refusal):
+            self._metrics.refusals.labels(facts.code.value).inc()
+            return facts
+        await self._households.save(unit.connection, facts, household.as_of, (account_id,))
+        return None
 
     async def say_next(self, unit: Unit) -> bool:
         """Answer one household that a run asks for, or say one that changed; False when there is none."""
@@ -191,6 +208,8 @@ class LedgerKeeper:
             self._metrics.denied_sales.inc(len(denied - await store.denied_before(unit.connection, content.household_id)))
         said = replace(content, version=household.version + changed)
         await store.save_said(unit.connection, said, max(household.as_of, content.as_of), digest)
+        if changed:
+            await history_store.keep_said(unit.connection, said, unit.now)
         if asked is None:
             unit.emit(said, said.household_id, f"{said.version}", said.household_id)
         else:

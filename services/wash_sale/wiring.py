@@ -14,7 +14,10 @@ from services.wash_sale.api import routes
 from services.wash_sale.catch_up import LedgersSaid
 from services.wash_sale.handlers import LedgerKeeper
 from services.wash_sale.metrics import LedgerMetrics
+from services.wash_sale.questions_api import question_routes
 from services.wash_sale.settings import WashSaleSettings
+from services.wash_sale.tax_year_api import calculation_routes, tax_year_routes
+from services.wash_sale.told_api import told_routes
 
 BURST_S = 0.3  # events of a household that come this close together are one word
 
@@ -45,4 +48,12 @@ def build(settings: WashSaleSettings, bus: Bus, clock: Clock) -> tuple[Service, 
             await asyncio.sleep(BURST_S)
 
     service.add_background(say_ledgers)
-    return service, create_app(service, settings, routes(service, keeper))
+    return service, create_app(
+        service,
+        settings,
+        routes(service, keeper),
+        question_routes(service, keeper),
+        told_routes(service, settings, keeper, committed.set),
+        tax_year_routes(service, keeper),
+        calculation_routes(),
+    )

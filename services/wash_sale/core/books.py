@@ -42,7 +42,7 @@ def books_of(ledger: HouseholdLedger, securities: SecurityFacts, account_ids: Co
                 held[account_id] += layers
     for account_id, layers in held.items():
         account = ledger.accounts[account_id]
-        idle = (lot for lot in account.starting.values() if securities.group(lot.security_id) not in traded)
+        idle = (lot for lot in account.starting.values() if securities.cluster(lot.security_id) not in traded)
         layers += [starting_layer(account, lot, securities) for lot in idle]
     return Books(groups, held)
 
@@ -60,7 +60,7 @@ class LotShares(Struct, frozen=True):
 
 
 def shares_held(ledger: HouseholdLedger, account: AccountFacts, securities: SecurityFacts) -> dict[str, LotShares]:
-    """An account's shares by lot, straight from the facts: what came in less what was sold (invariant 4: the books hold the same)."""
+    """An account's shares by lot, straight from the facts: what came in less what went out (invariant 4: the books hold the same)."""
     held: dict[str, LotShares] = {}
 
     def add(lot_id: str, security_id: str, quantity: Decimal, counted_on: date) -> None:
@@ -70,6 +70,8 @@ def shares_held(ledger: HouseholdLedger, account: AccountFacts, securities: Secu
 
     for lot in account.starting.values():
         add(lot.lot_id, lot.security_id, lot.quantity, lot.counted_on)
+    for gone in account.departures:
+        add(gone.lot_id, gone.security_id, -gone.quantity, gone.day)
     for security_id in ledger.trades:
         for trade in ledger.standing_trades(security_id):
             if trade.account_id != account.account_id:

@@ -12,10 +12,10 @@ from datetime import date
 from libs.common.money import cents_half_even
 from libs.common.schemas.account import PastSale
 from libs.common.schemas.order import TradeBooked
-from services.wash_sale.core.household import PROVISIONAL, AccountFacts, HouseholdLedger, StartingLot
+from services.wash_sale.core.household import PROVISIONAL, AccountFacts, Departure, HouseholdLedger, StartingLot
 from services.wash_sale.core.lots import Layer
-from services.wash_sale.core.matching import Loss
 from services.wash_sale.core.securities import SecurityFacts
+from services.wash_sale.core.tax_events import Fill, GiftOut, LotIn, LotPart, PastLoss, Sale, TaxEvent
 
 
 @dataclass
@@ -25,22 +25,13 @@ class GroupFacts:
     starting: list[tuple[AccountFacts, StartingLot]] = field(default_factory=list)
     past_losses: list[PastSale] = field(default_factory=list)
     trades: list[tuple[AccountFacts, TradeBooked]] = field(default_factory=list)
-
-
-@dataclass
-class GroupEvent:
-    """One thing on one day: a layer that comes in (`booked_here`: by a trade), a past loss, or the fills of a sell order."""
-
-    order: tuple[date, int, str, int]
-    layer: Layer | None = None
-    booked_here: bool = False
-    past_loss: Loss | None = None
-    fills: list[TradeBooked] = field(default_factory=list)
+    departures: list[tuple[AccountFacts, Departure]] = field(default_factory=list)
 
 
 def traded_groups(ledger: HouseholdLedger, securities: SecurityFacts) -> set[str]:
-    """The groups in which something was booked; in all others the starting lots stand as they came."""
-    return {securities.group(security_id) for security_id in ledger.trades}
+    """The groups in which something was booked or left; in all others the starting lots stand as they came."""
+    left = {gone.security_id for account in ledger.accounts.values() for gone in account.departures}
+    return {securities.cluster(security_id) for security_id in ledger.trades.keys() | left}
 
 
 def group_facts(ledger: HouseholdLedger, securities: SecurityFacts, groups: Collection[str]) -> dict[str, GroupFacts]:
@@ -48,13 +39,16 @@ def group_facts(ledger: HouseholdLedger, securities: SecurityFacts, groups: Coll
     found = {group: GroupFacts() for group in sorted(groups)}
     for account in ledger.accounts.values():
         for lot in account.starting.values():
-            if (group := securities.group(lot.security_id)) in found:
+            if (group := securities.cluster(lot.security_id)) in found:
                 found[group].starting.append((account, lot))
+        for gone in account.departures:
+            if (group := securities.cluster(gone.security_id)) in found:
+                found[group].departures.append((account, gone))
     for sale in past_losses(ledger):
-        if (group := securities.group(sale.security_id)) in found:
+        if (group := securities.cluster(sale.security_id)) in found:
             found[group].past_losses.append(sale)
     for security_id in ledger.trades:
-        if (group := securities.group(security_id)) in found:
+        if (group := securities.cluster(security_id)) in found:
             standing = ledger.standing_trades(security_id)
             found[group].trades += [(ledger.accounts[trade.account_id], trade) for trade in standing]
     return found
@@ -71,32 +65,49 @@ def _taxable(ledger: HouseholdLedger, account_id: str) -> bool:
     return account is None or account.taxable
 
 
-def in_order(facts: GroupFacts, securities: SecurityFacts) -> list[GroupEvent]:
+Placed = tuple[tuple[date, int, str, int], TaxEvent]
+
+
+def in_order(facts: GroupFacts, securities: SecurityFacts) -> list[TaxEvent]:
     """The group's events, first to last."""
-    events = [
-        GroupEvent((lot.acquired or date.min, 0, account.account_id, 0), layer=starting_layer(account, lot, securities))
-        for account, lot in facts.starting
-    ]
+    placed: list[Placed] = []
+    for account, lot in facts.starting:
+        day = lot.acquired or date.min
+        layer = starting_layer(account, lot, securities)
+        placed.append(((day, 0, account.account_id, 0), LotIn(lot.lot_id, day, layer, acquisition=lot.how == "purchase", settled=True)))
     for number, sale in enumerate(facts.past_losses):
-        events.append(GroupEvent((sale.trade_date, 0, sale.account_id, number), past_loss=loss_before_start(sale, securities)))
-    events += _trade_events(facts.trades, securities)
-    return sorted(events, key=lambda event: event.order)
+        placed.append(((sale.trade_date, 0, sale.account_id, number), past_loss(sale, securities)))
+    placed += _trade_events(facts.trades, securities)
+    for number, (account, gone) in enumerate(facts.departures):
+        placed.append(((gone.day, 2, account.account_id, number), _left(account, gone, securities)))
+    return [event for _, event in sorted(placed, key=lambda each: each[0])]
 
 
-def _trade_events(trades: Sequence[tuple[AccountFacts, TradeBooked]], securities: SecurityFacts) -> list[GroupEvent]:
-    events: list[GroupEvent] = []
-    orders: dict[tuple[date, str, str], GroupEvent] = {}
+def _trade_events(trades: Sequence[tuple[AccountFacts, TradeBooked]], securities: SecurityFacts) -> list[Placed]:
+    placed: list[Placed] = []
+    orders: dict[tuple[date, str, str], tuple[tuple[date, int, str, int], list[Fill]]] = {}
     for account, trade in sorted(trades, key=lambda at: (at[1].trade_date, at[1].account_id, at[1].trade_seq)):
         order = (trade.trade_date, 1, trade.account_id, trade.trade_seq)
         if trade.side == "buy":
-            events.append(GroupEvent(order, layer=_bought_layer(account, trade, securities), booked_here=True))
+            placed.append((order, LotIn(trade.trade_id, trade.trade_date, _bought_layer(account, trade, securities), acquisition=True)))
             continue
         name = (trade.trade_date, trade.account_id, trade.cl_ord_id)
-        if name not in orders:
-            orders[name] = GroupEvent(order)
-            events.append(orders[name])
-        orders[name].fills.append(trade)
-    return events
+        orders.setdefault(name, (order, []))[1].append(_fill(account, trade, securities))
+    return placed + [(order, Sale(fills[0].event_id, order[0], tuple(fills))) for order, fills in orders.values()]
+
+
+def _fill(account: AccountFacts, trade: TradeBooked, securities: SecurityFacts) -> Fill:
+    """A booked sale, its lots by their present name and in today's shares."""
+    factor = securities.split_factor(trade.security_id, trade.trade_date)
+    lots = tuple(LotPart(account.lot_named(lot.lot_id), lot.quantity * factor) for lot in trade.lots)
+    return Fill(trade.trade_id, trade.account_id, trade.security_id, None, cents_half_even(trade.amount), lots)
+
+
+def _left(account: AccountFacts, gone: Departure, securities: SecurityFacts) -> GiftOut:
+    """Shares that left, by the lot's present name and in today's shares; what they could still replace left with them."""
+    quantity = gone.quantity * securities.split_factor(gone.security_id, gone.day)
+    lots = (LotPart(account.lot_named(gone.lot_id), quantity),)
+    return GiftOut(f"left/{gone.lot_id}/{gone.day.isoformat()}", gone.day, account.account_id, gone.security_id, quantity, lots)
 
 
 def starting_layer(account: AccountFacts, lot: StartingLot, securities: SecurityFacts) -> Layer:
@@ -104,7 +115,19 @@ def starting_layer(account: AccountFacts, lot: StartingLot, securities: Security
     lot_id = account.lot_named(lot.lot_id)
     quantity = lot.quantity * securities.split_factor(lot.security_id, lot.counted_on)
     purchase_id = f"{account.account_id}/lot/{lot_id}"
-    return Layer(account.account_id, lot_id, purchase_id, lot.security_id, quantity, lot.cost, lot.acquired, lot.acquired)
+    return Layer(
+        account.account_id,
+        lot_id,
+        purchase_id,
+        lot.security_id,
+        quantity,
+        lot.cost,
+        lot.acquired,
+        lot.held_since or lot.acquired,
+        how=lot.how,
+        loss_cost=lot.loss_cost,
+        loss_since=lot.loss_since,
+    )
 
 
 def _bought_layer(account: AccountFacts, trade: TradeBooked, securities: SecurityFacts) -> Layer:
@@ -116,9 +139,8 @@ def _bought_layer(account: AccountFacts, trade: TradeBooked, securities: Securit
     return Layer(account.account_id, lot_id, purchase_id, trade.security_id, quantity, cost, trade.trade_date, trade.trade_date)
 
 
-def loss_before_start(sale: PastSale, securities: SecurityFacts) -> Loss:
-    """A loss from before the ledger began: no lot, and no holding period to hand on."""
+def past_loss(sale: PastSale, securities: SecurityFacts) -> PastLoss:
+    """A loss from before the ledger began, in today's shares."""
     loss_id = f"past/{sale.account_id}/{sale.security_id}/{sale.trade_date.isoformat()}"
     quantity = sale.quantity * securities.split_factor(sale.security_id, sale.trade_date)
-    amount = -cents_half_even(sale.gain)
-    return Loss(loss_id, sale.account_id, sale.security_id, "", loss_id, sale.trade_date, None, None, quantity, amount, row=None)
+    return PastLoss(loss_id, sale.trade_date, sale.account_id, sale.security_id, quantity, -cents_half_even(sale.gain))

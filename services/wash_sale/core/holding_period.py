@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import Literal
 
 Term = Literal["short", "long"]
+NO_TIME = timedelta(0)
 
 
 def first_long_day(held_since: date) -> date:
@@ -21,11 +22,20 @@ def first_long_day(held_since: date) -> date:
 
 def term_of(held_since: date | None, sold: date) -> Term:
     """Long where shown to be held more than a year; an unknown date of acquisition is short."""
-    return "long" if held_since is not None and sold >= first_long_day(held_since) else "short"
+    if held_since is None or sold.year == held_since.year:
+        return "short"
+    return "long" if sold >= first_long_day(held_since) else "short"
 
 
 def tacked(replacement_since: date | None, loss_since: date | None, loss_sold: date) -> date | None:
     """The replacement's effective date with the days added that the loss shares were held; an unknown period adds none."""
     if replacement_since is None or loss_since is None:
         return replacement_since
-    return replacement_since - max(loss_sold - loss_since, timedelta(0))
+    return replacement_since - max(loss_sold - loss_since, NO_TIME)
+
+
+def counted_once(effective: date | None, replacement_acquired: date | None, loss_acquired: date | None, loss_sold: date) -> date | None:
+    """`tacked` less the days on which the replacement and the loss shares were owned together (an alternative of section 8)."""
+    if effective is None or replacement_acquired is None or loss_acquired is None:
+        return effective
+    return effective + max(loss_sold - max(replacement_acquired, loss_acquired), NO_TIME)

@@ -1,13 +1,15 @@
 """The facts of a household's ledger: immutable values; `transitions.py` makes new ones.  (A dict in them is never changed in place.)"""
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from libs.common.schemas.account import AccountChanged, AccountType, PastSale, TaxOpening
 from libs.common.schemas.order import TradeBooked
+from services.wash_sale.core.lots import How
 
 PROVISIONAL = "P-"
 
@@ -15,7 +17,8 @@ PROVISIONAL = "P-"
 class StartingLot(Struct, frozen=True):
     """A lot as the custodian's file first brought it: `cost` is the reported basis in dollars and cents, None where unknown.
 
-    `counted_on` is the business date of that file: the splits after it apply to `quantity`.
+    `counted_on` is the business date of that file: the splits after it apply to `quantity`.  What a person told of it (`told_by`, from
+    `told_at` on) beats the file: its basis and dates, and how it came; a gift that had lost value has a second basis and date for a loss.
     """
 
     lot_id: str
@@ -24,15 +27,43 @@ class StartingLot(Struct, frozen=True):
     cost: Decimal | None
     acquired: date | None
     counted_on: date
+    how: How = "purchase"
+    held_since: date | None = None
+    loss_cost: Decimal | None = None
+    loss_since: date | None = None
+    told_by: str | None = None
+    told_at: datetime | None = None
+
+
+class Departure(Struct, frozen=True):
+    """Shares that left the account without a trade, as a person told (`told_by`, from `told_at` on): given away, or moved elsewhere.
+
+    `quantity` in the shares of `day`.
+    """
+
+    lot_id: str
+    security_id: str
+    quantity: Decimal
+    day: date
+    why: Literal["gift", "transfer"]
+    told_by: str
+    told_at: datetime
+
+
+class ReportedBasis(Struct, frozen=True, array_like=True):
+    """A lot's basis as the custodian last said it, as adjusted by it; None where it has none."""
+
+    security_id: str
+    basis: Decimal | None
 
 
 class AccountFacts(Struct, frozen=True):
     """What the ledger knows of one account.
 
     `version` is the account version last compared, `reported` its lots' quantities (custodian's ids), which hold the trades up to
-    `reported_seq`; `trade_seq` is the last trade booked here.  `starting` are the starting lots by id, `aliases` map provisional lots to
-    the custodian's.  `pending` are account versions that hold trades which have not come yet, by their trade_seq.  An account that left
-    the household (`departed`) keeps its history in it.
+    `reported_seq`, and `reported_basis` their basis by the custodian; `trade_seq` is the last trade booked here.  `starting` are the
+    starting lots by id, `aliases` map provisional lots to the custodian's.  `pending` are account versions that hold trades which have not
+    come yet, by their trade_seq.  An account that left the household (`departed`) keeps its history in it.
     """
 
     account_id: str
@@ -48,6 +79,8 @@ class AccountFacts(Struct, frozen=True):
     tax_opening: TaxOpening | None = None
     past_sales: list[PastSale] = []
     pending: dict[int, AccountChanged] = {}
+    reported_basis: dict[str, ReportedBasis] = {}
+    departures: list[Departure] = []
     departed: bool = False
 
     @property

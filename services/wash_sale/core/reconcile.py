@@ -3,7 +3,8 @@
 The file is the starting point, booked trades move it (DESIGN decisions 3 to 5).  Of what then still differs:
 1. a lot that our own purchase turns out to be (its alias comes later than the lot) stops being a starting lot;
 2. a starting lot that neither a trade nor a wash sale has touched follows the custodian's corrections: its basis and date, once known,
-   while the quantity agrees, its quantity (or its vanishing) when the same business date is delivered again;
+   while the quantity agrees, its quantity (or its vanishing) when the same business date is delivered again; but what a person told of
+   its basis and dates stays (`told_lots.py`);
 3. a lot that appears is a further starting point, and counts as a purchase on its date; but not while another lot of the same security
    has shrunk, which may be the same shares under a new id;
 4. anything else stays as it is in the ledger and is listed as a disagreement, which keeps the account from being traded.
@@ -19,7 +20,7 @@ from libs.common.money import ZERO, cents_half_even
 from libs.common.schemas.account import AccountChanged, Lot
 from services.wash_sale.core.books import LotShares, expected_by_lot, group_book, shares_held
 from services.wash_sale.core.group_facts import traded_groups
-from services.wash_sale.core.household import PROVISIONAL, AccountFacts, HouseholdLedger, StartingLot
+from services.wash_sale.core.household import PROVISIONAL, AccountFacts, HouseholdLedger, ReportedBasis, StartingLot
 from services.wash_sale.core.refusals import Refusal
 from services.wash_sale.core.securities import SecurityFacts
 
@@ -59,10 +60,22 @@ def _told(account: AccountFacts, payload: AccountChanged) -> AccountFacts:
         version=payload.version,
         reported=dict(zip(payload.lots.lot_id, map(Decimal, payload.lots.quantity), strict=True)),
         reported_seq=payload.trade_seq,
+        reported_basis=_reported_basis(payload),
         aliases={**account.aliases, **payload.aliases},
         tax_opening=payload.tax_opening,
         past_sales=payload.past_sales,
     )
+
+
+def _reported_basis(payload: AccountChanged) -> dict[str, ReportedBasis]:
+    """What the custodian says, apart from lots that are our own word until it names them."""
+    lots = payload.lots
+    columns = zip(lots.lot_id, lots.security_id, lots.cost_basis, lots.provisional, strict=True)
+    return {
+        lot_id: ReportedBasis(security_id, None if basis is None else Decimal(basis))
+        for lot_id, security_id, basis, provisional in columns
+        if not provisional
+    }
 
 
 @dataclass(frozen=True)
@@ -114,7 +127,7 @@ def _contradicts(meeting: _Meeting, before: AccountFacts) -> bool:
         lot_id for lot_id in before.starting.keys() | after.starting.keys() if before.starting.get(lot_id) != after.starting.get(lot_id)
     ]
     lots = (lots[lot_id] for lots in (before.starting, after.starting) for lot_id in changed if lot_id in lots)
-    groups = {meeting.securities.group(lot.security_id) for lot in lots} & traded_groups(meeting.ledger, meeting.securities)
+    groups = {meeting.securities.cluster(lot.security_id) for lot in lots} & traded_groups(meeting.ledger, meeting.securities)
     return any(isinstance(group_book(meeting.ledger, meeting.securities, group), Refusal) for group in groups)
 
 
@@ -147,6 +160,9 @@ def _with_corrections(meeting: _Meeting) -> dict[str, StartingLot]:
 
 def _corrected(lot: StartingLot, now: Lot | None, meeting: _Meeting) -> StartingLot | None:
     """A starting lot as the version has it; None where the version takes it back."""
+    if lot.told_by is not None:
+        again = meeting.payload.business_date <= lot.counted_on and now is not None
+        return replace(lot, quantity=now.quantity) if again and now is not None else lot
     if meeting.payload.business_date <= lot.counted_on:
         return None if now is None else replace(starting_lot(now, meeting.payload), lot_id=lot.lot_id)
     if now is None or not meeting.agrees(meeting.account.lot_named(lot.lot_id)):
@@ -159,12 +175,13 @@ def _traded(ledger: HouseholdLedger, account: AccountFacts) -> set[str]:
     """Lots of the account that a trade bought or sold, even if it was busted since: a book may then show less of them than was known."""
     own = (trade for trades in ledger.trades.values() for trade in trades if trade.account_id == account.account_id)
     lots = ([lot.lot_id for lot in trade.lots] if trade.side == "sell" else [PROVISIONAL + trade.trade_id] for trade in own)
-    return {account.lot_named(lot_id) for found in lots for lot_id in found}
+    left = {account.lot_named(gone.lot_id) for gone in account.departures}
+    return left | {account.lot_named(lot_id) for found in lots for lot_id in found}
 
 
 def _washed(lot: StartingLot, name: str, meeting: _Meeting) -> bool:
     """Whether shares of a lot have replaced a loss, so that its basis is the ledger's."""
-    group = meeting.securities.group(lot.security_id)
+    group = meeting.securities.cluster(lot.security_id)
     if group not in traded_groups(meeting.ledger, meeting.securities):
         return False
     book = group_book(meeting.ledger, meeting.securities, group)

@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from libs.common.schemas.market import CorporateAction
+from services.wash_sale.core.identity import IdentityEntry, IdentityTable
 
 ONE = Decimal(1)
 
@@ -14,18 +15,48 @@ ONE = Decimal(1)
 class SecurityFacts:
     """`group_of` maps a security to its identity group (section 1.13: a table); a security it lacks is a group by itself.
 
-    `splits` are the known ones with an ex-date up to the snapshot's date, by security.
+    `splits` are the known ones with an ex-date up to the snapshot's date, by security.  `entries` are the groups by date of the securities
+    whose group has changed: what was bought or sold counts in the group of its time.
     """
 
     group_of: Mapping[str, str]
     splits: Mapping[str, tuple[CorporateAction, ...]]
+    entries: tuple[IdentityEntry, ...] = ()
     members: Mapping[str, tuple[str, ...]] = field(init=False)
+    clusters: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         members: dict[str, list[str]] = {}
         for security_id in sorted(self.group_of):
             members.setdefault(self.group_of[security_id], []).append(security_id)
         object.__setattr__(self, "members", {group: tuple(ids) for group, ids in members.items()})
+        object.__setattr__(self, "clusters", self._connected())
+
+    def _connected(self) -> dict[str, str]:
+        """Groups that shared a security at some time, by the least of their names."""
+        least: dict[str, str] = {}
+
+        def root(group: str) -> str:
+            while least.get(group, group) != group:
+                group = least[group]
+            return group
+
+        for entry in self.entries:
+            one, other = sorted((root(entry.group), root(self.group(entry.security_id))))
+            least[other] = one
+        return {group: root(group) for group in least}
+
+    def cluster(self, security_id: str) -> str:
+        """What is replayed together with a security: its group, and those that it was in or that its fellows were in."""
+        group = self.group(security_id)
+        return self.clusters.get(group, group)
+
+    def identity(self, security_ids: Iterable[str]) -> IdentityTable:
+        """The table of some securities by date."""
+        wanted = set(security_ids)
+        changed = {entry.security_id for entry in self.entries}
+        standing = [IdentityEntry(security_id, self.group(security_id)) for security_id in sorted(wanted - changed)]
+        return IdentityTable([*standing, *(entry for entry in self.entries if entry.security_id in wanted)])
 
     def group(self, security_id: str) -> str:
         """The identity group of a security."""
@@ -44,13 +75,16 @@ class SecurityFacts:
         return factor
 
 
-def security_facts(group_of: Mapping[str, str], splits: Iterable[CorporateAction], as_of: date) -> SecurityFacts:
-    """Facts as of a date: a split that is only announced does not count yet."""
+def security_facts(
+    group_of: Mapping[str, str], splits: Iterable[CorporateAction], as_of: date, entries: Iterable[IdentityEntry] = ()
+) -> SecurityFacts:
+    """Facts as of a date: a split that is only announced does not count yet, nor a group of a later date."""
     by_security: dict[str, list[CorporateAction]] = {}
     for split in sorted(splits, key=lambda s: (s.security_id, s.ex_date)):
         if split.ex_date <= as_of:
             by_security.setdefault(split.security_id, []).append(split)
-    return SecurityFacts(group_of, {security_id: tuple(found) for security_id, found in by_security.items()})
+    known = tuple(entry for entry in entries if entry.since <= as_of)
+    return SecurityFacts(group_of, {security_id: tuple(found) for security_id, found in by_security.items()}, known)
 
 
 NO_SECURITY_FACTS = SecurityFacts({}, {})

@@ -104,7 +104,7 @@ def _book(ledger: HouseholdLedger, trade: TradeBooked, securities: SecurityFacts
     if trade.kind == "bust" and trade.ref_trade_id not in standing:
         return Refusal(RefusalCode.UNKNOWN_TRADE, trade.account_id, trade.trade_id)
     booked = ledger.with_trade(trade)
-    book = group_book(booked, securities, securities.group(trade.security_id))
+    book = group_book(booked, securities, securities.cluster(trade.security_id))
     if not isinstance(book, Refusal):
         return booked
     if book.code is RefusalCode.UNKNOWN_LOT and book.event_id == trade.trade_id:

@@ -8,7 +8,7 @@ from datetime import date
 
 from libs.common.schemas.ledger import Window
 from services.wash_sale.core.books import Books
-from services.wash_sale.core.group_facts import loss_before_start, past_losses
+from services.wash_sale.core.group_facts import past_loss, past_losses
 from services.wash_sale.core.household import HouseholdLedger
 from services.wash_sale.core.matching import WASH_WINDOW
 from services.wash_sale.core.securities import SecurityFacts
@@ -21,13 +21,14 @@ def blocked_buys(ledger: HouseholdLedger, books: Books, securities: SecurityFact
         key = (securities.group(loss.security_id), loss.sold, loss.account_id, loss.loss_id)
         found.setdefault(key, set()).update([loss.lot_id] if loss.lot_id else [])
     for row in (row for book in books.groups.values() for row in book.rows):
-        if row.basis is None and ledger.accounts[row.account_id].taxable:
+        if row.unknown_basis and ledger.accounts[row.account_id].taxable:
             key = (securities.group(row.security_id), row.trade_date, row.account_id, row.trade_id)
             found.setdefault(key, set()).add(row.lot_id)
     for sale in past_losses(ledger):
-        if (group := securities.group(sale.security_id)) not in books.groups:
-            loss = loss_before_start(sale, securities)
-            found.setdefault((group, loss.sold, loss.account_id, loss.loss_id), set())
+        if securities.cluster(sale.security_id) not in books.groups:
+            group = securities.group(sale.security_id)
+            past = past_loss(sale, securities)
+            found.setdefault((group, past.day, past.account_id, past.event_id), set())
     return [
         Window(group, list(securities.securities(group)), day, day + WASH_WINDOW, account_id, cause, sorted(lot_ids))
         for (group, day, account_id, cause), lot_ids in sorted(found.items())
@@ -39,7 +40,9 @@ def blocked_loss_sales(books: Books, securities: SecurityFacts, as_of: date) -> 
     """A window for each purchase of the last 30 days with shares still held that have not replaced a loss yet; `cause` is its first lot."""
     found: dict[tuple[str, date, str, str], set[str]] = {}
     for layer in (layer for layers in books.layers.values() for layer in layers):
-        if layer.acquired is not None and layer.acquired + WASH_WINDOW >= as_of and not layer.replaces:
+        recent = layer.acquired is not None and layer.acquired + WASH_WINDOW >= as_of
+        if recent and layer.how == "purchase" and not layer.replaces:
+            assert layer.acquired is not None
             key = (securities.group(layer.security_id), layer.acquired, layer.account_id, layer.purchase_id)
             found.setdefault(key, set()).add(layer.lot_id)
     return [

@@ -1,0 +1,259 @@
+"""The working state of a household's books, which events change one by one, and how a change is taken back.
+
+Every change goes through the undo log.  So a refused event leaves nothing behind, a late fact is put in its
+place by going back to that place and on again, and intended trades are tried out and taken back.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from libs.common.money import ZERO
+from services.wash_sale.core.identity import IdentityTable
+from services.wash_sale.core.lots import Layer
+from services.wash_sale.core.matching import WASH_WINDOW, Loss, Purchase, SoldShares, Wash, match, match_sold, may_replace
+from services.wash_sale.core.policy import Policy
+from services.wash_sale.core.sale_rows import Gift, SaleRow
+from services.wash_sale.core.tax_events import TaxAccount
+from services.wash_sale.core.undo_log import UndoLog, nothing
+
+Layers = tuple[Layer, ...]
+MANY_DEAD = 16
+
+
+class LotKey(NamedTuple):
+    """Where a lot is."""
+
+    account_id: str
+    security_id: str
+    lot_id: str
+
+
+class Touched(NamedTuple):
+    """What changed in the books since a mark: lots and rows with what they were at the mark, and how many rows were added."""
+
+    lots: Mapping[LotKey, Layers | None]
+    rows: Mapping[int, SaleRow]
+    rows_added: int
+
+
+class Position:
+    """An account's lots of one security: `lots` by id (an emptied one stays known), `order` the open ones by date of acquisition."""
+
+    __slots__ = ("lots", "order")
+
+    def __init__(self) -> None:
+        self.lots: dict[str, Layers] = {}
+        self.order: list[tuple[date, int, str]] = []
+
+
+class Book:
+    """Lots, rows and washes of a household; recent purchases and losses that are not washed in full, by security."""
+
+    def __init__(self, accounts: Mapping[str, TaxAccount], identity: IdentityTable, policy: Policy) -> None:
+        self.accounts = accounts
+        self.identity = identity
+        self.policy = policy
+        self.positions: dict[tuple[str, str], Position] = {}
+        self.rows: list[SaleRow] = []
+        self.washes: list[Wash] = []
+        self.losses: list[Loss] = []
+        self.gifts: list[Gift] = []
+        self._purchases: dict[str, list[Purchase]] = {}
+        self._losses: dict[str, list[int]] = {}
+        self._sold: dict[str, list[SoldShares]] = {}
+        self._moved: dict[str, tuple[LotKey, ...]] = {}
+        self._number = 0
+        self.undo = UndoLog()
+
+    def touched_since(self, mark: int) -> Touched:
+        """Read from the undo log: a lot's change is followed, going back, by the note of its key."""
+        rows: dict[int, SaleRow] = {}
+        lots: dict[LotKey, Layers | None] = {}
+        added, latest = 0, None
+        for change in self.undo.since(mark):
+            if change.undo is nothing:
+                lots[change.target] = latest
+            elif change.target is self.rows and change.key is None:
+                added += 1
+            elif change.target is self.rows:
+                rows[change.key] = change.old
+            latest = change.old
+        base = len(self.rows) - added
+        return Touched(lots, {index: row for index, row in rows.items() if index < base}, added)
+
+    def lot(self, key: LotKey) -> Layers | None:
+        """A lot's layers: empty where it is sold, None where it was never there."""
+        position = self.positions.get((key.account_id, key.security_id))
+        return None if position is None else position.lots.get(key.lot_id)
+
+    def put(self, key: LotKey, layers: Sequence[Layer]) -> None:
+        """Set a lot's layers."""
+        position = self.positions.get((key.account_id, key.security_id))
+        if position is None:
+            position = self.positions[key.account_id, key.security_id] = Position()
+        before = position.lots.get(key.lot_id)
+        self.undo.note(key)  # so that `touched_since` finds it
+        self.undo.set(position.lots, key.lot_id, tuple(layers))
+        if layers and not before:
+            self._number += 1
+            place = (layers[0].acquired or date.min, self._number, key.lot_id)
+            self.undo.insort(position.order, place)
+        elif before and not layers:
+            first = bisect_left(position.order, (before[0].acquired or date.min,))
+            index = next(i for i in range(first, len(position.order)) if position.order[i][2] == key.lot_id)
+            self.undo.pop(position.order, index)
+
+    def add(self, key: LotKey, layers: Sequence[Layer]) -> None:
+        """Add layers behind those that the lot has."""
+        self.put(key, (*(self.lot(key) or ()), *layers))
+
+    def add_row(self, row: SaleRow) -> int:
+        """Write a row; returns its number."""
+        self.undo.append(self.rows, row)
+        return len(self.rows) - 1
+
+    def add_gift(self, gift: Gift) -> None:
+        """Note what was given away."""
+        self.undo.append(self.gifts, gift)
+
+    def note_moved(self, purchase_id: str, to: LotKey) -> None:
+        """Shares of a purchase are now (also) in another lot."""
+        if to not in self._moved.get(purchase_id, ()):
+            self.undo.set(self._moved, purchase_id, (*self._moved.get(purchase_id, ()), to))
+
+    def buy(self, key: LotKey, purchase_id: str, day: date, settled: bool) -> None:
+        """An acquisition: it replaces the open losses of the 30 days before, first loss first (section 1.4)."""
+        self._number += 1
+        purchase = Purchase(day, self._number, purchase_id, key.account_id, key.security_id, key.lot_id, settled)
+        self.undo.append(self._purchases.setdefault(key.security_id, []), purchase)
+        for number in self.open_losses(key.security_id, day):
+            self._wash(number, purchase)
+
+    def lose(self, loss: Loss) -> None:
+        """A loss meets the purchases of the 30 days before that are still held (section 1.5), and waits for those of the 30 days after."""
+        self.undo.append(self.losses, loss)
+        number = len(self.losses) - 1
+        for purchase in self.recent_purchases(loss.security_id, loss.sold):
+            if self.losses[number].over:
+                return
+            self._wash(number, purchase)
+        if not self.losses[number].over:
+            self.undo.append(self._losses.setdefault(loss.security_id, []), number)
+
+    def free_purchases(self, as_of: date) -> Iterator[Purchase]:
+        """Purchases of the last 30 days with shares still held that have replaced nothing."""
+        for purchases in self._purchases.values():
+            start = bisect_left(purchases, as_of - WASH_WINDOW, key=_day_of)
+            yield from (each for each in purchases[start:] if each.day <= as_of and self._has_free_shares(each))
+
+    def recent_purchases(self, security_id: str, day: date) -> list[Purchase]:
+        """Purchases of identical securities in the 30 days before, by date; those without free shares drop out for good."""
+        found: list[Purchase] = []
+        for identical in self.identity.identical_to(security_id, day):
+            purchases = self._purchases.get(identical, [])
+            start = bisect_left(purchases, day - WASH_WINDOW, key=_day_of)
+            recent = [purchase for purchase in purchases[start:] if self._has_free_shares(purchase)]
+            if len(purchases) - len(recent) > MANY_DEAD and len(recent) * 2 < len(purchases):
+                self.undo.set(self._purchases, identical, list(recent))
+            found += recent
+        return sorted(found, key=_place_of) if len(found) > 1 else found
+
+    def open_losses(self, security_id: str, day: date) -> list[int]:
+        """Losses of identical securities in the 30 days before that are not denied in full, by number; the others drop out for good."""
+        found: list[int] = []
+        for identical in self.identity.identical_to(security_id, day):
+            numbers = self._losses.get(identical, [])
+            opened = [n for n in numbers if self.losses[n].sold >= day - WASH_WINDOW and not self.losses[n].over]
+            if len(numbers) - len(opened) > MANY_DEAD and len(opened) * 2 < len(numbers):
+                self.undo.set(self._losses, identical, list(opened))
+            found += opened
+        return sorted(found)
+
+    def homes(self, purchase: Purchase) -> Sequence[LotKey]:
+        """Where the shares of a purchase may be."""
+        home = LotKey(purchase.account_id, purchase.security_id, purchase.lot_id)
+        moved = self._moved.get(purchase.purchase_id)
+        return (home,) if moved is None else (home, *(to for to in moved if to != home))
+
+    def _has_free_shares(self, purchase: Purchase) -> bool:
+        purchase_id = purchase.purchase_id
+        return bool(self._sold.get(purchase_id)) or any(
+            layer.purchase_id == purchase_id and not layer.replaces for home in self.homes(purchase) for layer in self.lot(home) or ()
+        )
+
+    def _wash(self, number: int, purchase: Purchase) -> None:
+        loss = self.losses[number]
+        if loss.over or not may_replace(loss, purchase, self.accounts, self.policy):
+            return
+        if self._sold.get(purchase.purchase_id):
+            loss = self._wash_by_sold(number, purchase)
+        for home in self.homes(purchase):
+            layers = self.lot(home)
+            if not layers or loss.over:
+                continue
+            found = match(loss, layers, purchase.purchase_id, self.accounts, self.policy)
+            if found.loss is loss:
+                continue
+            loss = found.loss
+            self.put(home, found.layers)
+            self.undo.replace(self.losses, number, loss)
+            for wash in found.washes:
+                self._deny(loss, wash)
+
+    def note_sold(self, layer: Layer, row: int) -> None:
+        """Shares of a recent purchase were sold; under one reading they may still replace a loss (section 8)."""
+        found = [*self._sold.get(layer.purchase_id, ()), SoldShares(row, layer.quantity)]
+        self.undo.set(self._sold, layer.purchase_id, found)
+
+    def _wash_by_sold(self, number: int, purchase: Purchase) -> Loss:
+        """Sold shares of a purchase come first: they were its first shares."""
+        loss = self.losses[number]
+        left: list[SoldShares] = []
+        for sold in self._sold[purchase.purchase_id]:
+            if loss.over or loss.uses_up:
+                left.append(sold)
+                continue
+            before = loss.quantity
+            loss, wash, row = match_sold(loss, sold, self.rows[sold.row], self.accounts, self.policy)
+            self.undo.replace(self.rows, sold.row, row)
+            self._deny(loss, wash)
+            if sold.quantity > before - loss.quantity:
+                left.append(SoldShares(sold.row, sold.quantity - (before - loss.quantity)))
+        self.undo.set(self._sold, purchase.purchase_id, left)
+        self.undo.replace(self.losses, number, loss)
+        return loss
+
+    def _deny(self, loss: Loss, wash: Wash) -> None:
+        self.undo.append(self.washes, wash)
+        index = loss.row
+        if index is None:
+            return
+        row = self.rows[index]
+        gone = row.permanently_disallowed + (wash.disallowed if wash.permanent else ZERO)
+        self.undo.replace(self.rows, index, replace(row, disallowed=row.disallowed + wash.disallowed, permanently_disallowed=gone))
+
+    def scale_losses(self, security_id: str, account_id: str | None, new: Decimal, old: Decimal) -> None:
+        """Loss shares count in new shares after a split (section 8, split between sale and repurchase)."""
+        for number in self._losses.get(security_id, ()):
+            loss = self.losses[number]
+            if account_id in (None, loss.account_id) and not loss.over:
+                self.undo.replace(self.losses, number, replace(loss, quantity=loss.quantity * new / old))
+
+    def layers(self) -> Iterator[Layer]:
+        """Everything that is held."""
+        for position in self.positions.values():
+            for layers in position.lots.values():
+                yield from layers
+
+
+def _day_of(purchase: Purchase) -> date:
+    return purchase.day
+
+
+def _place_of(purchase: Purchase) -> tuple[date, int]:
+    return (purchase.day, purchase.number)

@@ -1,0 +1,125 @@
+"""What a history file may not say: the answer names the event and the field, and nothing of the history is booked."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.wash_sale import replay_command
+from services.wash_sale.core.history_fields import BadHistory
+from services.wash_sale.core.history_file import books_of_history
+from services.wash_sale.core.refusals import RefusalCode
+from tests.unit.wash_sale.own_cases import IRA, L1, S1, T1, Row, account, after, buy, case, sell, tx
+
+Code = RefusalCode
+
+
+THREE = (T1, IRA, account("F", owner="F"))
+
+
+def transfer(source: str, target: str) -> Row:
+    fields = {"quantity": "100", "lot_id": "L1", "from_account": source, "to_account": target}
+    return {"action": "transfer", "date": after(0), "security": "XYZ", **fields}
+
+
+def history(*transactions: Row, accounts: Any = THREE, **more: Any) -> Row:
+    return case("H", list(transactions), [], [], [], accounts, **more)
+
+
+def without(row: Row, field: str) -> Row:
+    return {name: value for name, value in row.items() if name != field}
+
+
+@pytest.mark.parametrize(
+    ("transactions", "code", "event", "field"),
+    [
+        ([L1, sell("S1", after(0), 1, {"L1": 101})], Code.OVERSOLD_LOT, "seq 2 sell S1", "lots.quantity"),
+        ([L1, sell("S1", after(0), 1, quantity=101)], Code.OVERSOLD_POSITION, "seq 2 sell S1", "quantity"),
+        ([L1, sell("S1", after(0), 1, {"L9": 1})], Code.UNKNOWN_LOT, "seq 2 sell S1", "lots.lot_id"),
+        ([L1, {**S1, "account": "IRA"}], Code.UNKNOWN_LOT, "seq 2 sell S1", "lots.lot_id"),
+        ([sell("S1", "2024-12-31", 1, {"L1": 1}), L1], Code.SALE_BEFORE_PURCHASE, "seq 1 sell S1", "lots.lot_id"),
+        ([sell("S1", "2024-12-31", 1, quantity=1), L1], Code.SALE_BEFORE_PURCHASE, "seq 1 sell S1", "quantity"),
+        ([{**S1, "date": "2025-01-02", "seq": 0}, L1], Code.SALE_BEFORE_PURCHASE, "seq 0 sell S1", "lots.lot_id"),
+        ([{**L1, "quantity": "-1"}], Code.NOT_POSITIVE, "seq 1 buy L1", "quantity"),
+        ([{**L1, "quantity": "0"}], Code.NOT_POSITIVE, "seq 1 buy L1", "quantity"),
+        ([{**L1, "cost": "-5"}], Code.NOT_POSITIVE, "seq 1 buy L1", "cost"),
+        ([L1, {**S1, "quantity": "0"}], Code.NOT_POSITIVE, "seq 2 sell S1", "quantity"),
+        ([L1, {**S1, "lots": [{"lot_id": "L1", "quantity": "-100"}]}], Code.NOT_POSITIVE, "seq 2 sell S1", "lots[0].quantity"),
+        ([L1, {**S1, "quantity": "90"}], Code.LOTS_DO_NOT_ADD_UP, "seq 2 sell S1", "lots"),
+        ([{**L1, "quantity": "1e3"}], Code.NOT_A_NUMBER, "seq 1 buy L1", "quantity"),
+        ([{**L1, "quantity": "NaN"}], Code.NOT_A_NUMBER, "seq 1 buy L1", "quantity"),
+        ([{**L1, "cost": True}], Code.NOT_A_NUMBER, "seq 1 buy L1", "cost"),
+        ([without(L1, "cost")], Code.MISSING, "seq 1 buy L1", "cost"),
+        ([without(L1, "lot_id")], Code.MISSING, "seq 1 buy", "lot_id"),
+        ([{**L1, "date": "2025-02-29"}], Code.NOT_A_DATE, "seq 1 buy L1", "date"),
+        ([{**L1, "date": "2 January 2025"}], Code.NOT_A_DATE, "seq 1 buy L1", "date"),
+        ([{**L1, "action": "frobnicate"}], Code.UNKNOWN_ACTION, "seq 1 frobnicate L1", "action"),
+        ([{**L1, "action": "option_buy"}], Code.OUTSIDE_THE_PLATFORM, "seq 1 option_buy L1", "action"),
+        ([{**S1, "action": "short_sale"}], Code.OUTSIDE_THE_PLATFORM, "seq 1 short_sale S1", "action"),
+        ([{**L1, "action": "exempt_interest_dividend"}], Code.OUTSIDE_THE_PLATFORM, "seq 1 exempt_interest_dividend L1", "action"),
+        ([{**L1, "account": "NONE"}], Code.UNKNOWN_ACCOUNT, "seq 1 buy L1", "account"),
+        ([L1, L1], Code.DUPLICATE_LOT, "seq 2 buy L1", "lot_id"),
+        ([L1, tx("split", after(0), ratio="0")], Code.NOT_POSITIVE, "seq 2 split", "ratio"),
+        ([L1, tx("split", after(0), ratio="-2")], Code.NOT_POSITIVE, "seq 2 split", "ratio"),
+        ([L1, tx("split", after(0), ratio="1/0")], Code.NOT_POSITIVE, "seq 2 split", "ratio"),
+        ([L1, tx("merger", after(0), new_security="N", ratio="1", cash_per_share="1")], Code.MISSING, "seq 2 merger", "new_price"),
+        ([L1, transfer("T1", "F")], Code.CHANGES_OWNER, "seq 2 transfer L1", "to_account"),
+        ([L1, transfer("T1", "IRA")], Code.CHANGES_TAX_STATUS, "seq 2 transfer L1", "to_account"),
+        ([L1, "nonsense"], Code.NOT_READABLE, "transactions[1]", ""),
+    ],
+    ids=lambda value: value.value if isinstance(value, Code) else "",
+)
+def test_what_is_refused(transactions: list[Any], code: RefusalCode, event: str, field: str) -> None:
+    raw = history() | {"transactions": [{"seq": n, **tx} if isinstance(tx, dict) else tx for n, tx in enumerate(transactions, 1)]}
+    bad = books_of_history(raw)
+    assert isinstance(bad, BadHistory)
+    assert (bad.code, bad.event, bad.field) == (code, event, field), bad.text()
+
+
+@pytest.mark.parametrize(
+    ("changed", "code", "field"),
+    [
+        ({"accounts": []}, Code.MISSING, "accounts"),
+        ({"accounts": [{**T1, "type": "brokerage"}]}, Code.NOT_READABLE, "type"),
+        ({"accounts": [{**T1, "relation": "cousin's dog"}]}, Code.NOT_READABLE, "relation"),
+        ({"accounts": [T1, T1]}, Code.NOT_READABLE, "id"),
+        ({"policy": {"tacking": "guess"}}, Code.NOT_READABLE, "policy"),
+        ({"policy": {"takking": "add_days"}}, Code.NOT_READABLE, "policy"),
+        ({"transactions": None}, Code.MISSING, "transactions"),
+        ({"lot_method": "best"}, Code.NOT_READABLE, "lot_method"),
+        ({"lot_method": "average", "securities": {"XYZ": {"type": "common_stock"}}}, Code.AVERAGE_NOT_ALLOWED, "lot_method"),
+    ],
+)
+def test_what_is_refused_of_the_household(changed: Row, code: RefusalCode, field: str) -> None:
+    bad = books_of_history(history(L1, S1, accounts=(T1,)) | changed)
+    assert isinstance(bad, BadHistory) and (bad.code, bad.field) == (code, field), bad
+
+
+def test_the_other_households_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "histories.json"
+    good, bad = history(L1, S1) | {"id": "good"}, history(L1, {**S1, "quantity": "-3"}) | {"id": "bad"}
+    file.write_text(json.dumps([bad, good]))
+    assert replay_command.run(file) == 1
+    printed = capsys.readouterr()
+    first, second = json.loads(printed.out)
+    assert first["error"]["event"] == "seq 2 sell S1" and first["error"]["field"] == "quantity" and first["sales"] == []
+    assert [row["raw_gain"] for row in second["sales"]] == ["-1000.00"]
+    assert "bad: seq 2 sell S1, field quantity" in printed.err
+
+
+def test_one_history_is_an_array_of_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "history.json"
+    file.write_text(json.dumps(history(L1, buy("L2", after(3), 1, 40))))
+    assert replay_command.run(file) == 0
+    (only,) = json.loads(capsys.readouterr().out)
+    assert set(only) == {"id", "sales", "lots", "washes"} and len(only["lots"]) == 2
+
+
+@pytest.mark.parametrize("content", [None, "not json", "[1, 2]"])
+def test_a_file_that_is_none(content: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "missing.json"
+    if content is not None:
+        file.write_text(content)
+    assert replay_command.run(file) > 0
+    assert capsys.readouterr().err

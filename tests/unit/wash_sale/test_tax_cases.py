@@ -1,0 +1,108 @@
+"""Every verified tax case, to the cent: the file that PMA_TAX_CASES names, or the project's copy (schema: section 11 of the tax rules).
+
+Transactions go through the replay that `python -m services.wash_sale replay` uses; pure calculations through the product's functions.
+A figure that a case does not state is not compared; a row that it does not list is an error.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.wash_sale.core.history_fields import BadHistory
+from services.wash_sale.core.history_file import books_of_history, read_history, replay_history
+from services.wash_sale.core.history_rows import history_rows
+from tests.unit.wash_sale.pure_calculations import calculated
+
+OWN_COPY = Path(__file__).parent / "data" / "cases.json"
+CASES: list[dict[str, Any]] = json.loads(Path(os.environ.get("PMA_TAX_CASES") or OWN_COPY).read_text())
+WITH_TRANSACTIONS = [case for case in CASES if case.get("transactions")]
+PURE = [case for case in CASES if not case.get("transactions")]
+ROWS = ("sales", "lots", "washes", "gifts")
+
+
+def same(stated: object, found: object) -> bool:
+    """Numbers as numbers, all else as it is written; what a mapping does not state is not compared."""
+    if isinstance(stated, Mapping) and isinstance(found, Mapping):
+        return all(key in found and same(value, found[key]) for key, value in stated.items())
+    if isinstance(stated, Sequence) and isinstance(found, Sequence) and not isinstance(stated, str):
+        return len(stated) == len(found) and all(same(one, other) for one, other in zip(stated, found, strict=True))
+    if stated == found:
+        return True
+    try:
+        return Decimal(str(stated)) == Decimal(str(found))
+    except InvalidOperation:
+        return False
+
+
+def unmatched(stated: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Rows without a partner on the other side; no order of rows is prescribed."""
+    left = list(found)
+    missing = []
+    for row in stated:
+        partner = next((other for other in left if same(row, other)), None)
+        if partner is None:
+            missing.append(f"stated and not found: {dict(row)}")
+        else:
+            left.remove(partner)
+    return missing + [f"found and not stated: {dict(row)}" for row in left]
+
+
+def also_stated(case: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures that some cases state beside the rows."""
+    sales, lots = answer["sales"], answer["lots"]
+    found: dict[str, Any] = {"totals": {"allowed_gain": sum(Decimal(row["allowed_gain"]) for row in sales if row["allowed_gain"])}}
+    if sales:
+        found["tax_year"] = sales[0]["date"][:4]
+        years = sorted({row["date"][:4] for row in sales})
+        found["by_year"] = {
+            year: {
+                name: sum(Decimal(row[name]) for row in sales if row["date"].startswith(year) and row[name])
+                for name in ("raw_gain", "disallowed", "allowed_gain")
+            }
+            for year in years
+        }
+    quantity, basis = (sum((Decimal(row[name]) for row in lots), Decimal(0)) for name in ("quantity", "adjusted_basis"))
+    if quantity:
+        found["average_basis_per_share"] = basis / quantity
+        found["remaining"] = {"quantity": quantity, "basis": basis}
+    found["broker_1099b"] = broker_rows(case)
+    return found
+
+
+def broker_rows(case: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What brokers report: each account by itself (section 1.15)."""
+    rows = []
+    for account in case["accounts"]:
+        own = [tx for tx in case["transactions"] if tx.get("account") == account["id"]]
+        books = books_of_history({**case, "accounts": [account], "transactions": own})
+        if not isinstance(books, BadHistory):
+            for row in history_rows(books)["sales"]:
+                boxes = {"box_1d": row["proceeds"], "box_1e": row["basis"], "box_1g": row["disallowed"]}
+                rows.append({"sale_id": row["sale_id"], **boxes})
+    return rows
+
+
+@pytest.mark.parametrize("case", WITH_TRANSACTIONS, ids=lambda case: case["id"])
+def test_case_with_transactions(case: dict[str, Any]) -> None:
+    history = read_history(case)
+    assert not isinstance(history, BadHistory), history.text()
+    books = replay_history(history)
+    assert not isinstance(books, BadHistory), books.text()
+    answer = history_rows(books)
+    expected = case["expected"]
+    wrong = [line for name in ROWS if name in expected for line in unmatched(expected[name], answer.get(name, []))]
+    assert wrong == []
+    others = {name: value for name, value in expected.items() if name not in ROWS}
+    assert same(others, also_stated(case, answer))
+
+
+@pytest.mark.parametrize("case", PURE, ids=lambda case: case["id"])
+def test_pure_calculation(case: dict[str, Any]) -> None:
+    found = calculated(case)
+    assert found is not None, "no function of the product for these inputs"
+    assert same(case["expected"], found)
