@@ -97,7 +97,7 @@ def _channel(topic: Topic) -> dict[str, Any]:
             "kafka": {
                 "topic": topic.name,
                 "partitions": topic.partitions,
-                "topicConfiguration": {"max.message.bytes": int(topic.config["max.message.bytes"])},
+                "topicConfiguration": {name: int(topic.config[name]) for name in ("max.message.bytes", "retention.ms")},
                 "bindingVersion": KAFKA_BINDING,
             }
         },

@@ -1,7 +1,9 @@
 """The topics, as code: who makes them (`make up`, the tests, a deployment) reads them here.
 
 Internal topics are keyed by household.  The number of partitions is part of the order of a household's messages: it is fixed when
-a topic is made and never raised.
+a topic is made and never raised.  Nothing is deleted by age: what was said is how a restored service catches up and how one is
+rebuilt (docs/adr/0005), and orders are kept for years anyway.  Who sets a shorter retention
+keeps it longer than the oldest backup that may be restored.
 """
 
 from dataclasses import dataclass, field
@@ -20,6 +22,7 @@ DECISIONS = "pma.decisions.v1"
 
 HOUSEHOLD_PARTITIONS = 4
 FOUR_MIB = str(4 * 1024 * 1024)
+FOR_EVER = "-1"
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,9 @@ class Topic:
 
     name: str
     partitions: int = HOUSEHOLD_PARTITIONS
-    config: dict[str, str] = field(default_factory=lambda: {"max.message.bytes": FOUR_MIB, "compression.type": "producer"})
+    config: dict[str, str] = field(
+        default_factory=lambda: {"max.message.bytes": FOUR_MIB, "compression.type": "producer", "retention.ms": FOR_EVER}
+    )
 
 
 def dead_letter_topic(service: str) -> str:
