@@ -19,7 +19,7 @@ from libs.common.bus.kafka_publisher import MAX_MESSAGE_BYTES, KafkaPublisher
 from libs.common.errors import DependencyDown
 from libs.common.events import Record
 
-FETCH_WAIT_MS = 20
+FETCH_WAIT_MS = 100
 FETCH_BYTES = 2 * 1024 * 1024
 """Of a partition at once; a larger record comes alone.  It bounds the memory: two fetches of one partition are in hand at most."""
 
