@@ -3,8 +3,9 @@
     python -m benchmarks.throughput [--accounts 100] [--lots 2000] [--household 2] [--partitions 4] [--processes 1]
 
 Real Kafka, real PostgreSQL with fsync, one process a service; the optimizer trades pro rata (benchmarks/pro_rata).  Time runs from the
-first byte of the custodians' files to the run's close in orders.  The parse of the same files is measured by itself in this process, with
-the bare csv reader beside it; "ingest book" is what ingest spent beyond it.  Prints one JSON line.
+first byte of the custodians' files to the run's close in orders.  The parse of the same files is measured by itself in this process;
+"ingest book" is what ingest spent beyond it.  After the day the idle platform is watched: what it spends anyway, over the seconds of
+the day, is the most of the figures that is not for the accounts.  Prints one JSON line.
 """
 
 import argparse
@@ -17,9 +18,11 @@ from typing import Any
 
 from benchmarks import book
 from benchmarks.machine import machine
-from benchmarks.platform_day import Day, play, prepare, profiled, running_platform
+from benchmarks.platform_day import Day, Running, play, prepare, profiled, running_platform
 from services.ingest.core.holdings_csv import HoldingsReader
 from services.ingest.deliveries import text_blocks
+
+IDLE_S = 4.0
 
 
 def parse_s(files: Sequence[Path]) -> float:
@@ -30,6 +33,14 @@ def parse_s(files: Sequence[Path]) -> float:
             for _ in HoldingsReader(file.name, text_blocks(file.name, content)).accounts():
                 pass
     return time.process_time() - started
+
+
+def idle_cores(platform: Running) -> dict[str, float]:
+    """What each part spends with nothing to do, in cores: consumers ask Kafka for news all the time."""
+    before, started = platform.cpu(), time.monotonic()
+    time.sleep(IDLE_S)
+    after, took_s = platform.cpu(), time.monotonic() - started
+    return {name: round((after[name] - before[name]) / took_s, 4) for name in after}
 
 
 def figures(sizes: book.Sizes, day: Day, parsed_s: float) -> dict[str, Any]:
@@ -73,11 +84,14 @@ def main() -> int:
             names = ("ingest", "restrictions", "wash_sale", "optimizer", "orders")
             samplers = [profiled(platform, name, 600, options.profiles / f"{name}.raw", options.py_spy) for name in names]
         day = play(platform, sizes, files)
+        idle = idle_cores(platform)
         for sampler in samplers:
             sampler.send_signal(2)
             sampler.wait()
         measured = figures(sizes, day, parse_s(files))
         peaks = platform.peaks()
+    measured["idle_cores"] = idle
+    measured["cpu_ms_of_idling_an_account"] = round(1e3 * sum(idle.values()) * day.wall_s / sizes.accounts, 1)
     line = {"benchmark": "throughput", **measured, "partitions": options.partitions, "processes": options.processes, "peak_mib": peaks}
     sys.stdout.write(json.dumps({**line, **machine()}) + "\n")
     return 0
