@@ -7,7 +7,9 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -72,6 +74,7 @@ class Running:
 @contextlib.contextmanager
 def running_platform(partitions: int = 4, processes: int = 1, solvers: int = 2, extra: dict[str, str] | None = None) -> Iterator[Running]:
     """Everything up in a scratch directory; `processes` of each service, all of them stopped on leaving."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # told to end: stop what was started, too
     with scratch_directory("bench") as home, contextlib.ExitStack() as ending:
         market = home / "market"
         book.write_market(market)
