@@ -15,7 +15,7 @@ def run(path: Path) -> int:
     """Print the answers as a JSON array; 1 where a history was refused (the others are answered), 2 where the file can't be read."""
     try:
         raw = json.loads(path.read_text(), parse_float=Decimal)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         print(f"{path}: {error}", file=sys.stderr)  # noqa: T201 (a command for a person)
         return 2
     answers = [answer(each, number) for number, each in enumerate(raw if isinstance(raw, list) else [raw])]

@@ -26,7 +26,7 @@ def run(path: Path, year: int, out: Path, as_of: date | None) -> int:
     """Write the tables; 1 where a history was refused (the others are written), 2 where the file can't be read or written."""
     try:
         raw = json.loads(path.read_text(), parse_float=Decimal)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return _said(f"{path}: {error}", 2)
     histories = [each for each in (raw if isinstance(raw, list) else [raw]) if not _calculation(each)]
     answers = [year_of_history(each, number, year, as_of) for number, each in enumerate(histories)]
