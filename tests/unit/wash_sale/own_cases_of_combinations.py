@@ -128,6 +128,20 @@ SEVERAL_LOTS = [
     ),
 ]
 
+SEVERAL_LOTS += [
+    case(
+        f"1.4 two lots of one day in one sale: the one bought first loses first, also where the sale lists {' before '.join(listed)}",
+        [
+            *(buy("A", "2024-05-14", 37, 1850), buy("B", "2024-05-14", 50, 3000), buy("R", "2024-06-14", 60, 3000)),
+            sell("S1", "2024-07-14", 2680, {lot_id: {"A": 37, "B": 30}[lot_id] for lot_id in listed}),
+        ],
+        [sale("S1", "A", -370, 370), sale("S1", "B", -600, 460)],
+        [lot("B", 20, 1200), lot("R", 37, 2220), lot("R", 23, 1610)],
+        [wash("A", "R", 37, 370), wash("B", "R", 23, 460)],
+    )
+    for listed in ("AB", "BA")
+]
+
 DAYS_AND_CENTS = [
     case(
         "1.1 from 31 January to 1 March of a leap year are 30 days",

@@ -113,8 +113,9 @@ class SecondEngine:
         if tx["lots"] is None:
             sold = self.take(own, quantity)
         else:
-            named = ((part["lot_id"], Fraction(part["quantity"])) for part in tx["lots"])
-            sold = [shares for lot, part in named for shares in self.take([each for each in own if each.lot == lot], part)]
+            named = {part["lot_id"]: Fraction(part["quantity"]) for part in tx["lots"]}
+            held = dict.fromkeys(each.lot for each in own if each.lot in named)
+            sold = [shares for lot in held for shares in self.take([each for each in own if each.lot == lot], named[lot])]
         if self.accounts[tx["account"]]["type"] != "taxable":
             return
         for shares in sorted(sold, key=lambda each: each.acquired):
