@@ -39,11 +39,41 @@ def same(stated: object, found: object) -> bool:
         return False
 
 
+SUMS = ("quantity", "proceeds", "basis", "raw_gain", "disallowed", "permanently_disallowed", "allowed_gain", "form_8949_adjustment")
+SUMS += ("cost", "adjusted_basis", "wash_adjustment")
+
+
+def layers_together(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of a lot that are alike but for the number of shares, as one: whether equal layers are written apart, no rule says."""
+    found: list[dict[str, Any]] = []
+    for row in rows:
+        twin = next((each for each in found if {"lot_id", "quantity"} <= row.keys() and alike(each, row)), None)
+        if twin is None:
+            found.append(dict(row))
+        else:
+            twin |= {name: Decimal(twin[name]) + Decimal(row[name]) for name in SUMS if row.get(name) is not None}
+    return found
+
+
+def alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two rows say the same of each share, to the cent."""
+    if one.keys() != other.keys() or any(one[name] != other[name] for name in one.keys() - {*SUMS, "basis_per_share"}):
+        return False
+    shares = Decimal(one["quantity"]), Decimal(other["quantity"])
+    dollars = [(one[name], other[name]) for name in SUMS if name in one]
+    return all(
+        (a is None and b is None)
+        if a is None or b is None
+        else abs(Decimal(a) * shares[1] - Decimal(b) * shares[0]) <= Decimal("0.01") * sum(shares)
+        for a, b in dollars
+    )
+
+
 def unmatched(stated: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]]) -> list[str]:
     """Rows without a partner on the other side; no order of rows is prescribed."""
-    left = list(found)
+    left = layers_together(found)
     missing = []
-    for row in stated:
+    for row in layers_together(stated):
         partner = next((other for other in left if same(row, other)), None)
         if partner is None:
             missing.append(f"stated and not found: {dict(row)}")
@@ -106,3 +136,12 @@ def test_pure_calculation(case: dict[str, Any]) -> None:
     found = calculated(case)
     assert found is not None, "no function of the product for these inputs"
     assert same(case["expected"], found)
+
+
+def test_equal_layers_are_compared_as_one_and_others_are_not() -> None:
+    half = {"lot_id": "A", "quantity": "5", "cost": "50.01", "hp_date": "2025-01-02"}
+    whole = {**half, "quantity": "10", "cost": "100.02"}
+    assert unmatched([half, half], [whole]) == unmatched([whole], [half, half]) == []
+    assert len(unmatched([half, {**half, "cost": "50.05"}], [{**whole, "cost": "100.06"}])) == 3
+    assert len(unmatched([half, {**half, "hp_date": "2025-01-03"}], [whole])) == 3
+    assert len(unmatched([half], [whole])) == 2
