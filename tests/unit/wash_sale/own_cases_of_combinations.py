@@ -228,6 +228,26 @@ DAYS_AND_CENTS = [
     ),
 ]
 
+DAYS_AND_CENTS += [
+    case(
+        "1.2 a cent that only the division of the proceeds brings about is no loss: it uses up nothing",
+        [
+            *(buy("A", "2023-01-03", "62.5", 4000), buy("R", after(-10), 50, 1500), buy("B", after(-1), "37.5", "3004.88")),
+            sell("S1", after(0), "8013.00", {"A": "62.5", "B": "37.5"}),
+        ],
+        [sale("S1", "A", "1008.13"), sale("S1", "B", "-0.01")],
+        [lot("R", 50, 1500, hp_date=after(-10))],
+        [],
+    ),
+    case(
+        "1.1 a cent that was lost is a loss",
+        [buy("B", after(-1), 10, "100.01"), sell("S1", after(0), "100.00", {"B": 10}), buy("R", after(1), 10, 99)],
+        [sale("S1", "B", "-0.01", "0.01")],
+        [lot("R", 10, "99.01", hp_date=after(0))],
+        [wash("B", "R", 10, "0.01")],
+    ),
+]
+
 ACCOUNTS = [
     case(
         "1.12 and 1.6 a share of the IRA is used once, by the first loss",
