@@ -137,6 +137,15 @@ def test_a_number_in_text_and_the_lot_of_a_sale_as_a_member() -> None:
     assert [row.lot_id for row in books.rows] == ["L2"]
 
 
+def test_a_number_without_end_costs_its_own_history_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "history.json"
+    file.write_text(json.dumps([history({**L1, "quantity": "MANY"}), history(L1)]).replace('"MANY"', "9" * 5000))
+    assert replay_command.run(file) == 1
+    bad, good = json.loads(capsys.readouterr().out)
+    assert (bad["error"]["code"], bad["error"]["field"]) == ("not_a_number", "quantity")
+    assert len(good["lots"]) == 1
+
+
 @pytest.mark.parametrize("content", [None, "not json", "[1, 2]"])
 def test_a_file_that_is_none(content: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "missing.json"
