@@ -3,20 +3,20 @@
 import json
 import sys
 from collections.abc import Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from services.wash_sale.core.calculations import BadInputs, calculate
+from services.wash_sale.history_json import read_json
 
 
 def run(path: Path) -> int:
     """Print {"id", "answer"} of each entry with `inputs`; 1 where one was refused (the others are answered), 2 for an unreadable file."""
     try:
-        raw = json.loads(path.read_text(), parse_float=Decimal)
-    except (OSError, ValueError) as error:
+        raw = read_json(path)
+    except (OSError, ValueError, RecursionError) as error:
         print(f"{path}: {error}", file=sys.stderr)  # noqa: T201 (a command for a person)
         return 2
     entries = [each for each in (raw if isinstance(raw, list) else [raw]) if not _history(each)]

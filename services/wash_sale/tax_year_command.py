@@ -4,11 +4,9 @@ FILE is what `replay` takes.  A history may say more under `tax`: returns with f
 broker's Form 1099-B says (docs/tax-year.md).
 """
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from services.wash_sale.core.history_file import HistoryBooks, books_of_history
 from services.wash_sale.core.sale_rows import SaleRow
 from services.wash_sale.core.tax_year.household import HouseholdBooks, HouseholdYear, household_year
 from services.wash_sale.core.tax_year.stated import BadStatement, read_stated
+from services.wash_sale.history_json import read_json
 from services.wash_sale.tax_year_files import write_files
 
 CORPORATION = ("corporation_controlled_by", "controlled_corporation")
@@ -25,8 +24,8 @@ CORPORATION = ("corporation_controlled_by", "controlled_corporation")
 def run(path: Path, year: int, out: Path, as_of: date | None) -> int:
     """Write the tables; 1 where a history was refused (the others are written), 2 where the file can't be read or written."""
     try:
-        raw = json.loads(path.read_text(), parse_float=Decimal)
-    except (OSError, ValueError) as error:
+        raw = read_json(path)
+    except (OSError, ValueError, RecursionError) as error:
         return _said(f"{path}: {error}", 2)
     histories = [each for each in (raw if isinstance(raw, list) else [raw]) if not _calculation(each)]
     answers = [year_of_history(each, number, year, as_of) for number, each in enumerate(histories)]

@@ -5,11 +5,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from libs.common.money import ZERO, cents_half_even
+from libs.common.money import CENT, ZERO, cents_half_even
 from services.wash_sale.core.book import Book
 from services.wash_sale.core.holding_period import Term, term_of
 from services.wash_sale.core.lot_choice import Taken, Wanted, average, take_wanted
-from services.wash_sale.core.lots import Layer, divide
+from services.wash_sale.core.lots import Layer, divide, quantity_of
 from services.wash_sale.core.matching import WASH_WINDOW, Loss
 from services.wash_sale.core.refusals import Refusal, RefusalCode
 from services.wash_sale.core.sale_rows import SaleRow
@@ -95,14 +95,22 @@ def _realise(book: Book, day: date, fill: Fill, taken: Sequence[Taken], proceeds
     """Write the rows of a fill; returns its losses, and the shares sold at a gain as such that use up replacements."""
     layers = [layer for each in taken for layer in each.layers]
     shares = divide(proceeds, [layer.quantity for layer in layers])
+    sold = quantity_of(layers)
     taxable = book.accounts[fill.account_id].taxable
     found = []
     for layer, got in zip(layers, shares, strict=True):
         row = sale_row(fill.event_id, day, layer, got, taxable)
         number = book.add_row(row)
         if row.raw_gain is not None:
-            found.append(_loss(row, layer, number))
+            lost = _is_loss(row, proceeds * layer.quantity / sold)
+            found.append(_loss(row, layer, number, lost))
     return found
+
+
+def _is_loss(row: SaleRow, exact_proceeds: Decimal) -> bool:
+    """Whether shares lost: a cent that only the division of the proceeds over the lots brings about is break-even (section 1.2)."""
+    gain, basis = row.raw_gain or ZERO, row.basis or ZERO
+    return gain < -CENT or (gain == -CENT and exact_proceeds - basis <= -CENT)
 
 
 class Judged(NamedTuple):
@@ -161,8 +169,7 @@ def sale_row(
     )
 
 
-def _loss(row: SaleRow, layer: Layer, number: int) -> Loss:
-    gain = row.raw_gain or ZERO
+def _loss(row: SaleRow, layer: Layer, number: int, lost: bool) -> Loss:
     return Loss(
         row.trade_id,
         row.account_id,
@@ -173,9 +180,9 @@ def _loss(row: SaleRow, layer: Layer, number: int) -> Loss:
         layer.acquired,
         row.held_since,
         layer.quantity,
-        max(ZERO, -gain),
+        -(row.raw_gain or ZERO) if lost else ZERO,
         number,
-        uses_up=gain >= 0,
+        uses_up=not lost,
     )
 
 

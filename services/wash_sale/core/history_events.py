@@ -87,7 +87,7 @@ def _layer(fields: Fields, day: date, cost: Decimal | None, held_since: date | N
 def _given(fields: Fields, day: date, method: str, event_id: str) -> LotIn:
     """A gift: the donor's basis and period, and a second basis for a loss where it was worth less (sections 3.3, 4.2)."""
     from_donor, value = fields.dollars_or_none("donor_basis"), fields.dollars("fmv")
-    layer = _layer(fields, day, from_donor, fields.day_or_none("donor_acquired"), "gift")
+    layer = _layer(fields, day, from_donor, _donors_day(fields, day), "gift")
     if from_donor is not None:
         basis = gift_basis(from_donor, value, fields.dollars_or_none("gift_tax_on_appreciation") or ZERO)
         dual = basis.for_loss < basis.for_gain
@@ -107,9 +107,17 @@ def _given(fields: Fields, day: date, method: str, event_id: str) -> LotIn:
     return LotIn(event_id, day, layer, acquisition=False)
 
 
+def _donors_day(fields: Fields, given: date) -> date | None:
+    """When the donor had acquired the shares: not after giving them away."""
+    acquired = fields.day_or_none("donor_acquired")
+    if acquired is not None and acquired > given:
+        raise fields.bad(RefusalCode.NOT_A_DATE, "donor_acquired", f"{acquired} is after the gift of {given}")
+    return acquired
+
+
 def _from_spouse(fields: Fields, day: date, method: str, event_id: str) -> LotIn:
     """A transfer from a spouse: basis and period carry over, never a second basis (section 3.5)."""
-    layer = _layer(fields, day, fields.dollars_or_none("donor_basis"), fields.day_or_none("donor_acquired"), "spouse")
+    layer = _layer(fields, day, fields.dollars_or_none("donor_basis"), _donors_day(fields, day), "spouse")
     return LotIn(event_id, day, layer, acquisition=False)
 
 
@@ -123,20 +131,23 @@ def _inherited(fields: Fields, day: date, method: str, event_id: str) -> LotIn:
 
 
 def _sold(fields: Fields, day: date, method: str, event_id: str) -> Sale:
-    lots, how = _identified(fields, day, fields.choice("lot_method", METHODS, method))
+    settles = fields.day_or_none("settle_date")
+    if settles is not None and settles < day:
+        raise fields.bad(RefusalCode.NOT_A_DATE, "settle_date", f"{settles} is before the trade of {day}")
+    lots, how = _identified(fields, day, settles, fields.choice("lot_method", METHODS, method))
     sale_id = fields.text("sale_id") if fields.has("sale_id") else event_id
     account_id, security_id = fields.text("account"), fields.text("security")
     fill = Fill(sale_id, account_id, security_id, fields.positive("quantity"), fields.dollars("proceeds"), lots, how)
     return Sale(sale_id, day, (fill,))
 
 
-def _identified(fields: Fields, day: date, method: str) -> tuple[tuple[LotPart, ...] | None, LotMethod]:
+def _identified(fields: Fields, day: date, settles: date | None, method: str) -> tuple[tuple[LotPart, ...] | None, LotMethod]:
     """The lots that were named in time, or the method; without either the oldest (section 5)."""
-    lots = fields.lots("lots")
+    lots = _named(fields)
     if fields.has("identification"):
         named = Fields(fields.raw["identification"], fields.event)
         made_on = named.day_or_none("made_on")
-        in_time = made_on is None or made_on <= identification_deadline(day, fields.day_or_none("settle_date"))
+        in_time = made_on is None or made_on <= identification_deadline(day, settles)
         if not in_time:
             return None, "fifo"
         lots = lots or named.lots("lots")
@@ -144,17 +155,23 @@ def _identified(fields: Fields, day: date, method: str) -> tuple[tuple[LotPart, 
     return lots, "fifo" if method == "specific_id" else cast(LotMethod, method)
 
 
+def _named(fields: Fields) -> tuple[LotPart, ...] | None:
+    """The lots that are to leave: `lots`, or all of the quantity from the lot that `lot_id` names."""
+    lots = fields.lots("lots")
+    if lots is None and fields.has("lot_id"):
+        return (LotPart(fields.text("lot_id"), fields.positive("quantity")),)
+    return lots
+
+
 def _gave(fields: Fields, day: date, method: str, event_id: str) -> GiftOut:
     """A gift; `fmv` and `donee` ("public_charity") make it a donation that the tax year deducts."""
     donee = fields.text("donee") if fields.has("donee") else None
     account_id, security_id, quantity = fields.text("account"), fields.text("security"), fields.positive("quantity")
-    return GiftOut(event_id, day, account_id, security_id, quantity, fields.lots("lots"), fields.dollars_or_none("fmv"), donee)
+    return GiftOut(event_id, day, account_id, security_id, quantity, _named(fields), fields.dollars_or_none("fmv"), donee)
 
 
 def _moved(fields: Fields, day: date, method: str, event_id: str) -> Transfer:
-    quantity, lots = fields.positive("quantity"), fields.lots("lots")
-    if lots is None and fields.has("lot_id"):
-        lots = (LotPart(fields.text("lot_id"), quantity),)
+    quantity, lots = fields.positive("quantity"), _named(fields)
     source, target = fields.text("from_account"), fields.text("to_account")
     return Transfer(event_id, day, fields.text("security"), quantity, source, target, lots)
 

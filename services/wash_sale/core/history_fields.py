@@ -14,6 +14,7 @@ from services.wash_sale.core.tax_events import LotPart
 
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,12})?")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_YEARS = range(1900, 2200)
 
 
 class BadHistory(Struct, frozen=True):
@@ -65,12 +66,15 @@ class Fields:
         return value
 
     def day(self, field: str) -> date:
-        """An ISO date that exists."""
+        """An ISO date that exists, in a year in which shares can have been traded."""
         value = self.text(field)
         try:
             if not _DAY.fullmatch(value):
                 raise ValueError("a date as 2025-06-30 is wanted")
-            return date.fromisoformat(value)
+            day = date.fromisoformat(value)
+            if day.year not in _YEARS:
+                raise ValueError(f"a year from {_YEARS.start} to {_YEARS.stop - 1} is wanted")
+            return day
         except ValueError as error:
             raise self.bad(RefusalCode.NOT_A_DATE, field, f"{value!r}: {error}") from None
 

@@ -1,5 +1,6 @@
 """A household's history in the shape of the cases file (section 11 of the rules) to its books, and the books in the same shape."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -23,6 +24,8 @@ from services.wash_sale.core.policy import DEFAULT_POLICY, Policy
 from services.wash_sale.core.refusals import Refusal, RefusalCode
 from services.wash_sale.core.sale_rows import Gift, SaleRow
 from services.wash_sale.core.tax_events import LotIn, Sale, Split, TaxAccount, TaxEvent
+
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,8 @@ def _events(fields: Fields, accounts: Mapping[str, TaxAccount]) -> list[Dated]:
 
 def _seq(fields: Fields) -> int | None:
     seq = fields.raw.get("seq")
+    if isinstance(seq, str) and _WHOLE_NUMBER.fullmatch(seq):
+        return int(seq)
     if seq is not None and (not isinstance(seq, int) or isinstance(seq, bool)):
         raise fields.bad(RefusalCode.NOT_READABLE, "seq", f"{seq!r} is not a whole number")
     return seq

@@ -1,13 +1,16 @@
 """A history's books as the rows of the cases file: {"id", "sales", "lots", "washes"} in plain decimals and ISO dates."""
 
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
+
+from msgspec.structs import replace
 
 from libs.common.money import SHARE_STEP, ZERO, plain
 from services.wash_sale.core.certainty import certainty_of
 from services.wash_sale.core.history_fields import BadHistory
 from services.wash_sale.core.history_file import HistoryBooks
-from services.wash_sale.core.lots import Layer
+from services.wash_sale.core.lots import Layer, cut
 from services.wash_sale.core.matching import Wash
 from services.wash_sale.core.open_windows import OpenWindow, open_windows
 from services.wash_sale.core.sale_rows import Gift, SaleRow
@@ -23,7 +26,7 @@ def history_rows(books: HistoryBooks) -> Row:
     answer: Row = {
         "id": books.history_id,
         "sales": [_sale(row) for row in rows],
-        "lots": [_lot(layer) for layer in books.layers],
+        "lots": [_lot(layer) for layer in _alike_together(books.layers)],
         "washes": [_wash(wash) for wash in books.washes],
     }
     if books.as_of is not None:
@@ -72,6 +75,35 @@ def _sale(row: SaleRow) -> Row:
         "hp_date": _day(row.held_since),
         **({} if row.kind == "sale" else {"kind": row.kind}),
     }
+
+
+def _alike_together(layers: Iterable[Layer]) -> Iterator[Layer]:
+    """Layers that differ only in whether they have replaced a loss, with nothing added to their basis (in an IRA), are one row."""
+    whole: Layer | None = None
+    for layer in layers:
+        if whole is None:
+            whole = layer
+        elif (joined := _joined(whole, layer)) is not None:
+            whole = joined
+        else:
+            yield whole
+            whole = layer
+    if whole is not None:
+        yield whole
+
+
+def _joined(one: Layer, other: Layer) -> Layer | None:
+    if one.wash_adjustment or one.replaces == other.replaces:
+        return None
+    whole = replace(
+        one, quantity=one.quantity + other.quantity, cost=_sum(one.cost, other.cost), loss_cost=_sum(one.loss_cost, other.loss_cost)
+    )
+    parting = cut(replace(whole, replaces=other.replaces), one.quantity)
+    return whole if parting.kept == [other] else None
+
+
+def _sum(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    return None if one is None or other is None else one + other
 
 
 def _lot(layer: Layer) -> Row:

@@ -1,6 +1,6 @@
 """Which lots a sale, gift or transfer takes (section 5): those that were identified, else the oldest of the account (FIFO)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -50,7 +50,7 @@ def take_parts(book: Book, wanted: Wanted, parts: tuple[LotPart, ...]) -> list[T
         if named != wanted.quantity:
             return Refusal(RefusalCode.LOTS_DO_NOT_ADD_UP, wanted.account_id, wanted.event_id, None, named, wanted.quantity, "lots")
     taken: list[Taken] = []
-    for part in parts:
+    for part in _by_purchase(book, wanted, parts):
         key = LotKey(wanted.account_id, wanted.security_id, part.lot_id)
         layers = book.lot(key)
         held = ZERO if layers is None else quantity_of(layers)
@@ -64,6 +64,16 @@ def take_parts(book: Book, wanted: Wanted, parts: tuple[LotPart, ...]) -> list[T
         book.put(key, parting.kept)
         taken.append(Taken(key, part.quantity, parting.taken))
     return taken
+
+
+def _by_purchase(book: Book, wanted: Wanted, parts: tuple[LotPart, ...]) -> Sequence[LotPart]:
+    """Named lots in the order in which they were bought, so that the order in which a sale lists them decides nothing (section 1.4)."""
+    position = book.positions.get((wanted.account_id, wanted.security_id))
+    if len(parts) < 2 or wanted.lots is None or position is None:
+        return parts
+    named = {part.lot_id for part in parts}
+    places = {lot_id: place for place, (_, _, lot_id) in enumerate(position.order) if lot_id in named}
+    return sorted(parts, key=lambda part: places.get(part.lot_id, -1))
 
 
 def _chosen(book: Book, wanted: Wanted) -> tuple[LotPart, ...] | Refusal:

@@ -92,7 +92,7 @@ RETIREMENT = [
         "1.12 the taxable account buys first: the IRA replaces only what is left",
         [L1, S1, buy("L2", after(3), 60, 2460), buy("I", after(5), 60, 2460, account="IRA")],
         [sale("S1", "L1", -1000, 1000, 400)],
-        [lot("L2", 60, 3060), lot("I", 40, 1640), lot("I", 20, 820)],
+        [lot("L2", 60, 3060), lot("I", 60, 2460)],
         [wash("L1", "L2", 60, 600), wash("L1", "I", 40, 400, "permanent")],
         (T1, IRA),
     ),

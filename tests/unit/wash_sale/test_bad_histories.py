@@ -17,6 +17,8 @@ Code = RefusalCode
 
 THREE = (T1, IRA, account("F", owner="F"))
 
+GIVEN = tx("gift_in", after(0), lot_id="G", quantity="1", donor_basis="1", donor_acquired="2020-01-02", fmv="1")
+
 
 def transfer(source: str, target: str) -> Row:
     fields = {"quantity": "100", "lot_id": "L1", "from_account": source, "to_account": target}
@@ -54,6 +56,18 @@ def without(row: Row, field: str) -> Row:
         ([without(L1, "lot_id")], Code.MISSING, "seq 1 buy", "lot_id"),
         ([{**L1, "date": "2025-02-29"}], Code.NOT_A_DATE, "seq 1 buy L1", "date"),
         ([{**L1, "date": "2 January 2025"}], Code.NOT_A_DATE, "seq 1 buy L1", "date"),
+        ([{**L1, "date": "1025-01-02"}], Code.NOT_A_DATE, "seq 1 buy L1", "date"),
+        ([L1, {**S1, "date": "9999-12-31"}], Code.NOT_A_DATE, "seq 2 sell S1", "date"),
+        ([L1, {**S1, "settle_date": after(-1)}], Code.NOT_A_DATE, "seq 2 sell S1", "settle_date"),
+        ([L1, {**S1, "lots": None, "lot_id": "L9"}], Code.UNKNOWN_LOT, "seq 2 sell S1", "lots.lot_id"),
+        ([{**L1, "seq": "first"}], Code.NOT_READABLE, "seq first buy L1", "seq"),
+        ([{**GIVEN, "donor_acquired": after(1)}], Code.NOT_A_DATE, "seq 1 gift_in G", "donor_acquired"),
+        (
+            [{**GIVEN, "action": "spouse_transfer_in", "donor_acquired": after(1)}],
+            Code.NOT_A_DATE,
+            "seq 1 spouse_transfer_in G",
+            "donor_acquired",
+        ),
         ([{**L1, "action": "frobnicate"}], Code.UNKNOWN_ACTION, "seq 1 frobnicate L1", "action"),
         ([{**L1, "action": "option_buy"}], Code.OUTSIDE_THE_PLATFORM, "seq 1 option_buy L1", "action"),
         ([{**S1, "action": "short_sale"}], Code.OUTSIDE_THE_PLATFORM, "seq 1 short_sale S1", "action"),
@@ -114,6 +128,22 @@ def test_one_history_is_an_array_of_one(tmp_path: Path, capsys: pytest.CaptureFi
     assert replay_command.run(file) == 0
     (only,) = json.loads(capsys.readouterr().out)
     assert set(only) == {"id", "sales", "lots", "washes"} and len(only["lots"]) == 2
+
+
+def test_a_number_in_text_and_the_lot_of_a_sale_as_a_member() -> None:
+    younger = buy("L2", "2025-01-03", 100, 6000)
+    books = books_of_history(history({**L1, "seq": "1"}, {**younger, "seq": "2"}, {**S1, "seq": "3", "lots": None, "lot_id": "L2"}))
+    assert not isinstance(books, BadHistory)
+    assert [row.lot_id for row in books.rows] == ["L2"]
+
+
+def test_a_number_without_end_costs_its_own_history_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "history.json"
+    file.write_text(json.dumps([history({**L1, "quantity": "MANY"}), history(L1)]).replace('"MANY"', "9" * 5000))
+    assert replay_command.run(file) == 1
+    bad, good = json.loads(capsys.readouterr().out)
+    assert (bad["error"]["code"], bad["error"]["field"]) == ("not_a_number", "quantity")
+    assert len(good["lots"]) == 1
 
 
 @pytest.mark.parametrize("content", [None, "not json", "[1, 2]"])

@@ -26,6 +26,9 @@ GIFT = {"year": "2025", "agi": "100000", "basis": "10", "fmv": "20", "term": "lo
         pytest.param({**SPIN_OFF, "lots": [{"quantity": "1"}]}, "lots[0].basis", "needed", id="a basis that is missing"),
         pytest.param({**SPIN_OFF, "lots": 5}, "lots", "a list is needed", id="no list"),
         pytest.param({"op": "allocate_fmv", "basis": "1"}, "fmv", "amounts by name", id="no values"),
+        pytest.param({"op": "allocate_fmv", "basis": "1", "fmv": {"a": "0", "b": "0"}}, "fmv", "not more than zero", id="worthless both"),
+        pytest.param({**SPIN_OFF, "parent_price": "0", "spun_price": "0"}, "parent_price", "not more than zero", id="a worthless spin-off"),
+        pytest.param({"op": "rights", "basis": "1", "stock_fmv": "0", "rights_fmv": "0"}, "stock_fmv", "than zero", id="worthless rights"),
         pytest.param({"op": "roc_sequence", "basis": "1", "distributions": ["x"]}, "distributions[0].amount", "'x'", id="no amount"),
         pytest.param({"op": "cash_merger", "basis": "1", "cash": "2", "acquired": "2025-02-30"}, "acquired", "2025-02-30", id="no date"),
         pytest.param({"st_loss": "-5"}, "st_loss", "less than zero", id="a negative loss"),
@@ -86,6 +89,14 @@ def test_the_command_answers_what_it_can(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_a_file_that_is_none(tmp_path: Path) -> None:
     assert main(["calculate", str(tmp_path / "none.json")]) == 2
+
+
+def test_a_file_nested_without_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "deep.json"
+    file.write_text("[" * 100_000)
+    for command in (["calculate"], ["replay"], ["tax-year", "--year", "2025", "--out", str(tmp_path)]):
+        assert main([*command, str(file)]) == 2
+        assert "recursion" in capsys.readouterr().err
 
 
 def test_a_day_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -44,13 +44,22 @@ def _split(inputs: Fields) -> Answer:
 def _allocate(inputs: Fields) -> Answer:
     values = Fields(inner(inputs, "fmv"), f"{inputs.event}.fmv")
     names = list(values.raw)
-    parts = actions.allocate_by_value(inputs.dollars("basis"), [values.price(name) for name in names])
+    worth = [values.price(name) for name in names]
+    _some_value(inputs, "fmv", *worth)
+    parts = actions.allocate_by_value(inputs.dollars("basis"), worth)
     return {"basis": dict(zip(names, parts, strict=True)), "hp_date": day_of(inputs, "acquired")}
+
+
+def _some_value(inputs: Fields, field: str, *values: Decimal) -> None:
+    """A basis divides by value only where there is some."""
+    if not any(values):
+        raise inputs.bad(RefusalCode.NOT_POSITIVE, field, "the values together are not more than zero")
 
 
 def _spin_off(inputs: Fields) -> Answer:
     new, old = inputs.ratio("spun_per_parent")
     parent_price, spun_price = inputs.price("parent_price"), inputs.price("spun_price")
+    _some_value(inputs, "parent_price", parent_price, spun_price)
     parent, spun = [], []
     for lot in _lots(inputs):
         quantity, basis = lot.positive("quantity"), lot.dollars("basis")
@@ -64,7 +73,9 @@ def _spin_off(inputs: Fields) -> Answer:
 def _rights(inputs: Fields) -> Answer:
     """`rights_elected`: the owner elects to allocate although the rights are worth little.  New shares' period starts with the exercise."""
     elected = inputs.raw.get("rights_elected") is True
-    found = actions.rights_basis(inputs.dollars("basis"), inputs.price("stock_fmv"), inputs.price("rights_fmv"), elected)
+    stock_value, rights_value = inputs.price("stock_fmv"), inputs.price("rights_fmv")
+    _some_value(inputs, "stock_fmv", stock_value, rights_value)
+    found = actions.rights_basis(inputs.dollars("basis"), stock_value, rights_value, elected)
     answer: Answer = {"stock_basis": found.stock, "rights_basis": found.rights, "new_share_hp": "from date of exercise"}
     if inputs.has("rights"):
         answer["basis_per_right"] = cents_half_even(found.rights / inputs.positive("rights"))
