@@ -84,6 +84,8 @@ async def _connection(pool: Pool) -> AsyncIterator[Connection]:
         async with pool.acquire() as connection:
             acquired = True
             yield connection
+    except asyncpg.InternalClientError as error:
+        _raise_down_or_itself(error, lost=True)  # the server ended it while the pool took it back
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         if acquired:
             raise

@@ -84,6 +84,25 @@ async def test_a_transaction_that_the_server_ended_is_tried_again_on_another_con
     assert connection.terminated
 
 
+class PoolThatCannotTakeBack(PoolOfOne):
+    """Its connection was ended by the server after the transaction: giving it back fails."""
+
+    async def __aexit__(self, *_: object) -> None:
+        raise asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress")
+
+
+class GoodConnection(EndedConnection):
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
+async def test_a_connection_that_is_lost_as_it_is_given_back_is_a_dependency_that_is_down() -> None:
+    pool: Any = PoolThatCannotTakeBack(GoodConnection())
+    with pytest.raises(DependencyDown):
+        async with transaction(pool):
+            pass
+
+
 async def test_background_work_that_reads_outside_a_transaction_waits_for_postgres(tmp_path: Path) -> None:
     service = Service("orders", "postgresql://", MemoryBus(), SystemClock(), tmp_path)
     service._begun.set()
