@@ -180,7 +180,7 @@ async def test_what_a_message_did_before_it_failed_is_taken_back(fresh_database:
     bus, recorder = MemoryBus(), Writer()
     async with running(fresh_database, bus, recorder) as service:
         await bus.publish([moved("h0", "good", 1), moved(HOUSEHOLD, "bad", 1), moved(HOUSEHOLD, "later", 2), moved("h0", "last", 2)])
-        await eventually(lambda: service.pool.fetchval("SELECT count(*) = 2 FROM parked_message"))
-        await eventually(lambda: "last" in of_test(recorder))
+        await eventually(lambda: service.pool.fetchval("SELECT count(*) = 2 FROM parked_message"), what="two parked")
+        await eventually(lambda: service.pool.fetchval("SELECT count(*) >= 2 FROM inbox"), what="the neighbours' effects")
         rows = await service.pool.fetch("SELECT id FROM inbox ORDER BY id")
     assert [row["id"] for row in rows] == ["good", "last"]
