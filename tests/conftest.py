@@ -3,15 +3,16 @@
 import itertools
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import asyncpg
 import hypothesis
 import pytest
 
 from deploy.local import kafka, postgres
 from tests import no_skips, sharding
+from tests.databases import database
 from tests.no_skips import skip_or_fail
 
 ROOT = Path(__file__).parents[1]
@@ -49,23 +50,29 @@ def postgres_dsn(postgres_server: postgres.Postgres) -> str:
 @pytest.fixture
 async def fresh_database(postgres_server: postgres.Postgres) -> AsyncIterator[str]:
     """The DSN (postgresql://...) of a new empty database of this test alone."""
-    name = f"test_{os.getpid()}_{next(_database_numbers)}"
-    admin = await asyncpg.connect(postgres_server.dsn)
-    try:
-        await admin.execute(f"CREATE DATABASE {name}")
-        yield postgres_server.dsn_of(name)
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await admin.close()
+    async with database(postgres_server, f"test_{os.getpid()}_{next(_database_numbers)}") as dsn:
+        yield dsn
+
+
+@contextmanager
+def _temporary_kafka() -> Iterator[kafka.Kafka]:
+    if missing := kafka.missing_programs():
+        skip_or_fail(f"the real Kafka needs {' and '.join(missing)}, not installed here")
+    with kafka.temporary() as node:
+        yield node
 
 
 @pytest.fixture(scope="session")
 def kafka_server() -> Iterator[kafka.Kafka]:
     """A Kafka with the topics of libs/common/topics.py; tests that share it use group ids and keys of their own."""
-    missing = kafka.missing_programs()
-    if missing:
-        skip_or_fail(f"the real Kafka needs {' and '.join(missing)}, not installed here")
-    with kafka.temporary() as node:
+    with _temporary_kafka() as node:
+        yield node
+
+
+@pytest.fixture(scope="module")
+def own_kafka() -> Iterator[kafka.Kafka]:
+    """A Kafka of one file's tests alone: on the shared one a service would find its own words of another database."""
+    with _temporary_kafka() as node:
         yield node
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import asyncpg
@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from deploy.local import kafka, postgres
+from deploy.local import kafka
 from libs.common.bus import TopicPartition
 from libs.common.bus.kafka import KafkaBus
 from libs.common.clock import ManualClock
@@ -23,37 +23,12 @@ from libs.common.schemas.account import AccountMoved
 from libs.common.service import Service
 from libs.common.topics import ACCOUNTS, SCREENS
 from libs.common.unit import Unit
-from tests.integration.stopped_member import EFFECTS, MIGRATIONS, NOW, moved, write_effect
+from tests.integration.stopped_member import MIGRATIONS, NOW, moved, write_effect
 from tests.integration.test_backbone_stopped import all_taken
-from tests.no_skips import skip_or_fail
 from tests.waiting import eventually
 
 DEADLINE_S = 60.0
 PARTITIONS = 4
-
-
-@pytest.fixture(scope="module")
-def own_kafka() -> Iterator[kafka.Kafka]:
-    """A Kafka of these tests alone, with one database that belongs to it."""
-    if missing := kafka.missing_programs():
-        skip_or_fail(f"the real Kafka needs {' and '.join(missing)}, not installed here")
-    with kafka.temporary() as node:
-        yield node
-
-
-@pytest.fixture
-async def database(own_kafka: kafka.Kafka, postgres_server: postgres.Postgres) -> AsyncIterator[tuple[str, asyncpg.Pool]]:
-    name = f"backbone_{own_kafka.port}"
-    admin = await asyncpg.connect(postgres_server.dsn)
-    if not await admin.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
-        await admin.execute(f"CREATE DATABASE {name}")
-    await admin.close()
-    dsn = postgres_server.dsn_of(name)
-    pool = await asyncpg.create_pool(dsn, min_size=1, max_size=2, server_settings={"search_path": "ingest"})
-    await pool.execute("CREATE SCHEMA IF NOT EXISTS ingest")
-    await pool.execute(EFFECTS)
-    yield dsn, pool
-    await pool.close()
 
 
 @pytest.fixture
@@ -83,8 +58,8 @@ async def member(bootstrap: str, dsn: str, slow_s: float = 0.0) -> AsyncIterator
         await own.stop()
 
 
-async def test_members_come_and_go_under_load(own_kafka: kafka.Kafka, database: tuple[str, asyncpg.Pool], bus: KafkaBus) -> None:
-    dsn, pool = database
+async def test_members_come_and_go_under_load(own_kafka: kafka.Kafka, effect_database: tuple[str, asyncpg.Pool], bus: KafkaBus) -> None:
+    dsn, pool = effect_database
     households, each = [f"load-h{n}" for n in range(40)], 60
     rest = asyncio.Event()
 
@@ -121,9 +96,9 @@ async def test_members_come_and_go_under_load(own_kafka: kafka.Kafka, database: 
 
 
 async def test_gaps_of_transaction_markers_and_what_was_aborted_are_passed_over(
-    own_kafka: kafka.Kafka, database: tuple[str, asyncpg.Pool], bus: KafkaBus
+    own_kafka: kafka.Kafka, effect_database: tuple[str, asyncpg.Pool], bus: KafkaBus
 ) -> None:
-    dsn, pool = database
+    dsn, pool = effect_database
     sender = AIOKafkaProducer(bootstrap_servers=own_kafka.bootstrap, transactional_id="a-foreign-sender")
     await sender.start()
 
@@ -147,9 +122,9 @@ async def test_gaps_of_transaction_markers_and_what_was_aborted_are_passed_over(
 
 
 async def test_what_retention_took_is_counted_and_the_rest_goes_on(
-    own_kafka: kafka.Kafka, database: tuple[str, asyncpg.Pool], bus: KafkaBus
+    own_kafka: kafka.Kafka, effect_database: tuple[str, asyncpg.Pool], bus: KafkaBus
 ) -> None:
-    dsn, pool = database
+    dsn, pool = effect_database
     await bus.publish([moved("late-lost", "a", version) for version in range(1, 31)])
     ends = await bus.extent([ACCOUNTS])
     marks = {
@@ -169,9 +144,9 @@ async def test_what_retention_took_is_counted_and_the_rest_goes_on(
 
 
 async def test_a_heavy_batch_does_not_get_its_member_expelled_for_ever(
-    own_kafka: kafka.Kafka, database: tuple[str, asyncpg.Pool], bus: KafkaBus, monkeypatch: pytest.MonkeyPatch
+    own_kafka: kafka.Kafka, effect_database: tuple[str, asyncpg.Pool], bus: KafkaBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dsn, pool = database
+    dsn, pool = effect_database
     monkeypatch.setattr("libs.common.bus.kafka.MAX_POLL_INTERVAL_MS", 1_500)
     monkeypatch.setattr("libs.common.gather.BATCH_AIM_S", 0.4)
     await bus.publish([moved("heavy-h1", "a", version) for version in range(1, 61)])  # 3 s of work in one batch

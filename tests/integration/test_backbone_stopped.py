@@ -6,14 +6,13 @@ The stopped member is a process of its own (stopped_member.py), the one that tak
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
-import pytest
 
-from deploy.local import kafka, postgres
+from deploy.local import kafka
 from libs.common.bus.kafka import KafkaBus
 from libs.common.clock import ManualClock
 from libs.common.consumer import Subscription
@@ -22,38 +21,12 @@ from libs.common.outbox import LANE_HEADER, SEQUENCE_HEADER
 from libs.common.schemas.account import AccountMoved
 from libs.common.service import Service
 from libs.common.topics import ACCOUNTS
-from tests.integration.stopped_member import EFFECTS, MIGRATIONS, NOW, SESSION_TIMEOUT_MS, moved, write_effect
-from tests.no_skips import skip_or_fail
+from tests.integration.stopped_member import MIGRATIONS, NOW, SESSION_TIMEOUT_MS, moved, write_effect
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 60.0
 PARTITIONS = 4
-
-
-@pytest.fixture(scope="module")
-def own_kafka() -> Iterator[kafka.Kafka]:
-    """A Kafka of these tests alone: a service's own words of another database would be found on a shared one."""
-    if missing := kafka.missing_programs():
-        skip_or_fail(f"the real Kafka needs {' and '.join(missing)}, not installed here")
-    with kafka.temporary() as node:
-        yield node
-
-
-@pytest.fixture
-async def pool(own_kafka: kafka.Kafka, postgres_server: postgres.Postgres) -> AsyncIterator[tuple[str, asyncpg.Pool]]:
-    """The one database that belongs to that Kafka, with the table of effects."""
-    name = f"stopped_{own_kafka.port}"
-    admin = await asyncpg.connect(postgres_server.dsn)
-    if not await admin.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
-        await admin.execute(f"CREATE DATABASE {name}")
-    await admin.close()
-    dsn = postgres_server.dsn_of(name)
-    connections = await asyncpg.create_pool(dsn, min_size=1, max_size=2, server_settings={"search_path": "ingest"})
-    await connections.execute("CREATE SCHEMA IF NOT EXISTS ingest")
-    await connections.execute(EFFECTS)
-    yield dsn, connections
-    await connections.close()
 
 
 class Member:
@@ -114,9 +87,9 @@ async def all_taken(pool: asyncpg.Pool, prefix: str, records: int) -> None:
         assert sum(map(len, by_household.values())) == records
 
 
-async def stop_and_wake(own_kafka: kafka.Kafka, pool: tuple[str, asyncpg.Pool], point: str, log: Path) -> tuple[Member, int]:
+async def stop_and_wake(own_kafka: kafka.Kafka, effect_database: tuple[str, asyncpg.Pool], point: str, log: Path) -> tuple[Member, int]:
     """The story; returns the member and how many repeated records the survivor dropped."""
-    dsn, connections = pool
+    dsn, connections = effect_database
     households, bus = [f"{point}-h{n}" for n in range(8)], KafkaBus(own_kafka.bootstrap)
     member = Member(own_kafka.bootstrap, dsn, point, log)
     try:
@@ -141,22 +114,24 @@ async def stop_and_wake(own_kafka: kafka.Kafka, pool: tuple[str, asyncpg.Pool], 
         await bus.stop()
 
 
-async def test_one_that_holds_records_and_wakes_is_fenced(own_kafka: kafka.Kafka, pool: tuple[str, asyncpg.Pool], tmp_path: Path) -> None:
-    member, _ = await stop_and_wake(own_kafka, pool, "after_poll", tmp_path / "member.log")
+async def test_one_that_holds_records_and_wakes_is_fenced(
+    own_kafka: kafka.Kafka, effect_database: tuple[str, asyncpg.Pool], tmp_path: Path
+) -> None:
+    member, _ = await stop_and_wake(own_kafka, effect_database, "after_poll", tmp_path / "member.log")
     assert member.logged("fenced") == 1
 
 
 async def test_one_in_its_transaction_loses_it_and_no_longer_holds_up_the_partition(
-    own_kafka: kafka.Kafka, pool: tuple[str, asyncpg.Pool], tmp_path: Path
+    own_kafka: kafka.Kafka, effect_database: tuple[str, asyncpg.Pool], tmp_path: Path
 ) -> None:
-    member, _ = await stop_and_wake(own_kafka, pool, "in_transaction", tmp_path / "member.log")
+    member, _ = await stop_and_wake(own_kafka, effect_database, "in_transaction", tmp_path / "member.log")
     assert member.logged("dependency_down") and "PostgreSQL" in member.log.read_text()
 
 
 async def test_one_that_committed_and_publishes_late_says_nothing_new(
-    own_kafka: kafka.Kafka, pool: tuple[str, asyncpg.Pool], tmp_path: Path
+    own_kafka: kafka.Kafka, effect_database: tuple[str, asyncpg.Pool], tmp_path: Path
 ) -> None:
-    await stop_and_wake(own_kafka, pool, "before_publish", tmp_path / "member.log")
+    await stop_and_wake(own_kafka, effect_database, "before_publish", tmp_path / "member.log")
     bus = KafkaBus(own_kafka.bootstrap)
     extent = await bus.extent([ACCOUNTS])
     places = []

@@ -28,6 +28,7 @@ from libs.common.schemas.rule import RulesEdited
 from libs.common.topics import SERVICES
 from services.orders.answer_store import load_held_back
 from services.orders.core.reservations import Reservation
+from tests.databases import create
 from tests.e2e.disturbed.outcome import Outcome
 from tests.integration.restore_stage import DEADLINE_S, Days, composed, running
 from tests.waiting import eventually
@@ -42,25 +43,6 @@ REBUILT = {
 }
 NOT_COMPARED = {"since", "arrival", "edit_id", "changed_at", "booked_at", "awaited", "facts_digest"}
 """Columns that say when, or in which order, something came, or are a hash of bytes in which that order shows."""
-
-
-async def copied(server: Postgres, dsn: str, name: str) -> str:
-    """A copy of a database that nobody uses: the backup, and what is restored from it."""
-    admin = await asyncpg.connect(server.dsn)
-    try:
-        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {dsn.rpartition('/')[2]}")
-    finally:
-        await admin.close()
-    return server.dsn_of(name)
-
-
-async def empty(server: Postgres, name: str) -> str:
-    admin = await asyncpg.connect(server.dsn)
-    try:
-        await admin.execute(f"CREATE DATABASE {name}")
-    finally:
-        await admin.close()
-    return server.dsn_of(name)
 
 
 async def caught_up(days: Days, dsn: str, *names: str) -> dict[str, CaughtUp]:
@@ -156,7 +138,7 @@ class Course:
 
 async def rebuilt(days: Days, dsn: str, server: Postgres) -> dict[str, dict[str, tuple[Any, Any]]]:
     """The tables of the services that the topics suffice for, and the same made anew on an empty database."""
-    anew = await empty(server, "rebuilt")
+    anew = await create(server, "rebuilt")
     await caught_up(days, anew, *REBUILT)
     (ledgers,) = (one for one, _ in composed(anew, days.bus, days.clock, days.market_dir) if one.name == "wash_sale")
     async with ledgers.running():
@@ -186,15 +168,15 @@ async def refused(days: Days, dsn: str, course: Course) -> None:
 
 async def restored_course(server: Postgres, days: Days, lost_at: str) -> Course:
     """Day 1, backup, day 2 or its morning, the backup put back; what happened then, and the rest of the days."""
-    first_evening = await empty(server, f"backup_{lost_at}")
+    first_evening = await create(server, f"backup_{lost_at}")
     async with running(days, first_evening) as platform:
         await platform.play(DEMO_DAYS[0])
     known = {event.id for event, _ in days.said()}
-    gone = await copied(server, first_evening, f"gone_{lost_at}")
+    gone = await create(server, f"gone_{lost_at}", first_evening)
     await interrupted(days, gone, lost_at)
     before = days.said()
     course = Course(before, [(event, payload) for event, payload in before if event.id not in known])
-    restored = await copied(server, first_evening, f"restored_{lost_at}")
+    restored = await create(server, f"restored_{lost_at}", first_evening)
     await refused(days, restored, course)
     course.broken_off = await broken_off(days, restored)
     course.first = await caught_up(days, restored)
@@ -217,7 +199,7 @@ async def restored_course(server: Postgres, days: Days, lost_at: str) -> Course:
 @pytest.fixture(scope="module")
 def undisturbed(postgres_server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     async def played() -> Undisturbed:
-        days, dsn = Days(tmp_path_factory.mktemp("undisturbed")), await empty(postgres_server, "never_restored")
+        days, dsn = Days(tmp_path_factory.mktemp("undisturbed")), await create(postgres_server, "never_restored")
         async with running(days, dsn) as platform:
             for day in DEMO_DAYS:
                 await platform.play(day)

@@ -27,6 +27,7 @@ from libs.common.schemas.proposal import Pins, ProposalDeclined
 from libs.common.service import Service
 from libs.common.topics import ACCOUNTS, PROPOSALS
 from libs.common.unit import Unit
+from tests.databases import create
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -77,15 +78,6 @@ async def refusal(name: str, dsn: str, bus: Bus) -> BaseException:
         return refused.failure
 
 
-async def copied(server: Postgres, dsn: str, name: str) -> str:
-    admin = await asyncpg.connect(server.dsn)
-    try:
-        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {dsn.rpartition('/')[2]}")
-    finally:
-        await admin.close()
-    return server.dsn_of(name)
-
-
 async def decline(dsn: str, bus: KafkaBus, *accounts: str) -> None:
     """Run optimizer, and have it decline these accounts in a run."""
     async with running("optimizer", dsn, bus) as optimizer:
@@ -113,7 +105,7 @@ async def test_on_the_real_kafka_a_restored_service_refuses_until_the_command_ha
 ) -> None:
     bus = KafkaBus(kafka_bootstrap)
     await decline(fresh_database, bus, "before")
-    restored = await copied(postgres_server, fresh_database, "noticed_restored")
+    restored = await create(postgres_server, "noticed_restored", fresh_database)
     await decline(fresh_database, bus, "lost-1", "lost-2")
     refused = await refusal("optimizer", restored, bus)
     assert isinstance(refused, BehindItsWord)

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
 
-import asyncpg
 import pytest
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,6 +15,7 @@ from msgspec.structs import replace
 from deploy.local import postgres
 from libs.common.schemas.order import OrderCancelled, OrderEnded, OrderPlaced, TradeBooked
 from libs.common.schemas.proposal import ProposalCreated
+from tests.databases import database
 from tests.integration.orders_stage import (
     MARKET,
     WORLD,
@@ -41,13 +41,8 @@ LOSS = sell("AAA", "100", a1="5")
 @pytest.fixture(scope="module")
 async def stale_database(postgres_server: postgres.Postgres) -> AsyncIterator[str]:
     """One migrated database for this file; each test begins with it empty."""
-    admin, name = await asyncpg.connect(postgres_server.dsn), f"test_stale_{os.getpid()}"
-    try:
-        await admin.execute(f"CREATE DATABASE {name}")
-        yield postgres_server.dsn_of(name)
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await admin.close()
+    async with database(postgres_server, f"test_stale_{os.getpid()}") as dsn:
+        yield dsn
 
 
 @pytest.fixture

@@ -1,0 +1,25 @@
+"""What the tests of the backbone on a Kafka of their own share: one database that belongs to it, with a table of effects."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from deploy.local import kafka, postgres
+from tests.databases import create
+from tests.integration.stopped_member import EFFECTS
+
+
+@pytest.fixture(scope="module")
+async def _database_of_own_kafka(own_kafka: kafka.Kafka, postgres_server: postgres.Postgres) -> str:
+    return await create(postgres_server, f"of_kafka_{own_kafka.port}")
+
+
+@pytest.fixture
+async def effect_database(_database_of_own_kafka: str) -> AsyncIterator[tuple[str, asyncpg.Pool]]:
+    """The DSN of the one database that belongs to `own_kafka`, and connections that see its table of effects."""
+    pool = await asyncpg.create_pool(_database_of_own_kafka, min_size=1, max_size=2, server_settings={"search_path": "ingest"})
+    await pool.execute("CREATE SCHEMA IF NOT EXISTS ingest")
+    await pool.execute(EFFECTS)
+    yield _database_of_own_kafka, pool
+    await pool.close()
