@@ -16,10 +16,10 @@ from services.orders.core.allocation import TradeDraft
 from services.orders.core.executions import apply_execution, fault_of
 from services.orders.core.order_state import OrderRecord, order_ended
 from services.orders.judging import Judging
+from services.orders.metrics import UNKNOWN_ORDER
 from services.orders.recalling import note_recalls
 
 IN_HAND = "bookings"
-UNKNOWN_ORDER = "unknown_order"
 
 
 @dataclass

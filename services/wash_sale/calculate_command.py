@@ -9,18 +9,18 @@ from typing import Any
 import msgspec
 
 from services.wash_sale.core.calculations import BadInputs, calculate
-from services.wash_sale.history_json import read_json
+from services.wash_sale.history_json import UnreadableFile, read_entries
 
 
 def run(path: Path) -> int:
     """Print {"id", "answer"} of each entry with `inputs`; 1 where one was refused (the others are answered), 2 for an unreadable file."""
     try:
-        raw = read_json(path)
-    except (OSError, ValueError, RecursionError) as error:
-        print(f"{path}: {error}", file=sys.stderr)  # noqa: T201 (a command for a person)
+        entries = read_entries(path)
+    except UnreadableFile as error:
+        print(error, file=sys.stderr)  # noqa: T201 (a command for a person)
         return 2
-    entries = [each for each in (raw if isinstance(raw, list) else [raw]) if not _history(each)]
-    answers = [answer(each, number) for number, each in enumerate(entries)]
+    asked = [each for each in entries if not _history(each)]
+    answers = [answer(each, number) for number, each in enumerate(asked)]
     for each in answers:
         if "error" in each:
             print(f"{each['id']}: {each['error']['field']}: {each['error']['detail']}", file=sys.stderr)  # noqa: T201

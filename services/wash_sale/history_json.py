@@ -9,9 +9,17 @@ PLAIN_DIGITS = 18
 """More than any figure has; a longer number stays text, which the reader of its field refuses."""
 
 
-def read_json(path: Path) -> Any:
-    """The file's content; raises OSError, ValueError or (nested without end) RecursionError where there is none to read."""
-    return json.loads(path.read_text(), parse_float=Decimal, parse_int=_whole_number)
+class UnreadableFile(Exception):
+    """The file is not there, is no JSON, or is nested without end; the text names it."""
+
+
+def read_entries(path: Path) -> list[Any]:
+    """The entries of a file that holds one or an array of them; raises UnreadableFile."""
+    try:
+        raw = json.loads(path.read_text(), parse_float=Decimal, parse_int=_whole_number)
+    except (OSError, ValueError, RecursionError) as error:
+        raise UnreadableFile(f"{path}: {error}") from error
+    return raw if isinstance(raw, list) else [raw]
 
 
 def _whole_number(digits: str) -> int | str:

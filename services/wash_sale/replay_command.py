@@ -8,17 +8,17 @@ from typing import Any
 from services.wash_sale.core.history_fields import BadHistory
 from services.wash_sale.core.history_file import books_of_history
 from services.wash_sale.core.history_rows import error_row, history_rows
-from services.wash_sale.history_json import read_json
+from services.wash_sale.history_json import UnreadableFile, read_entries
 
 
 def run(path: Path) -> int:
     """Print the answers as a JSON array; 1 where a history was refused (the others are answered), 2 where the file can't be read."""
     try:
-        raw = read_json(path)
-    except (OSError, ValueError, RecursionError) as error:
-        print(f"{path}: {error}", file=sys.stderr)  # noqa: T201 (a command for a person)
+        entries = read_entries(path)
+    except UnreadableFile as error:
+        print(error, file=sys.stderr)  # noqa: T201 (a command for a person)
         return 2
-    answers = [answer(each, number) for number, each in enumerate(raw if isinstance(raw, list) else [raw])]
+    answers = [answer(each, number) for number, each in enumerate(entries)]
     for each in answers:
         if "error" in each:
             error_of = each["error"]

@@ -15,7 +15,7 @@ from services.wash_sale.core.history_file import HistoryBooks, books_of_history
 from services.wash_sale.core.sale_rows import SaleRow
 from services.wash_sale.core.tax_year.household import HouseholdBooks, HouseholdYear, household_year
 from services.wash_sale.core.tax_year.stated import BadStatement, read_stated
-from services.wash_sale.history_json import read_json
+from services.wash_sale.history_json import UnreadableFile, read_entries
 from services.wash_sale.tax_year_files import write_files
 
 CORPORATION = ("corporation_controlled_by", "controlled_corporation")
@@ -24,10 +24,10 @@ CORPORATION = ("corporation_controlled_by", "controlled_corporation")
 def run(path: Path, year: int, out: Path, as_of: date | None) -> int:
     """Write the tables; 1 where a history was refused (the others are written), 2 where the file can't be read or written."""
     try:
-        raw = read_json(path)
-    except (OSError, ValueError, RecursionError) as error:
-        return _said(f"{path}: {error}", 2)
-    histories = [each for each in (raw if isinstance(raw, list) else [raw]) if not _calculation(each)]
+        entries = read_entries(path)
+    except UnreadableFile as error:
+        return _said(str(error), 2)
+    histories = [each for each in entries if not _calculation(each)]
     answers = [year_of_history(each, number, year, as_of) for number, each in enumerate(histories)]
     years = [answer for answer in answers if isinstance(answer, HouseholdYear)]
     problems = [answer for answer in answers if isinstance(answer, str)]

@@ -40,7 +40,7 @@ from services.restrictions.settings import RestrictionsSettings
 from services.restrictions.wiring import build as build_restrictions
 from services.wash_sale.settings import WashSaleSettings
 from services.wash_sale.wiring import build as build_wash_sale
-from tests.e2e.disturbed.book import APPROVED, DOUBTFUL, files_of, make_small_book
+from tests.e2e.disturbed.book import answer_approvals, files_of, make_small_book
 from tests.e2e.disturbed.driver import AFTER_CUTOFF_UTC, DESK, OPEN_UTC, RULED_OUT
 from tests.e2e.disturbed.outcome import Outcome, outcome_of
 from tests.e2e.disturbed.quiet import read_standing, unrest
@@ -145,7 +145,7 @@ class Running:
         """People decide, the run's cut-off comes, the desk trades; in the evening the custodian books it."""
         days = self.days
         (run_id,) = (p.run_id for _, p in days.said() if isinstance(p, RunOpened) and p.as_of == day.business_date)
-        await self._people(day)
+        await answer_approvals(self.ask, day)
         days.clock.set(datetime.combine(day.business_date, AFTER_CUTOFF_UTC, UTC))
         await self.rest()
         trades = [p for _, p in days.said() if isinstance(p, TradeBooked) and p.run_id == run_id]
@@ -162,14 +162,6 @@ class Running:
         """Files as the custodian sends them."""
         for file in files:
             await self.ask("ingest", "POST", f"/v1/files/holdings?name={file.name}", content=file.content)
-
-    async def _people(self, day: DemoDay) -> None:
-        for waiting in await self.ask("orders", "GET", "/v1/approvals"):
-            path = f"/v1/proposals/{waiting['proposal_id']}"
-            if waiting["account_id"] == APPROVED:
-                await self.ask("orders", "POST", f"{path}/approve")
-            elif waiting["account_id"] == DOUBTFUL and day.number == 2:
-                await self.ask("orders", "POST", f"{path}/reject", json={"reason": "not now"})
 
     async def _evening(self, day: DemoDay) -> None:
         """On the second evening a person stops trading; on the third morning lets it go on."""

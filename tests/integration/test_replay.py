@@ -20,8 +20,8 @@ from demo.sample.days import DEMO_DAYS
 from deploy.local.postgres import Postgres
 from libs.common.schemas.ledger import LedgerUpdated
 from services.optimizer.pool import InlinePool, SolverPool
+from tests.databases import create
 from tests.integration.restore_stage import Days, running
-from tests.integration.test_restore import empty
 
 
 @dataclass
@@ -77,14 +77,14 @@ def with_another_cent(recording: Sequence[Recorded]) -> list[Recorded]:
 def replays(postgres_server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Replays:
     async def all_of_it() -> Replays:
         directory = tmp_path_factory.mktemp("recorded")
-        recording = await recorded_days(Days(directory), await empty(postgres_server, "recorded"), directory / EVENTS)
+        recording = await recorded_days(Days(directory), await create(postgres_server, "recorded"), directory / EVENTS)
         day = first_run_only(recording)
         changes = {"pin": with_raised_ledgers(day), "byte": with_another_cent(day)}
         changed = {
-            name: await run_again(events, await empty(postgres_server, f"replayed_{name}"), InlinePool(), lambda *_: None)
+            name: await run_again(events, await create(postgres_server, f"replayed_{name}"), InlinePool(), lambda *_: None)
             for name, events in changes.items()
         }
-        same = await run_again(recording, await empty(postgres_server, "replayed"), SolverPool(2), lambda *_: None)
+        same = await run_again(recording, await create(postgres_server, "replayed"), SolverPool(2), lambda *_: None)
         return Replays(recording, same, changed["pin"], changed["byte"])
 
     return asyncio.run(all_of_it())

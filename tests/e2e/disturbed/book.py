@@ -3,7 +3,9 @@
 Simulated throughout, the same on each call, made by the generators of `demo/sample`.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 from demo.sample import Sample, sample_of
 from demo.sample.book import book_of
@@ -23,6 +25,16 @@ HOUSEHOLDS = frozenset(f"H{number:03d}" for number in (1, 2, 3, 4, 5, 6, 7, 8, 9
 """Twenty-two accounts: families, windows across accounts, budgets, wishes, approvals, a split, a correction, a fraction, one that parks."""
 APPROVED, DOUBTFUL = "A0018", "A0019"
 """Accounts whose proposals wait for a person: the first are approved, the other's left to expire, or rejected on the second day."""
+
+
+async def answer_approvals(ask: Callable[..., Awaitable[Any]], day: DemoDay) -> None:
+    """What a person says of the proposals that wait; `ask` takes service, method, path and content, and gives the answer's JSON."""
+    for waiting in await ask("orders", "GET", "/v1/approvals"):
+        path = f"/v1/proposals/{waiting['proposal_id']}"
+        if waiting["account_id"] == APPROVED:
+            await ask("orders", "POST", f"{path}/approve")
+        elif waiting["account_id"] == DOUBTFUL and day.number == 2:
+            await ask("orders", "POST", f"{path}/reject", json={"reason": "not now"})
 
 
 def make_small_book() -> Sample:

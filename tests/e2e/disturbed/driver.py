@@ -28,7 +28,7 @@ from libs.common.errors import DependencyDown
 from libs.common.events import make_event, to_record
 from libs.common.schemas.order import OrderPlaced, TradeBooked
 from services.desk_simulator.core import Proportions, decide
-from tests.e2e.disturbed.book import APPROVED, DOUBTFUL, files_of, make_small_book
+from tests.e2e.disturbed.book import answer_approvals, files_of, make_small_book
 from tests.e2e.disturbed.clock import set_clock
 from tests.e2e.disturbed.quiet import read_standing, unrest
 from tests.e2e.disturbed.supervisor import Supervisor
@@ -134,12 +134,7 @@ class Driver:
     async def _people(self, run_id: str, day: DemoDay) -> None:
         """One account's proposal is approved; the other's is left to expire, or rejected on the second day."""
         await self._answered(run_id)
-        for waiting in await self.ask("orders", "GET", "/v1/approvals"):
-            path = f"/v1/proposals/{waiting['proposal_id']}"
-            if waiting["account_id"] == APPROVED:
-                await self.ask("orders", "POST", f"{path}/approve")
-            elif waiting["account_id"] == DOUBTFUL and day.number == 2:
-                await self.ask("orders", "POST", f"{path}/reject", json={"reason": "not now"})
+        await answer_approvals(self.ask, day)
 
     async def _answered(self, run_id: str) -> None:
         """Every account of the run has its answer, but for those that wait for a person."""
