@@ -1,6 +1,6 @@
 """What is to be said of households and what was: whom runs wait for, who changed, and the ledgers last said, as typed calls."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 
 import msgspec
@@ -20,6 +20,7 @@ class _SaidSales(Struct, frozen=True):
     sales: list[RealisedSale]
 
 
+_said_decoder = msgspec.json.Decoder(LedgerUpdated)
 _sales_decoder = msgspec.json.Decoder(_SaidSales)
 
 
@@ -74,13 +75,17 @@ async def take_unsaid(connection: Connection, at_most: int) -> list[Changed]:
 
 
 class Said(Struct, frozen=True):
-    """A ledger that is said: its version and digest, the latest day, and its body packed; None where it is the last one again."""
+    """A ledger that is said: its version and digest, the latest day, and its body packed; None where it is the last one again.
+
+    `origin` is what it follows from besides the household's facts.
+    """
 
     household_id: str
     version: int
     digest: str
     as_of: date
     body: bytes | None
+    origin: str
 
 
 async def save_said(connection: Connection, said: Sequence[Said], known_at: datetime) -> None:
@@ -89,13 +94,15 @@ async def save_said(connection: Connection, said: Sequence[Said], known_at: date
         return
     await connection.execute(
         "UPDATE household h SET version = n.version, said_digest = n.digest, as_of = n.as_of, said = coalesce(n.said, h.said), "
-        "unsaid = false, refused = NULL FROM unnest($1::text[], $2::int[], $3::text[], $4::date[], $5::bytea[]) "
-        "AS n (household_id, version, digest, as_of, said) WHERE h.household_id = n.household_id",
+        "said_from = concat_ws(' ', h.facts_digest, n.digest, n.origin), unsaid = false, refused = NULL "
+        "FROM unnest($1::text[], $2::int[], $3::text[], $4::date[], $5::bytea[], $6::text[]) "
+        "AS n (household_id, version, digest, as_of, said, origin) WHERE h.household_id = n.household_id",
         [one.household_id for one in said],
         [one.version for one in said],
         [one.digest for one in said],
         [one.as_of for one in said],
         [one.body for one in said],
+        [one.origin for one in said],
     )
     fresh = [one for one in said if one.body is not None]
     if not fresh:
@@ -108,6 +115,24 @@ async def save_said(connection: Connection, said: Sequence[Said], known_at: date
         [one.version for one in fresh],
         [one.body for one in fresh],
     )
+
+
+async def load_standing(connection: Connection, origins: Mapping[str, str]) -> dict[str, Said]:
+    """Of these households, which the caller's transaction has locked, the ledgers last said that would be said again: their facts are the
+    same, and so is what else they follow from."""
+    rows = await connection.fetch(
+        "SELECT h.household_id, h.version, h.said_digest, h.as_of, h.said, n.origin FROM household h "
+        "JOIN unnest($1::text[], $2::text[]) AS n (household_id, origin) USING (household_id) "
+        "WHERE h.said IS NOT NULL AND h.said_from = concat_ws(' ', h.facts_digest, h.said_digest, n.origin)",
+        list(origins),
+        list(origins.values()),
+    )
+    return {row["household_id"]: Said(*row) for row in rows}
+
+
+def said_of(body: bytes) -> LedgerUpdated:
+    """A ledger that was said."""
+    return _said_decoder.decode(unpack(body))
 
 
 async def denied_before(connection: Connection, household_id: str) -> set[tuple[str, str]]:
