@@ -24,6 +24,7 @@ from services.wash_sale.metrics import LedgerMetrics
 from services.wash_sale.store import Household
 
 SNAPSHOTS_KEPT = 4
+IN_HAND = "wash_sale households"
 Told = Callable[[HouseholdLedger, SecurityFacts], HouseholdLedger | Refusal]
 
 
@@ -138,20 +139,23 @@ class LedgerKeeper:
 
     async def _in_hand(self, unit: Unit, household_id: str) -> Household:
         """The household as an earlier event of the batch left it, or from its table."""
-        held: _InHand | None = unit.held(household_id)
+        in_hand: dict[str, _InHand] = unit.held(IN_HAND) or {}
+        held = in_hand.get(household_id)
         return held.household if held else await self.households.load(unit.connection, household_id)
 
     def _hold(self, unit: Unit, household: Household, facts: HouseholdLedger, day: date, account_id: str) -> None:
-        """Keep changed facts in hand; they are saved once, at the end of the batch."""
+        """Keep changed facts in hand; the batch's households are saved together, at its end."""
         if facts is household.facts:
             return
-        held: _InHand | None = unit.held(facts.household_id)
+        in_hand: dict[str, _InHand] = unit.held(IN_HAND) or {}
+        held = in_hand.get(facts.household_id)
         touched = (held.touched if held else frozenset()) | {account_id}
-        changed = replace(household, facts=facts, as_of=max(household.as_of, day))
-        unit.hold(facts.household_id, _InHand(changed, touched), self._save)
+        in_hand[facts.household_id] = _InHand(replace(household, facts=facts, as_of=max(household.as_of, day)), touched)
+        unit.hold(IN_HAND, in_hand, self._save)
 
-    async def _save(self, unit: Unit, held: "_InHand") -> None:
-        await self.households.save(unit.connection, held.household.facts, held.household.as_of, held.touched)
+    async def _save(self, unit: Unit, in_hand: dict[str, _InHand]) -> None:
+        changed = [store.Changed(held.household.facts, held.household.as_of, held.touched) for held in in_hand.values()]
+        await self.households.save(unit.connection, changed)
 
     async def take_told(self, unit: Unit, household_id: str, account_id: str, change: Told) -> Refusal | None:
         """Take what a person says of a lot; what follows is said in its turn."""
@@ -163,5 +167,5 @@ class LedgerKeeper:
         if isinstance(facts, Refusal):
             self._metrics.refusals.labels(facts.code.value).inc()
             return facts
-        await self.households.save(unit.connection, facts, household.as_of, (account_id,))
+        await self.households.save(unit.connection, [store.Changed(facts, household.as_of, frozenset({account_id}))])
         return None

@@ -56,14 +56,14 @@ async def take_ready(connection: Connection, at_most: int) -> list[Asked]:
     return [Asked(**dict(row)) for row in rows]
 
 
-class Changed(Struct, frozen=True):
+class Unsaid(Struct, frozen=True):
     """A household that changed since its ledger was last said; `locked` is whether its lock was free."""
 
     household_id: str
     locked: bool
 
 
-async def take_unsaid(connection: Connection, at_most: int) -> list[Changed]:
+async def take_unsaid(connection: Connection, at_most: int) -> list[Unsaid]:
     """Households that changed, kept from other workers until the transaction ends; their locks are tried, not waited for."""
     rows = await connection.fetch(
         "SELECT household_id, pg_try_advisory_xact_lock(hashtext($2 || household_id)) AS locked FROM ("
@@ -71,7 +71,7 @@ async def take_unsaid(connection: Connection, at_most: int) -> list[Changed]:
         at_most,
         LOCK_PREFIX,
     )
-    return [Changed(**dict(row)) for row in rows]
+    return [Unsaid(**dict(row)) for row in rows]
 
 
 class Said(Struct, frozen=True):

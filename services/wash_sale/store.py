@@ -1,6 +1,6 @@
 """The tables of wash_sale as typed calls; SQL lives here and nowhere else in the service."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 
 import msgspec
@@ -11,7 +11,7 @@ from libs.common.ids import bytes_id
 from libs.common.packing import pack, unpack
 from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import CorporateAction, MarketPublished, RunAccount, RunOpened
-from services.wash_sale.core.household import HouseholdLedger
+from services.wash_sale.core.household import AccountFacts, HouseholdLedger
 
 _facts_decoder = msgspec.json.Decoder(HouseholdLedger)
 _said_decoder = msgspec.json.Decoder(LedgerUpdated)
@@ -20,6 +20,7 @@ _groups_decoder = msgspec.json.Decoder(dict[str, str])
 FIRST_DAY = date(1, 1, 1)
 LOCK_PREFIX = "wash_sale household "
 """Of the name whose hash is a household's lock: who changes or says it holds it until the transaction ends."""
+SAVED_TOGETHER = 25
 KEPT_PACKED_BYTES = 1024 * 1024  # some fifty times as much when decoded
 
 
@@ -31,6 +32,22 @@ class Household(Struct, frozen=True):
     version: int = 0
     said_digest: str = ""
     unsaid: bool = False
+
+
+class Changed(Struct, frozen=True):
+    """A household's facts as changed, the latest day that came with them, and the accounts that changed."""
+
+    facts: HouseholdLedger
+    as_of: date
+    touched: frozenset[str]
+
+    def seen(self) -> list[AccountFacts]:
+        """The accounts that changed."""
+        return [self.facts.accounts[account_id] for account_id in sorted(self.touched) if account_id in self.facts.accounts]
+
+    def early_inputs(self) -> int:
+        """Trades and account versions that wait for others."""
+        return sum(map(len, self.facts.waiting.values())) + sum(len(account.pending) for account in self.facts.accounts.values())
 
 
 class Households:
@@ -69,30 +86,36 @@ class Households:
 
         return map(household, household_ids)
 
-    async def save(self, connection: Connection, facts: HouseholdLedger, as_of: date, touched: Collection[str]) -> None:
-        """Write changed facts, to be said; `touched` are the accounts that changed."""
-        body = pack(facts)
-        digest = bytes_id(body)
-        early = sum(map(len, facts.waiting.values())) + sum(len(account.pending) for account in facts.accounts.values())
-        seen = [facts.accounts[account_id] for account_id in sorted(touched) if account_id in facts.accounts]
+    async def save(self, connection: Connection, changed: Sequence[Changed]) -> None:
+        """Write changed facts, to be said; few at a time, so that their bodies don't fill the memory."""
+        for first in range(0, len(changed), SAVED_TOGETHER):
+            await self._save(connection, changed[first : first + SAVED_TOGETHER])
+
+    async def _save(self, connection: Connection, changed: Sequence[Changed]) -> None:
+        bodies = [pack(one.facts) for one in changed]
+        digests = [bytes_id(body) for body in bodies]
+        seen = [(one.facts.household_id, account) for one in changed for account in one.seen()]
         await connection.execute(
             "WITH h AS (INSERT INTO household (household_id, facts, facts_digest, as_of, early_inputs, unsaid) "
-            "VALUES ($1, $2, $3, $4, $5, true) ON CONFLICT (household_id) DO UPDATE "
-            "SET facts = $2, facts_digest = $3, as_of = $4, early_inputs = $5, unsaid = true, refused = NULL) "
+            "SELECT *, true FROM unnest($1::text[], $2::bytea[], $3::text[], $4::date[], $5::int[]) ON CONFLICT (household_id) DO UPDATE "
+            "SET facts = EXCLUDED.facts, facts_digest = EXCLUDED.facts_digest, as_of = EXCLUDED.as_of, "
+            "early_inputs = EXCLUDED.early_inputs, unsaid = true, refused = NULL) "
             "INSERT INTO account_seen (household_id, account_id, account_version, trade_seq, departed) "
-            "SELECT $1, * FROM unnest($6::text[], $7::int[], $8::int[], $9::boolean[]) ON CONFLICT (household_id, account_id) "
+            "SELECT * FROM unnest($6::text[], $7::text[], $8::int[], $9::int[], $10::boolean[]) ON CONFLICT (household_id, account_id) "
             "DO UPDATE SET account_version = EXCLUDED.account_version, trade_seq = EXCLUDED.trade_seq, departed = EXCLUDED.departed",
-            facts.household_id,
-            body,
-            digest,
-            as_of,
-            early,
-            [account.account_id for account in seen],
-            [account.version for account in seen],
-            [account.trade_seq for account in seen],
-            [account.departed for account in seen],
+            [one.facts.household_id for one in changed],
+            bodies,
+            digests,
+            [one.as_of for one in changed],
+            [one.early_inputs() for one in changed],
+            [household_id for household_id, _ in seen],
+            [account.account_id for _, account in seen],
+            [account.version for _, account in seen],
+            [account.trade_seq for _, account in seen],
+            [account.departed for _, account in seen],
         )
-        self._keep(digest, facts, len(body))
+        for one, digest, body in zip(changed, digests, bodies, strict=True):
+            self._keep(digest, one.facts, len(body))
 
     def _keep(self, digest: str, facts: HouseholdLedger, packed_bytes: int) -> tuple[str, HouseholdLedger]:
         """Keep the newest; of the others as many as their sizes allow, so that large households don't fill the memory."""
