@@ -143,20 +143,23 @@ async def denied_before(connection: Connection, household_id: str) -> set[tuple[
 
 class Silent(Struct, frozen=True):
     """A household of which there is nothing to say: the content is the same, only early inputs came, or (`refused`) its facts contradict
-    each other."""
+    each other.  `origin` is what the ledger last said follows from too, besides the facts; None where it does not."""
 
     household_id: str
     refused: str | None
+    origin: str | None = None
 
 
 async def save_silent(connection: Connection, silent: Sequence[Silent]) -> None:
     """Their changes need no word."""
     if silent:
         await connection.execute(
-            "UPDATE household h SET unsaid = false, refused = n.refused FROM unnest($1::text[], $2::text[]) AS n (household_id, refused) "
-            "WHERE h.household_id = n.household_id",
+            "UPDATE household h SET unsaid = false, refused = n.refused, "
+            "said_from = CASE WHEN n.origin IS NULL THEN h.said_from ELSE concat_ws(' ', h.facts_digest, h.said_digest, n.origin) END "
+            "FROM unnest($1::text[], $2::text[], $3::text[]) AS n (household_id, refused, origin) WHERE h.household_id = n.household_id",
             [one.household_id for one in silent],
             [one.refused for one in silent],
+            [one.origin for one in silent],
         )
 
 

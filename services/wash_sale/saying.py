@@ -107,7 +107,9 @@ class LedgerSpeaker:
             content = ledger_content(household.facts, securities, household.as_of)
             if isinstance(content, Refusal):
                 silent.append(self._held_back(household, content))
-            elif household.facts.accounts and _digest(content) != household.said_digest:
+            elif _digest(content) == household.said_digest:
+                silent.append(Silent(content.household_id, None, _origin(securities, household.as_of)))
+            elif household.facts.accounts:
                 said.append(await self._say(unit, household, content, securities, None))
             else:
                 silent.append(Silent(content.household_id, None))
