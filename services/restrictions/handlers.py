@@ -16,7 +16,7 @@ from libs.common.schemas.market import MarketPublished, RunOpened
 from libs.common.schemas.rule import RulesEdited
 from libs.common.schemas.screen import ScreenUpdated
 from libs.common.unit import Unit
-from services.restrictions import store
+from services.restrictions import once_a_batch, store
 from services.restrictions.core.edits import EditRefused, RuleEdit, RuleRecord
 from services.restrictions.core.household import (
     AccountTaken,
@@ -101,7 +101,7 @@ class Screener:
 
     async def on_account_changed(self, unit: Unit, event: Event, changed: AccountChanged) -> None:
         """Take the account and its wishes; say the screens that changed; answer a run that waited for it."""
-        await store.share(unit.connection)
+        await once_a_batch.share(unit)
         households = await store.load_households(unit.connection, {changed.household_id: [changed.account_id]})
 
         taken = take_account(households[changed.household_id], changed)
@@ -122,7 +122,7 @@ class Screener:
 
     async def on_account_moved(self, unit: Unit, event: Event, moved: AccountMoved) -> None:
         """Let the account go from its household, where a run need not wait for it any more."""
-        await store.share(unit.connection)
+        await once_a_batch.share(unit)
         account = await store.load_account(unit.connection, moved.account_id)
 
         going = None if account is None else moved_account(account, moved)
@@ -135,11 +135,13 @@ class Screener:
         """Keep the snapshot; the runs that stand on it follow, and seldom one came before it."""
         await store.alone(unit.connection)
         await store.save_market(unit.connection, market)
+        once_a_batch.forget(unit)
         await self.answer_ready(unit, await store.load_waiting(unit.connection, market_id=market.market_id))
 
     async def on_run_opened(self, unit: Unit, event: Event, run: RunOpened) -> None:
         """Answer the households whose accounts are known as the run lists them, and wait for the others."""
         await store.alone(unit.connection)
+        once_a_batch.forget(unit)
         with_answer = {one.household_id for one in run.accounts if one.excluded is None}
         listed = [
             WaitingAccount(run.run_id, one.household_id, one.account_id, run.market_id, one.account_version, one.excluded is None)
@@ -208,7 +210,8 @@ class Screener:
 
     async def say_changed(self, unit: Unit, state: HouseholdState, account_ids: Sequence[str], cause: Cause) -> int:
         """Say the screens that changed, on the newest market; before the first there is nothing to say."""
-        universe = None if self.silent else await self.universes.newest(unit.connection)
+        market_id = None if self.silent else await once_a_batch.newest_market_id(unit)
+        universe = None if market_id is None else await self.universes.of(unit.connection, market_id)
         if universe is None:
             return 0
         screens = changed_screens(state, account_ids, universe)
@@ -225,7 +228,8 @@ class Screener:
         self.metrics.screens.labels(cause).inc(len(screens))
 
     async def _answer_household(self, unit: Unit, household_id: str) -> None:
-        await self.answer_ready(unit, await store.load_waiting(unit.connection, household_id=household_id))
+        if await once_a_batch.somebody_waits(unit):
+            await self.answer_ready(unit, await store.load_waiting(unit.connection, household_id=household_id))
 
     async def answer_ready(self, unit: Unit, listed: Sequence[WaitingAccount]) -> list[WaitingAccount]:
         """Answer the runs' households that are ready; returns those that go on waiting.  `listed` comes run by run."""

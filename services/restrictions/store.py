@@ -181,6 +181,11 @@ async def load_waiting(connection: Connection, *, household_id: str | None = Non
     return [WaitingAccount(**dict(row)) for row in rows]
 
 
+async def somebody_waits(connection: Connection) -> bool:
+    """Whether any run waits for anything."""
+    return bool(await connection.fetchval("SELECT EXISTS (SELECT 1 FROM run_waiting)"))
+
+
 async def load_all_waiting(connection: Connection) -> list[WaitingAccount]:
     """What every run waits for, run by run, household by household."""
     rows = await connection.fetch(

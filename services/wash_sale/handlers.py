@@ -10,24 +10,21 @@ from libs.common import topics
 from libs.common.consumer import Gather, Subscription
 from libs.common.db import Connection, Pool
 from libs.common.errors import CannotApply
-from libs.common.events import Event, encode_payload
-from libs.common.ids import bytes_id
-from libs.common.observe import log
+from libs.common.events import Event
 from libs.common.schemas.account import AccountChanged, AccountMoved
-from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import MarketPublished, RunOpened
 from libs.common.schemas.order import TradeBooked
 from libs.common.unit import Batch, Unit
-from services.wash_sale import history_store, identity_store, store
+from services.wash_sale import identity_store, store
 from services.wash_sale.core.household import HouseholdLedger
 from services.wash_sale.core.refusals import Refusal
 from services.wash_sale.core.securities import NO_SECURITY_FACTS, SecurityFacts, security_facts
 from services.wash_sale.core.transitions import apply_account, apply_trade, leave
-from services.wash_sale.core.view import ledger_content
 from services.wash_sale.metrics import LedgerMetrics
 from services.wash_sale.store import Household
 
 SNAPSHOTS_KEPT = 4
+IN_HAND = "wash_sale households"
 Told = Callable[[HouseholdLedger, SecurityFacts], HouseholdLedger | Refusal]
 
 
@@ -49,11 +46,11 @@ class SecurityTables:
         newest = await store.newest_market(connection)
         return NO_SECURITY_FACTS if newest is None else await self._of(connection, newest.market_id, newest.as_of, newest.arrival)
 
-    async def of_run(self, connection: Connection | Pool, asked: store.Asked) -> SecurityFacts:
+    async def of_run(self, connection: Connection | Pool, market_id: str, as_of: date) -> SecurityFacts:
         """The facts of a run's snapshot, which has come, with the splits up to the run's date."""
         newest = await store.newest_market(connection)
         assert newest is not None, "the run's market has come"
-        return await self._of(connection, asked.market_id, asked.as_of, newest.arrival)
+        return await self._of(connection, market_id, as_of, newest.arrival)
 
     async def _of(self, connection: Connection | Pool, market_id: str, as_of: date, arrival: int) -> SecurityFacts:
         key = (market_id, as_of, arrival)
@@ -76,13 +73,12 @@ class _InHand(Struct, frozen=True):
 class LedgerKeeper:
     """The handlers, with what they keep between events.
 
-    Handlers change facts; `say_next` says the ledgers that follow: a burst of trades of a household becomes one word, and what is said of
-    a household leaves in one order.
+    Handlers change facts; the ledgers that follow are said afterwards (`saying.py`).
     """
 
     def __init__(self, metrics: LedgerMetrics) -> None:
         self.securities = SecurityTables()
-        self._households = store.Households()
+        self.households = store.Households()
         self._metrics = metrics
 
     def subscription(self) -> Subscription:
@@ -131,7 +127,7 @@ class LedgerKeeper:
         await identity_store.save_identities(unit.connection, market)
 
     async def on_run_opened(self, unit: Unit, event: Event, run: RunOpened) -> None:
-        """Note which households the run asks for; `say_next` answers them as they become ready."""
+        """Note which households the run asks for; they are answered as they become ready."""
         included = [account for account in run.accounts if account.excluded is None]
         await store.save_run(unit.connection, run, included, event.correlationid, unit.now)
 
@@ -143,77 +139,33 @@ class LedgerKeeper:
 
     async def _in_hand(self, unit: Unit, household_id: str) -> Household:
         """The household as an earlier event of the batch left it, or from its table."""
-        held: _InHand | None = unit.held(household_id)
-        return held.household if held else await self._households.load(unit.connection, household_id)
+        in_hand: dict[str, _InHand] = unit.held(IN_HAND) or {}
+        held = in_hand.get(household_id)
+        return held.household if held else await self.households.load(unit.connection, household_id)
 
     def _hold(self, unit: Unit, household: Household, facts: HouseholdLedger, day: date, account_id: str) -> None:
-        """Keep changed facts in hand; they are saved once, at the end of the batch."""
+        """Keep changed facts in hand; the batch's households are saved together, at its end."""
         if facts is household.facts:
             return
-        held: _InHand | None = unit.held(facts.household_id)
+        in_hand: dict[str, _InHand] = unit.held(IN_HAND) or {}
+        held = in_hand.get(facts.household_id)
         touched = (held.touched if held else frozenset()) | {account_id}
-        changed = replace(household, facts=facts, as_of=max(household.as_of, day))
-        unit.hold(facts.household_id, _InHand(changed, touched), self._save)
+        in_hand[facts.household_id] = _InHand(replace(household, facts=facts, as_of=max(household.as_of, day)), touched)
+        unit.hold(IN_HAND, in_hand, self._save)
 
-    async def _save(self, unit: Unit, held: "_InHand") -> None:
-        await self._households.save(unit.connection, held.household.facts, held.household.as_of, held.touched)
+    async def _save(self, unit: Unit, in_hand: dict[str, _InHand]) -> None:
+        changed = [store.Changed(held.household.facts, held.household.as_of, held.touched) for held in in_hand.values()]
+        await self.households.save(unit.connection, changed)
 
     async def take_told(self, unit: Unit, household_id: str, account_id: str, change: Told) -> Refusal | None:
         """Take what a person says of a lot; what follows is said in its turn."""
         securities = await self.securities.newest(unit.connection)
-        household = await self._households.load(unit.connection, household_id)
+        household = await self.households.load(unit.connection, household_id)
 
         facts = change(household.facts, securities)
 
         if isinstance(facts, Refusal):
             self._metrics.refusals.labels(facts.code.value).inc()
             return facts
-        await self._households.save(unit.connection, facts, household.as_of, (account_id,))
+        await self.households.save(unit.connection, [store.Changed(facts, household.as_of, frozenset({account_id}))])
         return None
-
-    async def say_next(self, unit: Unit) -> bool:
-        """Answer one household that a run asks for, or say one that changed; False when there is none."""
-        asked = await store.take_ready(unit.connection)
-        household_id = asked.household_id if asked else await store.next_unsaid(unit.connection)
-        if household_id is None:
-            return False
-        household = await self._households.load(unit.connection, household_id)
-        if asked is None and not household.unsaid:
-            return True
-        securities = await (self.securities.of_run(unit.connection, asked) if asked else self.securities.newest(unit.connection))
-
-        content = ledger_content(household.facts, securities, asked.as_of if asked else household.as_of)
-
-        if isinstance(content, Refusal):
-            await self._hold_back(unit, household_id, content)
-        else:
-            await self._say(unit, household, content, asked)
-        return True
-
-    async def _hold_back(self, unit: Unit, household_id: str, refusal: Refusal) -> None:
-        """The facts contradict each other: no ledger is better than a wrong one, until a later fact mends it."""
-        self._metrics.refusals.labels(refusal.code.value).inc()
-        log().error("ledger_held_back", household=household_id, reason=refusal.text())
-        await store.nothing_to_say(unit.connection, household_id, refusal.text())
-
-    async def _say(self, unit: Unit, household: Household, content: LedgerUpdated, asked: store.Asked | None) -> None:
-        """Say the content under its version, which rises only when it changed; a run is answered in any case."""
-        digest = bytes_id(encode_payload(content))
-        changed = digest != household.said_digest
-        if asked is None and not (changed and household.facts.accounts):
-            await store.nothing_to_say(unit.connection, content.household_id)
-            return
-        denied = {(sale.trade_id, sale.lot_id) for sale in content.sales if sale.disallowed}
-        if changed and denied:
-            self._metrics.denied_sales.inc(len(denied - await store.denied_before(unit.connection, content.household_id)))
-        said = replace(content, version=household.version + changed)
-        await store.save_said(unit.connection, said, max(household.as_of, content.as_of), digest)
-        if changed:
-            await history_store.keep_said(unit.connection, said, unit.now)
-        if asked is None:
-            unit.emit(said, said.household_id, f"{said.version}", said.household_id)
-        else:
-            unit.correlationid = asked.correlationid
-            unit.emit(replace(said, run_id=asked.run_id), said.household_id, f"{said.version}:{asked.run_id}", said.household_id)
-            await store.answered(unit.connection, asked)
-        self._metrics.ledgers.labels("run" if asked else "change").inc()

@@ -1,6 +1,6 @@
 """The tables of wash_sale as typed calls; SQL lives here and nowhere else in the service."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 
 import msgspec
@@ -9,23 +9,18 @@ from msgspec import Struct
 from libs.common.db import Connection, Pool
 from libs.common.ids import bytes_id
 from libs.common.packing import pack, unpack
-from libs.common.schemas.ledger import LedgerUpdated, RealisedSale
+from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import CorporateAction, MarketPublished, RunAccount, RunOpened
-from services.wash_sale.core.household import HouseholdLedger
-
-
-class _SaidSales(Struct, frozen=True):
-    """The part of a said ledger that is read back: its sales."""
-
-    sales: list[RealisedSale]
-
+from services.wash_sale.core.household import AccountFacts, HouseholdLedger
 
 _facts_decoder = msgspec.json.Decoder(HouseholdLedger)
 _said_decoder = msgspec.json.Decoder(LedgerUpdated)
-_sales_decoder = msgspec.json.Decoder(_SaidSales)
 _groups_decoder = msgspec.json.Decoder(dict[str, str])
 
 FIRST_DAY = date(1, 1, 1)
+LOCK_PREFIX = "wash_sale household "
+"""Of the name whose hash is a household's lock: who changes or says it holds it until the transaction ends."""
+SAVED_TOGETHER = 25
 KEPT_PACKED_BYTES = 1024 * 1024  # some fifty times as much when decoded
 
 
@@ -39,6 +34,22 @@ class Household(Struct, frozen=True):
     unsaid: bool = False
 
 
+class Changed(Struct, frozen=True):
+    """A household's facts as changed, the latest day that came with them, and the accounts that changed."""
+
+    facts: HouseholdLedger
+    as_of: date
+    touched: frozenset[str]
+
+    def seen(self) -> list[AccountFacts]:
+        """The accounts that changed."""
+        return [self.facts.accounts[account_id] for account_id in sorted(self.touched) if account_id in self.facts.accounts]
+
+    def early_inputs(self) -> int:
+        """Trades and account versions that wait for others."""
+        return sum(map(len, self.facts.waiting.values())) + sum(len(account.pending) for account in self.facts.accounts.values())
+
+
 class Households:
     """Loads and saves households' facts, and keeps the last ones decoded: by the digest of the stored body, so never a stale one."""
 
@@ -49,42 +60,62 @@ class Households:
 
     async def load(self, connection: Connection, household_id: str) -> Household:
         """A household, locked until the transaction ends; an empty one if it is new."""
-        await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"wash_sale household {household_id}")
-        row = await connection.fetchrow(
-            "SELECT facts_digest, as_of, version, said_digest, unsaid FROM household WHERE household_id = $1", household_id
-        )
-        if row is None:
-            return Household(HouseholdLedger(household_id))
-        digest, kept = row["facts_digest"], self._kept.get(household_id)
-        if kept is None or kept[0] != digest:
-            body = await connection.fetchval("SELECT facts FROM household WHERE household_id = $1", household_id)
-            kept = self._keep(digest, _facts_decoder.decode(unpack(body)), len(body))
-        return Household(kept[1], row["as_of"], row["version"], row["said_digest"], row["unsaid"])
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", LOCK_PREFIX + household_id)
+        return next(await self.load_locked(connection, [household_id]))
 
-    async def save(self, connection: Connection, facts: HouseholdLedger, as_of: date, touched: Collection[str]) -> None:
-        """Write changed facts, to be said; `touched` are the accounts that changed."""
-        body = pack(facts)
-        digest = bytes_id(body)
-        early = sum(map(len, facts.waiting.values())) + sum(len(account.pending) for account in facts.accounts.values())
-        seen = [facts.accounts[account_id] for account_id in sorted(touched) if account_id in facts.accounts]
+    async def load_locked(self, connection: Connection, household_ids: Sequence[str]) -> Iterator[Household]:
+        """Households that the caller's transaction has locked, in the order asked for; each is decoded when its turn comes."""
+        rows = await connection.fetch(
+            "SELECT household_id, facts_digest, as_of, version, said_digest, unsaid FROM household WHERE household_id = ANY($1::text[])",
+            household_ids,
+        )
+        stored = {row["household_id"]: row for row in rows}
+        known = {name: kept for name, row in stored.items() if (kept := self._kept.get(name)) and kept[0] == row["facts_digest"]}
+        missing = sorted(stored.keys() - known.keys())
+        bodies = {}
+        if missing:
+            found = await connection.fetch("SELECT household_id, facts FROM household WHERE household_id = ANY($1::text[])", missing)
+            bodies = dict(found)
+
+        def household(name: str) -> Household:
+            if (row := stored.get(name)) is None:
+                return Household(HouseholdLedger(name))
+            body = bodies.pop(name, None)
+            kept = known[name] if body is None else self._keep(row["facts_digest"], _facts_decoder.decode(unpack(body)), len(body))
+            return Household(kept[1], row["as_of"], row["version"], row["said_digest"], row["unsaid"])
+
+        return map(household, household_ids)
+
+    async def save(self, connection: Connection, changed: Sequence[Changed]) -> None:
+        """Write changed facts, to be said; few at a time, so that their bodies don't fill the memory."""
+        for first in range(0, len(changed), SAVED_TOGETHER):
+            await self._save(connection, changed[first : first + SAVED_TOGETHER])
+
+    async def _save(self, connection: Connection, changed: Sequence[Changed]) -> None:
+        bodies = [pack(one.facts) for one in changed]
+        digests = [bytes_id(body) for body in bodies]
+        seen = [(one.facts.household_id, account) for one in changed for account in one.seen()]
         await connection.execute(
             "WITH h AS (INSERT INTO household (household_id, facts, facts_digest, as_of, early_inputs, unsaid) "
-            "VALUES ($1, $2, $3, $4, $5, true) ON CONFLICT (household_id) DO UPDATE "
-            "SET facts = $2, facts_digest = $3, as_of = $4, early_inputs = $5, unsaid = true, refused = NULL) "
+            "SELECT *, true FROM unnest($1::text[], $2::bytea[], $3::text[], $4::date[], $5::int[]) ON CONFLICT (household_id) DO UPDATE "
+            "SET facts = EXCLUDED.facts, facts_digest = EXCLUDED.facts_digest, as_of = EXCLUDED.as_of, "
+            "early_inputs = EXCLUDED.early_inputs, unsaid = true, refused = NULL) "
             "INSERT INTO account_seen (household_id, account_id, account_version, trade_seq, departed) "
-            "SELECT $1, * FROM unnest($6::text[], $7::int[], $8::int[], $9::boolean[]) ON CONFLICT (household_id, account_id) "
+            "SELECT * FROM unnest($6::text[], $7::text[], $8::int[], $9::int[], $10::boolean[]) ON CONFLICT (household_id, account_id) "
             "DO UPDATE SET account_version = EXCLUDED.account_version, trade_seq = EXCLUDED.trade_seq, departed = EXCLUDED.departed",
-            facts.household_id,
-            body,
-            digest,
-            as_of,
-            early,
-            [account.account_id for account in seen],
-            [account.version for account in seen],
-            [account.trade_seq for account in seen],
-            [account.departed for account in seen],
+            [one.facts.household_id for one in changed],
+            bodies,
+            digests,
+            [one.as_of for one in changed],
+            [one.early_inputs() for one in changed],
+            [household_id for household_id, _ in seen],
+            [account.account_id for _, account in seen],
+            [account.version for _, account in seen],
+            [account.trade_seq for _, account in seen],
+            [account.departed for _, account in seen],
         )
-        self._keep(digest, facts, len(body))
+        for one, digest, body in zip(changed, digests, bodies, strict=True):
+            self._keep(digest, one.facts, len(body))
 
     def _keep(self, digest: str, facts: HouseholdLedger, packed_bytes: int) -> tuple[str, HouseholdLedger]:
         """Keep the newest; of the others as many as their sizes allow, so that large households don't fill the memory."""
@@ -97,36 +128,6 @@ class Households:
             del self._kept[oldest]
             self._packed_bytes -= self._sizes.pop(oldest)
         return kept
-
-
-async def save_said(connection: Connection, said: LedgerUpdated, as_of: date, digest: str) -> None:
-    """Write the ledger last said, as of the latest day; nothing of the household is unsaid then."""
-    await connection.execute(
-        "UPDATE household SET version = $2, said_digest = $3, as_of = $4, said = $5, unsaid = false, refused = NULL "
-        "WHERE household_id = $1",
-        said.household_id,
-        said.version,
-        digest,
-        as_of,
-        pack(said),
-    )
-
-
-async def denied_before(connection: Connection, household_id: str) -> set[tuple[str, str]]:
-    """(trade id, lot id) of the sales whose loss the ledger last said was denied, in whole or part."""
-    body = await connection.fetchval("SELECT said FROM household WHERE household_id = $1", household_id)
-    return set() if body is None else {(s.trade_id, s.lot_id) for s in _sales_decoder.decode(unpack(body)).sales if s.disallowed}
-
-
-async def nothing_to_say(connection: Connection, household_id: str, refused: str | None = None) -> None:
-    """The change needs no word: the content is the same, only early inputs came, or (`refused`) the facts contradict each other."""
-    await connection.execute("UPDATE household SET unsaid = false, refused = $2 WHERE household_id = $1", household_id, refused)
-
-
-async def next_unsaid(connection: Connection) -> str | None:
-    """A household that changed since its ledger was last said; the caller locks it and looks again."""
-    found: str | None = await connection.fetchval("SELECT household_id FROM household WHERE unsaid ORDER BY household_id LIMIT 1")
-    return found
 
 
 async def load_facts(pool: Pool, household_id: str) -> HouseholdLedger | None:
@@ -216,39 +217,6 @@ async def save_run(connection: Connection, run: RunOpened, included: Sequence[Ru
         "INSERT INTO run_account (run_id, household_id, account_id, account_version, trade_seq) VALUES ($1, $2, $3, $4, $5)",
         [(run.run_id, a.household_id, a.account_id, a.account_version, a.trade_seq) for a in included],
     )
-
-
-class Asked(Struct, frozen=True):
-    """A household that a run asks for, all of whose accounts are here as the run lists them."""
-
-    run_id: str
-    household_id: str
-    market_id: str
-    as_of: date
-    correlationid: str
-
-
-async def take_ready(connection: Connection) -> Asked | None:
-    """The next household that can be answered, locked until the transaction ends; another worker takes another one.
-
-    It can when the run's market has come and each account that the run includes is known at its version and trade, or beyond, or has
-    left; not while the household's facts contradict each other.
-    """
-    row = await connection.fetchrow(
-        "SELECT w.run_id, w.household_id, r.market_id, r.as_of, r.correlationid FROM run_household w JOIN run r USING (run_id) "
-        "WHERE EXISTS (SELECT 1 FROM market m WHERE m.market_id = r.market_id) "
-        "AND NOT EXISTS (SELECT 1 FROM household h WHERE h.household_id = w.household_id AND h.refused IS NOT NULL) AND NOT EXISTS ("
-        "SELECT 1 FROM run_account a LEFT JOIN account_seen s USING (household_id, account_id) "
-        "WHERE a.run_id = w.run_id AND a.household_id = w.household_id AND NOT coalesce("
-        "s.departed OR (s.account_version >= a.account_version AND s.trade_seq >= a.trade_seq), false)) "
-        "ORDER BY r.opened_at, w.run_id, w.household_id LIMIT 1 FOR UPDATE OF w SKIP LOCKED"
-    )
-    return None if row is None else Asked(**dict(row))
-
-
-async def answered(connection: Connection, asked: Asked) -> None:
-    """The run waits for this household no more."""
-    await connection.execute("DELETE FROM run_household WHERE run_id = $1 AND household_id = $2", asked.run_id, asked.household_id)
 
 
 class Waits(Struct, frozen=True):

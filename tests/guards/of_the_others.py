@@ -126,7 +126,7 @@ OF_READERS = (
     ),
     Removal(
         "wash_sale: the version rises with the content alone",
-        "services/wash_sale/handlers.py",
+        "services/wash_sale/saying.py",
         "        changed = digest != household.said_digest\n",
         "        changed = True\n",
         ("tests/integration/test_wash_sale_service.py::test_a_run_is_answered_once_even_when_nothing_changed",),

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 
 import httpx
 import pytest
@@ -13,7 +14,9 @@ from msgspec.structs import replace
 
 from libs.common.bus.memory import MemoryBus
 from libs.common.clock import ManualClock
+from libs.common.db import transaction
 from libs.common.events import from_record, make_event, payload_of, to_record
+from libs.common.outbox import SEQUENCE_HEADER
 from libs.common.schemas.account import AccountChanged, AccountMoved
 from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import CorporateAction, MarketPublished, RiskModel, RunAccount, RunOpened, SecurityColumns
@@ -21,6 +24,7 @@ from libs.common.schemas.order import TradeBooked
 from libs.common.service import Service
 from libs.common.topics import LEDGERS
 from services.wash_sale.settings import WashSaleSettings
+from services.wash_sale.store import Households
 from services.wash_sale.wiring import build
 from tests.unit.wash_sale.samples import account, buy, day, lot, sell, split
 from tests.waiting import eventually
@@ -79,6 +83,10 @@ class Stage:
         said = [payload_of(event, LedgerUpdated) for event in events]
         assert [event.partitionkey for event in events] == [ledger.household_id for ledger in said]
         return [ledger for ledger in said if ledger.household_id == household_id]
+
+    def answers(self, household_id: str) -> list[LedgerUpdated]:
+        """Those of them that answer a run."""
+        return [ledger for ledger in self.ledgers(household_id) if ledger.run_id]
 
     async def ledger(self, version: int, run_id: str | None = None) -> LedgerUpdated:
         """The ledger of H1 of this version (for this run), once it was said."""
@@ -194,6 +202,29 @@ async def test_a_run_is_answered_once_even_when_nothing_changed(stage: Stage) ->
     assert replace(again, run_id="R1") == answer
     await stage.say(run(RunAccount("A1", "H1", 1, 0), run_id="R2"))
     assert len(stage.ledgers()) == 3
+
+
+async def test_who_is_being_changed_keeps_nobody_waiting_and_is_said_afterwards(stage: Stage) -> None:
+    names = [f"H{number}" for number in range(1, 5)]
+    accounts = [account(f"A{name}", household_id=name) for name in names]
+    await stage.say(market(), *accounts)
+    async with transaction(stage.service.pool) as connection:
+        await Households().load(connection, "H1")
+        await stage.say(run(*(RunAccount(f"A{name}", name, 1, 0) for name in names)))
+        for name in names[1:]:
+            await eventually(partial(stage.answers, name), what=f"{name} answered")
+        assert stage.answers("H1") == []
+    await eventually(lambda: stage.answers("H1"), what="H1 answered")
+    numbers = sorted(int(dict(record.headers)[SEQUENCE_HEADER]) for record in stage.bus.log(LEDGERS))
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+async def test_two_runs_that_ask_for_a_household_are_both_answered(stage: Stage) -> None:
+    first, second = (run(RunAccount("A1", "H1", 1, 0), run_id=name) for name in ("R1", "R2"))
+    await stage.say(first, second, account(lots=[OLD]))
+    await stage.say(market())
+    await eventually(lambda: len(stage.answers("H1")) == 2, what="both answered")
+    assert [(one.version, one.run_id) for one in stage.ledgers()] == [(1, None), (2, "R1"), (2, "R2")]
 
 
 async def test_a_split_in_the_runs_market_explains_the_new_quantity(stage: Stage) -> None:

@@ -13,7 +13,7 @@ WishKind = Literal["never_buy", "never_sell", "must_sell", "hold", "never_add", 
 WishBy = Literal["security", "issuer", "industry", "sector", "category"]
 
 
-class Lot(Struct, frozen=True):
+class Lot(Struct, frozen=True, gc=False):
     """One lot as the book holds it: `cost_basis` is the custodian's total in dollars, None when unknown."""
 
     lot_id: str

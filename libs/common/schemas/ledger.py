@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 
-class TaxLot(Struct, frozen=True):
+class TaxLot(Struct, frozen=True, gc=False):
     """One tax lot (or layer of one): `tax_basis` in dollars after wash adjustments, None when unknown."""
 
     lot_id: str
@@ -103,7 +103,7 @@ class AccountYear(Struct, frozen=True):
     long_net: Decimal
 
 
-class RealisedSale(Struct, frozen=True):
+class RealisedSale(Struct, frozen=True, gc=False):
     """A booked sale of one lot, as the ledger judges it: `allowed_gain` = `raw_gain` + `disallowed`."""
 
     trade_id: str

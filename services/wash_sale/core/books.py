@@ -42,7 +42,8 @@ def books_of(ledger: HouseholdLedger, securities: SecurityFacts, account_ids: Co
                 held[account_id] += layers
     for account_id, layers in held.items():
         account = ledger.accounts[account_id]
-        idle = (lot for lot in account.starting.values() if securities.cluster(lot.security_id) not in traded)
+        busy = {name for name in {lot.security_id for lot in account.starting.values()} if securities.cluster(name) in traded}
+        idle = (lot for lot in account.starting.values() if lot.security_id not in busy)
         layers += [starting_layer(account, lot, securities) for lot in idle]
     return Books(groups, held)
 
@@ -52,7 +53,7 @@ def group_book(ledger: HouseholdLedger, securities: SecurityFacts, group: str) -
     return replay(group_facts(ledger, securities, (group,))[group], ledger.accounts, securities)
 
 
-class LotShares(Struct, frozen=True):
+class LotShares(Struct, frozen=True, gc=False):
     """How many shares of a lot are held."""
 
     security_id: str
@@ -65,8 +66,8 @@ def shares_held(ledger: HouseholdLedger, account: AccountFacts, securities: Secu
 
     def add(lot_id: str, security_id: str, quantity: Decimal, counted_on: date) -> None:
         name = account.lot_named(lot_id)
-        before = held[name].quantity if name in held else ZERO
-        held[name] = LotShares(security_id, before + quantity * securities.split_factor(security_id, counted_on))
+        shares = quantity * securities.split_factor(security_id, counted_on) if security_id in securities.splits else quantity
+        held[name] = LotShares(security_id, held[name].quantity + shares if name in held else shares)
 
     for lot in account.starting.values():
         add(lot.lot_id, lot.security_id, lot.quantity, lot.counted_on)
@@ -87,16 +88,14 @@ def held_by_lot(layers: Collection[Layer]) -> dict[str, Decimal]:
     """Shares by lot id."""
     held: dict[str, Decimal] = {}
     for layer in layers:
-        held[layer.lot_id] = held.get(layer.lot_id, ZERO) + layer.quantity
+        lot_id = layer.lot_id
+        held[lot_id] = held[lot_id] + layer.quantity if lot_id in held else layer.quantity
     return held
 
 
 def expected_by_lot(ledger: HouseholdLedger, account: AccountFacts) -> dict[str, Decimal]:
     """What the account's last compared version says is held, by lot, moved on by the trades that came here since."""
-    expected: dict[str, Decimal] = {}
-    for lot_id, quantity in account.reported.items():
-        name = account.lot_named(lot_id)
-        expected[name] = expected.get(name, ZERO) + quantity
+    expected = dict(account.reported) if not account.aliases else _by_present_name(account)
     if account.trade_seq == account.reported_seq:
         return expected
     booked = [trade for trades in ledger.trades.values() for trade in trades if trade.account_id == account.account_id]
@@ -115,6 +114,16 @@ def expected_by_lot(ledger: HouseholdLedger, account: AccountFacts) -> dict[str,
     return expected
 
 
+def _by_present_name(account: AccountFacts) -> dict[str, Decimal]:
+    reported: dict[str, Decimal] = {}
+    for lot_id, quantity in account.reported.items():
+        name = account.lot_named(lot_id)
+        reported[name] = reported.get(name, ZERO) + quantity
+    return reported
+
+
 def disagreements(held: Mapping[str, Decimal], expected: Mapping[str, Decimal]) -> list[str]:
     """The lots whose quantity differs, by id."""
+    if held == expected:
+        return []
     return sorted(lot_id for lot_id in held.keys() | expected.keys() if held.get(lot_id, ZERO) != expected.get(lot_id, ZERO))

@@ -37,6 +37,8 @@ def traded_groups(ledger: HouseholdLedger, securities: SecurityFacts) -> set[str
 def group_facts(ledger: HouseholdLedger, securities: SecurityFacts, groups: Collection[str]) -> dict[str, GroupFacts]:
     """The facts of the given groups."""
     found = {group: GroupFacts() for group in sorted(groups)}
+    if not found:
+        return found
     for account in ledger.accounts.values():
         for lot in account.starting.values():
             if (group := securities.cluster(lot.security_id)) in found:
@@ -113,7 +115,8 @@ def _left(account: AccountFacts, gone: Departure, securities: SecurityFacts) -> 
 def starting_layer(account: AccountFacts, lot: StartingLot, securities: SecurityFacts) -> Layer:
     """A starting lot as it stands today if nothing happened to it here."""
     lot_id = account.lot_named(lot.lot_id)
-    quantity = lot.quantity * securities.split_factor(lot.security_id, lot.counted_on)
+    split = lot.security_id in securities.splits
+    quantity = lot.quantity * securities.split_factor(lot.security_id, lot.counted_on) if split else lot.quantity
     purchase_id = f"{account.account_id}/lot/{lot_id}"
     return Layer(
         account.account_id,

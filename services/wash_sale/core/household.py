@@ -14,7 +14,7 @@ from services.wash_sale.core.lots import How
 PROVISIONAL = "P-"
 
 
-class StartingLot(Struct, frozen=True):
+class StartingLot(Struct, frozen=True, gc=False):
     """A lot as the custodian's file first brought it: `cost` is the reported basis in dollars and cents, None where unknown.
 
     `counted_on` is the business date of that file: the splits after it apply to `quantity`.  What a person told of it (`told_by`, from
@@ -50,7 +50,7 @@ class Departure(Struct, frozen=True):
     told_at: datetime
 
 
-class ReportedBasis(Struct, frozen=True, array_like=True):
+class ReportedBasis(Struct, frozen=True, array_like=True, gc=False):
     """A lot's basis as the custodian last said it, as adjusted by it; None where it has none."""
 
     security_id: str

@@ -151,7 +151,7 @@ def _with_corrections(meeting: _Meeting) -> dict[str, StartingLot]:
     for lot_id, lot in account.starting.items():
         name = account.lot_named(lot_id)
         corrected = lot if name in traded else _corrected(lot, meeting.reported.get(name), meeting)
-        if corrected != lot and _washed(lot, name, meeting):
+        if corrected is not lot and corrected != lot and _washed(lot, name, meeting):
             corrected = lot
         if corrected is not None:
             starting[lot_id] = corrected
@@ -167,8 +167,8 @@ def _corrected(lot: StartingLot, now: Lot | None, meeting: _Meeting) -> Starting
         return None if now is None else replace(starting_lot(now, meeting.payload), lot_id=lot.lot_id)
     if now is None or not meeting.agrees(meeting.account.lot_named(lot.lot_id)):
         return lot
-    cost = _cents(now.cost_basis)
-    return replace(lot, cost=lot.cost if cost is None else cost, acquired=now.acquired or lot.acquired)
+    cost, acquired = lot.cost if now.cost_basis is None else _cents(now.cost_basis), now.acquired or lot.acquired
+    return lot if cost == lot.cost and acquired == lot.acquired else replace(lot, cost=cost, acquired=acquired)
 
 
 def _traded(ledger: HouseholdLedger, account: AccountFacts) -> set[str]:

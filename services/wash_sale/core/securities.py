@@ -4,7 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 
+import msgspec
+
+from libs.common.ids import bytes_id
 from libs.common.schemas.market import CorporateAction
 from services.wash_sale.core.identity import IdentityEntry, IdentityTable
 
@@ -31,6 +35,11 @@ class SecurityFacts:
             members.setdefault(self.group_of[security_id], []).append(security_id)
         object.__setattr__(self, "members", {group: tuple(ids) for group, ids in members.items()})
         object.__setattr__(self, "clusters", self._connected())
+
+    @cached_property
+    def digest(self) -> str:
+        """The same for facts that say the same."""
+        return bytes_id(msgspec.json.encode((self.group_of, self.splits, self.entries), order="deterministic"))
 
     def _connected(self) -> dict[str, str]:
         """Groups that shared a security at some time, by the least of their names."""

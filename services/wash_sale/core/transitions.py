@@ -59,7 +59,8 @@ def _unfit(payload: AccountChanged, account: AccountFacts | None) -> Refusal | N
     event_id = f"version {payload.version}"
     if account is not None and account.departed:
         return Refusal(RefusalCode.ACCOUNT_CAME_BACK, payload.account_id, event_id)
-    short = next((lot for lot in payload.lots.rows() if lot.quantity < 0), None)
+    negative = any(quantity.startswith("-") for quantity in payload.lots.quantity)
+    short = next((lot for lot in payload.lots.rows() if lot.quantity < 0), None) if negative else None
     if short is not None:
         return Refusal(RefusalCode.NOT_POSITIVE, payload.account_id, event_id, short.lot_id, ZERO, short.quantity)
     return None

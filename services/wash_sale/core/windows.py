@@ -39,10 +39,9 @@ def blocked_buys(ledger: HouseholdLedger, books: Books, securities: SecurityFact
 def blocked_loss_sales(books: Books, securities: SecurityFacts, as_of: date) -> list[Window]:
     """A window for each purchase of the last 30 days with shares still held that have not replaced a loss yet; `cause` is its first lot."""
     found: dict[tuple[str, date, str, str], set[str]] = {}
+    first = as_of - WASH_WINDOW if as_of - date.min >= WASH_WINDOW else date.min
     for layer in (layer for layers in books.layers.values() for layer in layers):
-        recent = layer.acquired is not None and layer.acquired + WASH_WINDOW >= as_of
-        if recent and layer.how == "purchase" and not layer.replaces:
-            assert layer.acquired is not None
+        if layer.acquired is not None and layer.acquired >= first and layer.how == "purchase" and not layer.replaces:
             key = (securities.group(layer.security_id), layer.acquired, layer.account_id, layer.purchase_id)
             found.setdefault(key, set()).add(layer.lot_id)
     return [
