@@ -67,6 +67,7 @@ class Book:
         self._losses: dict[str, list[int]] = {}
         self._sold: dict[str, list[SoldShares]] = {}
         self._moved: dict[str, tuple[LotKey, ...]] = {}
+        self._predecessors: dict[str, tuple[str, ...]] = {}
         self._number = 0
         self.undo = UndoLog()
 
@@ -126,6 +127,11 @@ class Book:
         if to not in self._moved.get(purchase_id, ()):
             self.undo.set(self._moved, purchase_id, (*self._moved.get(purchase_id, ()), to))
 
+    def note_successor(self, security_id: str, successor: str) -> None:
+        """Shares of a security became shares of another in a reorganization."""
+        if security_id not in self._predecessors.get(successor, ()):
+            self.undo.set(self._predecessors, successor, (*self._predecessors.get(successor, ()), security_id))
+
     def buy(self, key: LotKey, purchase_id: str, day: date, settled: bool) -> None:
         """An acquisition: it replaces the open losses of the 30 days before, first loss first (section 1.4)."""
         self._number += 1
@@ -152,16 +158,37 @@ class Book:
             yield from (each for each in purchases[start:] if each.day <= as_of and self._has_free_shares(each))
 
     def recent_purchases(self, security_id: str, day: date) -> list[Purchase]:
-        """Purchases of identical securities in the 30 days before, by date; those without free shares drop out for good."""
+        """Purchases of identical securities in the 30 days before, by date; those without free shares drop out for good.
+
+        A purchase of what a reorganization turned into such a security is one of them: it was bought in the window and is held as
+        the stock that is sold (sections 1.1, 1.5); the reorganization itself is no acquisition (1.7).
+        """
+        identical = self.identity.identical_to(security_id, day)
         found: list[Purchase] = []
-        for identical in self.identity.identical_to(security_id, day):
-            purchases = self._purchases.get(identical, [])
-            start = bisect_left(purchases, day - WASH_WINDOW, key=_day_of)
-            recent = [purchase for purchase in purchases[start:] if self._has_free_shares(purchase)]
-            if len(purchases) - len(recent) > MANY_DEAD and len(recent) * 2 < len(purchases):
-                self.undo.set(self._purchases, identical, list(recent))
-            found += recent
+        for name in identical:
+            found += self._recent(name, day)
+        for name in self._became(identical) if self._predecessors else ():
+            found += (each for each in self._recent(name, day) if not self.held_as(each).isdisjoint(identical))
         return sorted(found, key=_place_of) if len(found) > 1 else found
+
+    def _recent(self, security_id: str, day: date) -> list[Purchase]:
+        purchases = self._purchases.get(security_id, [])
+        start = bisect_left(purchases, day - WASH_WINDOW, key=_day_of)
+        recent = [purchase for purchase in purchases[start:] if self._has_free_shares(purchase)]
+        if len(purchases) - len(recent) > MANY_DEAD and len(recent) * 2 < len(purchases):
+            self.undo.set(self._purchases, security_id, list(recent))
+        return recent
+
+    def _became(self, identical: Sequence[str]) -> list[str]:
+        """The other securities whose shares became some of these, one reorganization after another."""
+        found = list(identical)
+        for name in found:
+            found += [each for each in self._predecessors.get(name, ()) if each not in found]
+        return found[len(identical) :]
+
+    def held_as(self, purchase: Purchase) -> set[str]:
+        """The securities that a purchase's free shares are now: others than were bought, after a reorganization."""
+        return {home.security_id for home in self.homes(purchase) if self._is_free(purchase, home)}
 
     def open_losses(self, security_id: str, day: date) -> list[int]:
         """Losses of identical securities in the 30 days before that are not denied in full, by number; the others drop out for good."""
@@ -180,11 +207,18 @@ class Book:
         moved = self._moved.get(purchase.purchase_id)
         return (home,) if moved is None else (home, *(to for to in moved if to != home))
 
+    def _homes_as(self, purchase: Purchase, loss: Loss) -> Sequence[LotKey]:
+        """Where shares of a purchase may replace a loss: bought as a predecessor, only where they are what is sold."""
+        homes = self.homes(purchase)
+        if not self._predecessors or purchase.security_id in (identical := self.identity.identical_to(loss.security_id, loss.sold)):
+            return homes
+        return [home for home in homes if home.security_id in identical]
+
     def _has_free_shares(self, purchase: Purchase) -> bool:
-        purchase_id = purchase.purchase_id
-        return bool(self._sold.get(purchase_id)) or any(
-            layer.purchase_id == purchase_id and not layer.replaces for home in self.homes(purchase) for layer in self.lot(home) or ()
-        )
+        return bool(self._sold.get(purchase.purchase_id)) or any(self._is_free(purchase, home) for home in self.homes(purchase))
+
+    def _is_free(self, purchase: Purchase, home: LotKey) -> bool:
+        return any(layer.purchase_id == purchase.purchase_id and not layer.replaces for layer in self.lot(home) or ())
 
     def _wash(self, number: int, purchase: Purchase) -> None:
         loss = self.losses[number]
@@ -192,7 +226,7 @@ class Book:
             return
         if self._sold.get(purchase.purchase_id):
             loss = self._wash_by_sold(number, purchase)
-        for home in self.homes(purchase):
+        for home in self._homes_as(purchase, loss):
             layers = self.lot(home)
             if not layers or loss.over:
                 continue
