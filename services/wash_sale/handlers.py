@@ -14,13 +14,14 @@ from libs.common.events import Event, encode_payload
 from libs.common.ids import bytes_id
 from libs.common.observe import log
 from libs.common.schemas.account import AccountChanged, AccountMoved
-from libs.common.schemas.ledger import LedgerUpdated
+from libs.common.schemas.ledger import LedgerRestated, LedgerUpdated
 from libs.common.schemas.market import MarketPublished, RunOpened
 from libs.common.schemas.order import TradeBooked
 from libs.common.unit import Batch, Unit
 from services.wash_sale import history_store, identity_store, store
 from services.wash_sale.core.household import HouseholdLedger
 from services.wash_sale.core.refusals import Refusal
+from services.wash_sale.core.restated import restatement, was_decided_otherwise
 from services.wash_sale.core.securities import NO_SECURITY_FACTS, SecurityFacts, security_facts
 from services.wash_sale.core.transitions import apply_account, apply_trade, leave
 from services.wash_sale.core.view import ledger_content
@@ -187,7 +188,7 @@ class LedgerKeeper:
         if isinstance(content, Refusal):
             await self._hold_back(unit, household_id, content)
         else:
-            await self._say(unit, household, content, asked)
+            await self._say(unit, household, content, asked, securities)
         return True
 
     async def _hold_back(self, unit: Unit, household_id: str, refusal: Refusal) -> None:
@@ -196,7 +197,9 @@ class LedgerKeeper:
         log().error("ledger_held_back", household=household_id, reason=refusal.text())
         await store.nothing_to_say(unit.connection, household_id, refusal.text())
 
-    async def _say(self, unit: Unit, household: Household, content: LedgerUpdated, asked: store.Asked | None) -> None:
+    async def _say(
+        self, unit: Unit, household: Household, content: LedgerUpdated, asked: store.Asked | None, securities: SecurityFacts
+    ) -> None:
         """Say the content under its version, which rises only when it changed; a run is answered in any case."""
         digest = bytes_id(encode_payload(content))
         changed = digest != household.said_digest
@@ -207,6 +210,7 @@ class LedgerKeeper:
         if changed and denied:
             self._metrics.denied_sales.inc(len(denied - await store.denied_before(unit.connection, content.household_id)))
         said = replace(content, version=household.version + changed)
+        restated = await self._restated(unit, said, securities) if changed else None
         await store.save_said(unit.connection, said, max(household.as_of, content.as_of), digest)
         if changed:
             await history_store.keep_said(unit.connection, said, unit.now)
@@ -216,4 +220,17 @@ class LedgerKeeper:
             unit.correlationid = asked.correlationid
             unit.emit(replace(said, run_id=asked.run_id), said.household_id, f"{said.version}:{asked.run_id}", said.household_id)
             await store.answered(unit.connection, asked)
+        if restated is not None:
+            unit.emit(restated, said.household_id, f"{said.version}", said.household_id)
         self._metrics.ledgers.labels("run" if asked else "change").inc()
+
+    async def _restated(self, unit: Unit, said: LedgerUpdated, securities: SecurityFacts) -> LedgerRestated | None:
+        """What is said otherwise of the past, and since which version it had been said so."""
+        before = await history_store.said_before(unit.connection, said.household_id, said.version)
+        restated = None if before is None else restatement(before, said, securities)
+        while restated is not None:
+            older = await history_store.said_before(unit.connection, said.household_id, restated.first_version)
+            if older is None or not was_decided_otherwise(older, said, restated, securities):
+                break
+            restated = replace(restated, first_version=older.version)
+        return restated

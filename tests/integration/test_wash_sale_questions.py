@@ -76,6 +76,9 @@ async def test_a_correction_restates_a_past_sale_and_the_old_view_stays(stage: S
     assert changes["securities"] == ["XA", "XB"]
     assert [lot["lot_id"] for lot in changes["lots"]] == ["P-t"]  # type: ignore[attr-defined]
     assert (changes["from_version"], changes["to_version"]) == (3, 4)
+    *_, event = stage.restated()
+    assert (event.first_version, event.from_version, event.to_version, event.securities) == (3, 3, 4, ["XA", "XB"])
+    assert [(s.before.disallowed, s.after.disallowed) for s in event.sales if s.before and s.after] == [(D(600), D(0))]
 
     then = await stage.get(f"H1/ledger?known_at={NOW.isoformat().replace('+00:00', 'Z')}")
     assert then["version"] == 4

@@ -133,3 +133,41 @@ class LedgerUpdated(Struct, frozen=True):
     taxpayers: list[TaxpayerYear]
     account_years: list[AccountYear]
     sales: list[RealisedSale]
+
+
+class RestatedSale(Struct, frozen=True):
+    """A past sale of one lot as it was said and as it is said now; None where it was not known, or is no more (a bust)."""
+
+    before: RealisedSale | None
+    after: RealisedSale | None
+
+
+class RestatedLot(Struct, frozen=True):
+    """A lot that is held as before and whose basis (dollars, None unknown) or effective date of acquisition is another now."""
+
+    account_id: str
+    security_id: str
+    lot_id: str
+    basis_before: Decimal | None
+    basis: Decimal | None
+    held_since_before: date | None
+    held_since: date | None
+
+
+class LedgerRestated(Struct, frozen=True):
+    """pma.ledger.restated: a later fact changed what had been said of past sales, windows or lots.  It comes with the `to_version` ledger.
+
+    `windows_closed` and `windows_opened` are windows of days that had passed.  A proposal that pins a ledger version from `first_version`
+    to `from_version` and trades one of `securities` was decided on other facts.
+    """
+
+    household_id: str
+    first_version: int
+    from_version: int
+    to_version: int
+    as_of: date
+    sales: list[RestatedSale]
+    lots: list[RestatedLot]
+    windows_closed: list[Window]
+    windows_opened: list[Window]
+    securities: list[str]
