@@ -1,6 +1,5 @@
 """What wash_sale does with accounts, trades, market snapshots and runs.  Gather, decide, apply."""
 
-from collections.abc import Callable
 from datetime import date
 
 from msgspec import Struct
@@ -14,7 +13,7 @@ from libs.common.events import Event, encode_payload
 from libs.common.ids import bytes_id
 from libs.common.observe import log
 from libs.common.schemas.account import AccountChanged, AccountMoved
-from libs.common.schemas.ledger import LedgerRestated, LedgerUpdated
+from libs.common.schemas.ledger import LedgerRestated, LedgerUpdated, LotTold
 from libs.common.schemas.market import MarketPublished, RunOpened
 from libs.common.schemas.order import TradeBooked
 from libs.common.unit import Batch, Unit
@@ -23,13 +22,13 @@ from services.wash_sale.core.household import HouseholdLedger
 from services.wash_sale.core.refusals import Refusal
 from services.wash_sale.core.restated import restatement, was_decided_otherwise
 from services.wash_sale.core.securities import NO_SECURITY_FACTS, SecurityFacts, security_facts
+from services.wash_sale.core.told_lots import take_told
 from services.wash_sale.core.transitions import apply_account, apply_trade, leave
 from services.wash_sale.core.view import ledger_content
 from services.wash_sale.metrics import LedgerMetrics
 from services.wash_sale.store import Household
 
 SNAPSHOTS_KEPT = 4
-Told = Callable[[HouseholdLedger, SecurityFacts], HouseholdLedger | Refusal]
 
 
 class SecurityTables:
@@ -159,17 +158,19 @@ class LedgerKeeper:
     async def _save(self, unit: Unit, held: "_InHand") -> None:
         await self._households.save(unit.connection, held.household.facts, held.household.as_of, held.touched)
 
-    async def take_told(self, unit: Unit, household_id: str, account_id: str, change: Told) -> Refusal | None:
-        """Take what a person says of a lot; what follows is said in its turn."""
+    async def take_told(self, unit: Unit, told: LotTold) -> Refusal | None:
+        """Take what a person says of a lot, and say that it was told; what follows is said in its turn."""
         securities = await self.securities.newest(unit.connection)
-        household = await self._households.load(unit.connection, household_id)
+        household = await self._households.load(unit.connection, told.household_id)
 
-        facts = change(household.facts, securities)
+        facts = take_told(household.facts, told, securities)
 
         if isinstance(facts, Refusal):
             self._metrics.refusals.labels(facts.code.value).inc()
             return facts
-        await self._households.save(unit.connection, facts, household.as_of, (account_id,))
+        if facts is not household.facts:
+            await self._households.save(unit.connection, facts, household.as_of, (told.account_id,))
+            unit.emit(told, told.account_id, bytes_id(encode_payload(told)), told.household_id)
         return None
 
     async def say_next(self, unit: Unit) -> bool:

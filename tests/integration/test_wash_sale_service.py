@@ -15,7 +15,7 @@ from libs.common.bus.memory import MemoryBus
 from libs.common.clock import ManualClock
 from libs.common.events import EVENT_TYPES, from_record, make_event, payload_of, to_record
 from libs.common.schemas.account import AccountChanged, AccountMoved
-from libs.common.schemas.ledger import LedgerRestated, LedgerUpdated
+from libs.common.schemas.ledger import LedgerRestated, LedgerUpdated, LotTold
 from libs.common.schemas.market import CorporateAction, MarketPublished, RiskModel, RunAccount, RunOpened, SecurityColumns
 from libs.common.schemas.order import TradeBooked
 from libs.common.service import Service
@@ -76,7 +76,7 @@ class Stage:
         """The household's ledgers said so far, in their order."""
         events = [from_record(record.key, record.value, record.headers) for record in self.bus.log(LEDGERS)]
         assert len({event.id for event in events}) == len(events)
-        said: list[LedgerUpdated | LedgerRestated] = [payload_of(event, EVENT_TYPES[event.type].payload) for event in events]
+        said: list[LedgerUpdated | LedgerRestated | LotTold] = [payload_of(event, EVENT_TYPES[event.type].payload) for event in events]
         assert [event.partitionkey for event in events] == [each.household_id for each in said]
         return [each for each in said if isinstance(each, LedgerUpdated) and each.household_id == household_id]
 

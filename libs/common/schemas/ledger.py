@@ -1,7 +1,7 @@
 """pma.ledgers.v1: a household's tax lots, wash-sale windows and gains, decided by wash_sale."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -171,3 +171,37 @@ class LedgerRestated(Struct, frozen=True):
     windows_closed: list[Window]
     windows_opened: list[Window]
     securities: list[str]
+
+
+class ToldOrigin(Struct, frozen=True):
+    """How a lot came, its basis (dollars of the whole lot) and dates; a gift that had lost value has a second basis and date for a loss."""
+
+    how: Literal["purchase", "gift", "inheritance", "spouse"]
+    acquired: date
+    cost: Decimal | None
+    held_since: date | None
+    loss_cost: Decimal | None = None
+    loss_since: date | None = None
+
+
+class ToldDeparture(Struct, frozen=True):
+    """Shares (of `day`) that left without a trade; `value` in dollars and `donee` of a gift to a public charity."""
+
+    security_id: str
+    quantity: Decimal
+    day: date
+    why: Literal["gift", "transfer"]
+    value: Decimal | None = None
+    donee: Literal["public_charity"] | None = None
+
+
+class LotTold(Struct, frozen=True):
+    """pma.lot.told: what a person told of a lot, its origin or that shares of it left.  wash_sale itself reads it after a restore."""
+
+    household_id: str
+    account_id: str
+    lot_id: str
+    actor: str
+    told_at: datetime
+    origin: ToldOrigin | None = None
+    departure: ToldDeparture | None = None
