@@ -4,16 +4,15 @@ A day that goes by, a sale or purchase of today, a split, a lot's new name and a
 bust, a corrected basis or identity do, and so does a purchase that denies a loss of the days before.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from libs.common.schemas.ledger import LedgerRestated, LedgerUpdated, RealisedSale, RestatedLot, RestatedSale, Window
+from libs.common.schemas.ledger import LedgerRestated, LedgerUpdated, RealisedSale, RestatedLot, RestatedSale, TaxLotColumns, Window
 from services.wash_sale.core.securities import SecurityFacts
 
 SaleKey = tuple[str, str, str, int]
-LotKey = tuple[str, str, str]
 
 
 def restatement(before: LedgerUpdated, after: LedgerUpdated, securities: SecurityFacts) -> LedgerRestated | None:
@@ -70,15 +69,8 @@ def _missing(one: LedgerUpdated, other: LedgerUpdated) -> list[Window]:
     return [window for key, window in _window_keys(one).items() if key not in there]
 
 
-class _Layer(NamedTuple):
-    """A lot's layer as it is written, without conversion: most are the same in both versions."""
-
-    account_id: str
-    security_id: str
-    lot_id: str
-    quantity: str
-    basis: str | None
-    held_since: str | None
+Row = tuple[str, str, str, str | None, str | None]
+"""A layer as it is written: security, lot, shares, basis, effective date; most are the same in both versions and need no conversion."""
 
 
 class _Held(NamedTuple):
@@ -89,36 +81,37 @@ class _Held(NamedTuple):
 
 def _lots(before: LedgerUpdated, after: LedgerUpdated) -> list[RestatedLot]:
     """Lots with the same shares and another basis or date."""
-    old, new = _layers(before), _layers(after)
-    same = old.keys() & new.keys()
-    changed = {layer[:3] for layer in (old.keys() ^ new.keys()) | {each for each in same if old[each] != new[each]}}
-    one, other = _held(old, changed), _held(new, changed)
-    return [
-        RestatedLot(*key, one[key].basis, other[key].basis, one[key].held_since, other[key].held_since)
-        for key in sorted(one.keys() & other.keys())
-        if one[key].quantity == other[key].quantity and one[key] != other[key]
-    ]
-
-
-def _layers(ledger: LedgerUpdated) -> dict[_Layer, int]:
-    found: dict[_Layer, int] = {}
-    for account in ledger.accounts:
-        lots = account.lots
-        for row in zip(lots.security_id, lots.lot_id, lots.quantity, lots.tax_basis, lots.holding_period_start, strict=True):
-            layer = _Layer(account.account_id, *row)
-            found[layer] = found.get(layer, 0) + 1
+    was = {account.account_id: account.lots for account in before.accounts}
+    found = []
+    for account in after.accounts:
+        lots = was.get(account.account_id)
+        if lots is None or lots == account.lots:
+            continue
+        old, new = _rows(lots), _rows(account.lots)
+        changed = {row[:2] for row in set(old) ^ set(new)}
+        one, other = _held(old, changed), _held(new, changed)
+        found += [
+            RestatedLot(account.account_id, *key, one[key].basis, other[key].basis, one[key].held_since, other[key].held_since)
+            for key in sorted(one.keys() & other.keys())
+            if one[key].quantity == other[key].quantity and one[key] != other[key]
+        ]
     return found
 
 
-def _held(layers: Mapping[_Layer, int], wanted: set[LotKey]) -> dict[LotKey, _Held]:
+def _rows(lots: TaxLotColumns) -> list[Row]:
+    return list(zip(lots.security_id, lots.lot_id, lots.quantity, lots.tax_basis, lots.holding_period_start, strict=True))
+
+
+def _held(rows: Iterable[Row], wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], _Held]:
     """The wanted lots with their layers added up; the earliest effective date stands for the lot."""
-    found: dict[LotKey, _Held] = {}
-    for layer, times in layers.items():
-        if (key := layer[:3]) not in wanted:
+    found: dict[tuple[str, str], _Held] = {}
+    for security_id, lot_id, quantity, written_basis, written_since in rows:
+        key = (security_id, lot_id)
+        if key not in wanted:
             continue
         so_far = found.get(key, _Held(Decimal(0), Decimal(0), None))
-        basis = None if so_far.basis is None or layer.basis is None else so_far.basis + Decimal(layer.basis) * times
+        basis = None if so_far.basis is None or written_basis is None else so_far.basis + Decimal(written_basis)
         days = [so_far.held_since] if so_far.held_since is not None else []
-        days += [date.fromisoformat(layer.held_since)] if layer.held_since is not None else []
-        found[key] = _Held(so_far.quantity + Decimal(layer.quantity) * times, basis, min(days, default=None))
+        days += [date.fromisoformat(written_since)] if written_since is not None else []
+        found[key] = _Held(so_far.quantity + Decimal(quantity), basis, min(days, default=None))
     return found
