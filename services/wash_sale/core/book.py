@@ -168,7 +168,8 @@ class Book:
         for name in identical:
             found += self._recent(name, day)
         for name in self._became(identical) if self._predecessors else ():
-            found += (each for each in self._recent(name, day) if not self.held_as(each).isdisjoint(identical))
+            bought = self._recent(name, day)
+            found += (each for each in bought if self._sold.get(each.purchase_id) or not self.held_as(each).isdisjoint(identical))
         return sorted(found, key=_place_of) if len(found) > 1 else found
 
     def _recent(self, security_id: str, day: date) -> list[Purchase]:
@@ -272,11 +273,21 @@ class Book:
         self.undo.replace(self.rows, index, replace(row, disallowed=row.disallowed + wash.disallowed, permanently_disallowed=gone))
 
     def scale_losses(self, security_id: str, account_id: str | None, new: Decimal, old: Decimal) -> None:
-        """Loss shares count in new shares after a split (section 8, split between sale and repurchase)."""
+        """Loss shares, and sold ones that may replace, count in new shares after a split (section 8, split between sale and repurchase)."""
         for number in self._losses.get(security_id, ()):
             loss = self.losses[number]
             if account_id in (None, loss.account_id) and not loss.over:
                 self.undo.replace(self.losses, number, replace(loss, quantity=loss.quantity * new / old))
+        self.scale_sold(security_id, account_id, new, old)
+
+    def scale_sold(self, security_id: str, account_id: str | None, new: Decimal, old: Decimal) -> None:
+        """Sold shares that may replace a loss, in new shares: of the security, and of those that became it."""
+        if not self._sold:
+            return
+        bought = (each for name in (security_id, *self._became((security_id,))) for each in self._purchases.get(name, ()))
+        for purchase_id in {each.purchase_id for each in bought if account_id in (None, each.account_id)}:
+            if sold := self._sold.get(purchase_id):
+                self.undo.set(self._sold, purchase_id, [each._replace(quantity=each.quantity * new / old) for each in sold])
 
     def layers(self) -> Iterator[Layer]:
         """Everything that is held."""
