@@ -32,6 +32,8 @@ FLOWS: dict[str, Flow] = {
     "pma.run.opened": Flow("run_id", "run_id", "1", ("ingest",), ALL_DECIDERS),
     "pma.screen.updated": Flow("household_id", "account_id", "version[:run_id]", ("restrictions",), ("optimizer", "orders")),
     "pma.ledger.updated": Flow("household_id", "household_id", "version[:run_id]", ("wash_sale",), ("optimizer", "orders")),
+    "pma.ledger.restated": Flow("household_id", "household_id", "to_version", ("wash_sale",), ()),
+    "pma.lot.told": Flow("household_id", "account_id", "hash of the content", ("wash_sale",), ()),
     "pma.proposal.created": Flow("household_id", "account_id", "run_id", ("optimizer",), ("orders",)),
     "pma.proposal.declined": Flow("household_id", "account_id", "run_id", ("optimizer",), ("orders",)),
     "pma.order.placed": Flow("cl_ord_id", "cl_ord_id", "1", ("orders",), (DESK, "optimizer")),

@@ -21,7 +21,7 @@ from libs.common.ids import content_id
 from libs.common.schemas.account import AccountChanged, AccountMoved
 from libs.common.schemas.custody import CustodyHoldings
 from libs.common.schemas.decision import KillSwitchTurned, ProposalJudged, RunClosed
-from libs.common.schemas.ledger import LedgerUpdated
+from libs.common.schemas.ledger import LedgerRestated, LedgerUpdated, LotTold
 from libs.common.schemas.market import MarketPublished, RunOpened
 from libs.common.schemas.order import ExecutionReported, OrderCancelled, OrderEnded, OrderPlaced, TradeBooked
 from libs.common.schemas.proposal import ProposalCreated, ProposalDeclined
@@ -56,6 +56,8 @@ EVENT_TYPES: dict[str, EventType] = {
         EventType("pma.run.opened", topics.MARKET, RunOpened),
         EventType("pma.screen.updated", topics.SCREENS, ScreenUpdated),
         EventType("pma.ledger.updated", topics.LEDGERS, LedgerUpdated),
+        EventType("pma.ledger.restated", topics.LEDGERS, LedgerRestated),
+        EventType("pma.lot.told", topics.LEDGERS, LotTold),
         EventType("pma.proposal.created", topics.PROPOSALS, ProposalCreated),
         EventType("pma.proposal.declined", topics.PROPOSALS, ProposalDeclined),
         EventType("pma.order.placed", topics.ORDERS, OrderPlaced, internal=False),

@@ -5,7 +5,7 @@
                                      half_spread_bps?, market_cap_usd?
     prices.(csv|parquet)             date, then one column a security; empty is no price
     models/<strategy_id>.(csv|parquet)   security_id, weight_frac
-    corporate_actions.(csv|parquet)  security_id, ex_date, kind (split|dividend), value; optional
+    corporate_actions.(csv|parquet)  security_id, ex_date, kind (split|stock_dividend|dividend), value; optional
     capitalisation.(csv|parquet)     wide as prices, dollars; optional
 
 `read_market_directory` returns what the files say; `load_market` the snapshot of a day.  Anything wrong raises BadInput.
@@ -136,19 +136,34 @@ def _read_actions(directory: Path, ids: set[str]) -> tuple[Action, ...]:
         return ()
     found: dict[tuple[str, date, str], Action] = {}
     for row in read_rows(path, path.name, ("security_id", "ex_date", "kind", "value")):
-        kind = row.text("kind")
-        if kind not in ("split", "dividend"):
-            raise row.bad("kind", f"{kind!r} is not known", "Write split or dividend")
         value = _decimal(row, "value")
+        kind = _action_kind(row)
         if value <= 0:
             raise row.bad("value", f"{value} is not positive", "Give new shares for one old, or dollars a share")
-        action = Action(_known_security(row, ids), row.date("ex_date"), cast(ActionKind, kind), value)
+        if row.text("kind") == "stock_dividend":
+            value += 1  # so many new shares for each old one, which stays
+        action = Action(_known_security(row, ids), row.date("ex_date"), kind, value)
         key = (action.security_id, action.ex_date, action.kind)
         if kind == "split" and key in found:
             raise row.bad("ex_date", f"{action.security_id} has another split on {action.ex_date}", "Give one line a split")
         previous = found.get(key)
         found[key] = action if previous is None else Action(*key[:2], "dividend", previous.value + value)
     return tuple(_in_order(found.values()))
+
+
+def _action_kind(row: Row) -> ActionKind:
+    """What the line is to the snapshot: a dividend in shares of the same security is a split in all but the way it is written."""
+    match row.text("kind"):
+        case "split" | "stock_dividend":
+            return "split"
+        case "dividend":
+            return "dividend"
+        case "spin_off" | "merger" | "cash_merger" | "return_of_capital" | "cash_in_lieu" as kind:
+            raise row.bad(
+                "kind", f"{kind} is not followed yet", "Take the line out: the custodian's file brings what it leaves in the lots"
+            )
+        case kind:
+            raise row.bad("kind", f"{kind!r} is not known", "Write split, stock_dividend or dividend")
 
 
 def _in_order(actions: Iterable[Action]) -> list[Action]:

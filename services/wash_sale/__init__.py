@@ -4,7 +4,7 @@ It keeps the household's lot ledger (tax basis, holding period, layers), denies 
 until when, and adds up each taxpayer's year.
 
 In:  pma.accounts.v1 (account.changed, account.moved), pma.trades.v1 (trade.booked), pma.market.v1 (market.published, run.opened)
-Out: pma.ledgers.v1 (ledger.updated)
+Out: pma.ledgers.v1 (ledger.updated, ledger.restated, lot.told)
 Tables (schema `wash_sale`): household, said_history, account_seen, market, identity_since, split, run, run_household, run_account; and the
 backbone's (libs/common/outbox.py).
 """

@@ -1,6 +1,5 @@
 """What wash_sale does with accounts, trades, market snapshots and runs.  Gather, decide, apply."""
 
-from collections.abc import Callable
 from datetime import date
 
 from msgspec import Struct
@@ -10,8 +9,10 @@ from libs.common import topics
 from libs.common.consumer import Gather, Subscription
 from libs.common.db import Connection, Pool
 from libs.common.errors import CannotApply
-from libs.common.events import Event
+from libs.common.events import Event, encode_payload
+from libs.common.ids import bytes_id
 from libs.common.schemas.account import AccountChanged, AccountMoved
+from libs.common.schemas.ledger import LotTold
 from libs.common.schemas.market import MarketPublished, RunOpened
 from libs.common.schemas.order import TradeBooked
 from libs.common.unit import Batch, Unit
@@ -19,13 +20,13 @@ from services.wash_sale import identity_store, store
 from services.wash_sale.core.household import HouseholdLedger
 from services.wash_sale.core.refusals import Refusal
 from services.wash_sale.core.securities import NO_SECURITY_FACTS, SecurityFacts, security_facts
+from services.wash_sale.core.told_lots import take_told
 from services.wash_sale.core.transitions import apply_account, apply_trade, leave
 from services.wash_sale.metrics import LedgerMetrics
 from services.wash_sale.store import Household
 
 SNAPSHOTS_KEPT = 4
 IN_HAND = "wash_sale households"
-Told = Callable[[HouseholdLedger, SecurityFacts], HouseholdLedger | Refusal]
 
 
 class SecurityTables:
@@ -157,15 +158,17 @@ class LedgerKeeper:
         changed = [store.Changed(held.household.facts, held.household.as_of, held.touched) for held in in_hand.values()]
         await self.households.save(unit.connection, changed)
 
-    async def take_told(self, unit: Unit, household_id: str, account_id: str, change: Told) -> Refusal | None:
-        """Take what a person says of a lot; what follows is said in its turn."""
+    async def take_told(self, unit: Unit, told: LotTold) -> Refusal | None:
+        """Take what a person says of a lot, and say that it was told; what follows is said in its turn."""
         securities = await self.securities.newest(unit.connection)
-        household = await self.households.load(unit.connection, household_id)
+        household = await self.households.load(unit.connection, told.household_id)
 
-        facts = change(household.facts, securities)
+        facts = take_told(household.facts, told, securities)
 
         if isinstance(facts, Refusal):
             self._metrics.refusals.labels(facts.code.value).inc()
             return facts
-        await self.households.save(unit.connection, [store.Changed(facts, household.as_of, frozenset({account_id}))])
+        if facts is not household.facts:
+            await self.households.save(unit.connection, [store.Changed(facts, household.as_of, frozenset({told.account_id}))])
+            unit.emit(told, told.account_id, bytes_id(encode_payload(told)), told.household_id)
         return None

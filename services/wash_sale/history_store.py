@@ -30,6 +30,14 @@ async def said_at(pool: Pool, household_id: str, known_at: datetime) -> LedgerUp
     return None if body is None else _decoder.decode(unpack(body))
 
 
+async def said_before(connection: Connection, household_id: str, version: int) -> LedgerUpdated | None:
+    """The last ledger said before a version; None before the first."""
+    body = await connection.fetchval(
+        "SELECT said FROM said_history WHERE household_id = $1 AND version < $2 ORDER BY version DESC LIMIT 1", household_id, version
+    )
+    return None if body is None else _decoder.decode(unpack(body))
+
+
 async def said_version(pool: Pool, household_id: str, version: int) -> LedgerUpdated | None:
     """One version of a ledger."""
     body = await pool.fetchval("SELECT said FROM said_history WHERE household_id = $1 AND version = $2", household_id, version)

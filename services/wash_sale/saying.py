@@ -17,10 +17,11 @@ from libs.common.events import Event, encode_payload
 from libs.common.ids import bytes_id
 from libs.common.observe import log
 from libs.common.packing import body_of, pack
-from libs.common.schemas.ledger import LedgerUpdated
+from libs.common.schemas.ledger import LedgerRestated, LedgerUpdated
 from libs.common.unit import Unit
-from services.wash_sale import core, said_store
+from services.wash_sale import core, history_store, said_store
 from services.wash_sale.core.refusals import Refusal
+from services.wash_sale.core.restated import restatement, was_decided_otherwise
 from services.wash_sale.core.securities import SecurityFacts
 from services.wash_sale.core.view import ledger_content
 from services.wash_sale.handlers import SecurityTables
@@ -133,10 +134,24 @@ class LedgerSpeaker:
         if changed and denied:
             self._metrics.denied_sales.inc(len(denied - await said_store.denied_before(unit.connection, content.household_id)))
         said = replace(content, version=household.version + changed)
+        restated = await self._restated(unit, said, securities) if changed else None
         event = self._emit(unit, said, asked)
+        if restated is not None:
+            unit.emit(restated, said.household_id, f"{said.version}", said.household_id)
         body = body_of(event) if asked is None else pack(said) if changed else None
         as_of = max(household.as_of, content.as_of)
         return Said(said.household_id, said.version, digest, as_of, body, _origin(securities, content.as_of))
+
+    async def _restated(self, unit: Unit, said: LedgerUpdated, securities: SecurityFacts) -> LedgerRestated | None:
+        """What is said otherwise of the past, and since which version it had been said so."""
+        before = await history_store.said_before(unit.connection, said.household_id, said.version)
+        restated = None if before is None else restatement(before, said, securities)
+        while restated is not None:
+            older = await history_store.said_before(unit.connection, said.household_id, restated.first_version)
+            if older is None or not was_decided_otherwise(older, said, restated, securities):
+                break
+            restated = replace(restated, first_version=older.version)
+        return restated
 
     def _emit(self, unit: Unit, said: LedgerUpdated, asked: Asked | None) -> Event:
         self._metrics.ledgers.labels("run" if asked else "change").inc()

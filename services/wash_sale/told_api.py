@@ -6,16 +6,16 @@ from decimal import Decimal
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from libs.common.app import Problem, require_token
 from libs.common.money import ZERO
+from libs.common.schemas.ledger import LotTold, ToldDeparture, ToldOrigin
 from libs.common.service import Service
 from services.wash_sale import store
 from services.wash_sale.api import unknown_household
-from services.wash_sale.core.household import Departure, HouseholdLedger
+from services.wash_sale.core.household import HouseholdLedger
 from services.wash_sale.core.refusals import Refusal, RefusalCode
-from services.wash_sale.core.securities import SecurityFacts
 from services.wash_sale.core.told_lots import (
     ToldLot,
     bought,
@@ -23,10 +23,8 @@ from services.wash_sale.core.told_lots import (
     given,
     inherited,
     security_of_lot,
-    tell_departure,
-    tell_lot,
 )
-from services.wash_sale.handlers import LedgerKeeper, Told
+from services.wash_sale.handlers import LedgerKeeper
 from services.wash_sale.settings import WashSaleSettings
 
 Dollars = Annotated[Decimal, Field(ge=0, max_digits=17, decimal_places=2)]
@@ -89,15 +87,23 @@ Origin = Annotated[Purchase | Gift | Inheritance | CarriedOver, Field(discrimina
 
 
 class Left(BaseModel):
-    """Shares that left the lot without a trade, in the shares of that day."""
+    """Shares that left the lot without a trade, in the shares of that day; a gift to a public charity with its value and the donee."""
 
     model_config = ConfigDict(extra="forbid")
     day: date
     quantity: Annotated[Decimal, Field(gt=0, max_digits=21, decimal_places=6)]
     why: Literal["gift", "transfer"]
+    fmv: Dollars | None = None
+    donee: Literal["public_charity"] | None = None
+
+    @model_validator(mode="after")
+    def only_a_gift_has_a_donee(self) -> "Left":
+        if self.why != "gift" and (self.fmv is not None or self.donee is not None):
+            raise ValueError("only a gift has a value and a donee")
+        return self
 
 
-class LotTold(BaseModel):
+class LotAsTold(BaseModel):
     """The lot as it stands from now on."""
 
     account_id: str
@@ -114,24 +120,29 @@ def told_routes(service: Service, settings: WashSaleSettings, keeper: LedgerKeep
     router = APIRouter(prefix="/v1/households/{household_id}/accounts/{account_id}/lots/{lot_id}", tags=["households"])
     actor_of = require_token(settings)
 
-    async def take(household_id: str, account_id: str, actor: str, change: Told) -> None:
-        if await store.load_facts(service.pool, household_id) is None:
+    async def facts_of(household_id: str) -> HouseholdLedger:
+        facts = await store.load_facts(service.pool, household_id)
+        if facts is None:
             raise unknown_household(household_id)
-        async with service.unit("http", actor) as unit:
-            refusal = await keeper.take_told(unit, household_id, account_id, change)
+        return facts
+
+    async def take(told: LotTold) -> None:
+        async with service.unit("http", told.actor) as unit:
+            refusal = await keeper.take_told(unit, told)
         if refusal is not None:
-            raise Problem(409, "The lot can't be as told", refusal.text(), code=refusal.code.value)
+            raise _cannot(refusal)
         wake()
 
     @router.put("/origin")
     async def tell_origin(
         household_id: str, account_id: str, lot_id: str, origin: Origin, actor: Annotated[str, Depends(actor_of)]
-    ) -> LotTold:
+    ) -> LotAsTold:
         """Say where a lot of the custodian's file came from and what its basis is; past sales and windows are derived again."""
         told = origin.told(account_id, lot_id)
-        now = service.clock.now()
-        await take(household_id, account_id, actor, lambda ledger, securities: tell_lot(ledger, told, actor, now, securities))
-        return LotTold(
+        await facts_of(household_id)
+        said = ToldOrigin(told.how, told.acquired, told.cost, told.held_since, told.loss_cost, told.loss_since)
+        await take(LotTold(household_id, account_id, lot_id, actor, service.clock.now(), origin=said))
+        return LotAsTold(
             account_id=account_id,
             lot_id=lot_id,
             how=told.how,
@@ -144,16 +155,16 @@ def told_routes(service: Service, settings: WashSaleSettings, keeper: LedgerKeep
     @router.post("/departures", status_code=201)
     async def tell_left(household_id: str, account_id: str, lot_id: str, left: Left, actor: Annotated[str, Depends(actor_of)]) -> Left:
         """Say that shares were given away or moved, which explains a lot that shrank; the same told again changes nothing."""
-        now = service.clock.now()
-
-        def change(ledger: HouseholdLedger, securities: SecurityFacts) -> HouseholdLedger | Refusal:
-            security_id = security_of_lot(ledger, account_id, lot_id, securities)
-            if security_id is None:
-                return Refusal(RefusalCode.UNKNOWN_LOT, account_id, "told departure", lot_id, field="lot_id")
-            gone = Departure(lot_id, security_id, left.quantity, left.day, left.why, actor, now)
-            return tell_departure(ledger, account_id, gone, securities)
-
-        await take(household_id, account_id, actor, change)
+        securities = await keeper.securities.newest(service.pool)
+        security_id = security_of_lot(await facts_of(household_id), account_id, lot_id, securities)
+        if security_id is None:
+            raise _cannot(Refusal(RefusalCode.UNKNOWN_LOT, account_id, "told departure", lot_id, field="lot_id"))
+        gone = ToldDeparture(security_id, left.quantity, left.day, left.why, left.fmv, left.donee)
+        await take(LotTold(household_id, account_id, lot_id, actor, service.clock.now(), departure=gone))
         return left
 
     return router
+
+
+def _cannot(refusal: Refusal) -> Problem:
+    return Problem(409, "The lot can't be as told", refusal.text(), code=refusal.code.value)

@@ -41,7 +41,7 @@ REBUILT = {
     "optimizer": ("account", "screen", "ledger", "run", "run_account", "household_run", "proposal", "open_order"),
     "orders": ("account", "ledger", "run", "run_account", "decision", "block", "trade", "account_seq", "kill_switch"),
 }
-NOT_COMPARED = {"since", "arrival", "edit_id", "changed_at", "booked_at", "awaited", "facts_digest"}
+NOT_COMPARED = {"since", "arrival", "edit_id", "changed_at", "booked_at", "awaited", "facts_digest", "said_from"}
 """Columns that say when, or in which order, something came, or are a hash of bytes in which that order shows."""
 
 

@@ -7,6 +7,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from libs.common.events import from_record, payload_of
+from libs.common.schemas.ledger import LotTold
+from libs.common.topics import LEDGERS
+from services.wash_sale import store
+from services.wash_sale.catch_up import LedgersSaid
+from services.wash_sale.core.household import HouseholdLedger
 from tests.integration.test_wash_sale_service import LOSS, NOW, OLD, Stage, market, stage
 from tests.unit.wash_sale.samples import account, bust, buy, day, lot
 
@@ -76,6 +82,9 @@ async def test_a_correction_restates_a_past_sale_and_the_old_view_stays(stage: S
     assert changes["securities"] == ["XA", "XB"]
     assert [lot["lot_id"] for lot in changes["lots"]] == ["P-t"]  # type: ignore[attr-defined]
     assert (changes["from_version"], changes["to_version"]) == (3, 4)
+    *_, event = stage.restated()
+    assert (event.first_version, event.from_version, event.to_version, event.securities) == (3, 3, 4, ["XA", "XB"])
+    assert [(s.before.disallowed, s.after.disallowed) for s in event.sales if s.before and s.after] == [(D(600), D(0))]
 
     then = await stage.get(f"H1/ledger?known_at={NOW.isoformat().replace('+00:00', 'Z')}")
     assert then["version"] == 4
@@ -132,6 +141,58 @@ async def test_shares_given_away_are_told_and_the_account_agrees_again(stage: St
     assert (refused.status_code, refused.json()["code"]) == (409, "oversold_lot")
     unknown = await stage.http.post(path.replace("L1", "L9"), json=left)
     assert (unknown.status_code, unknown.json()["code"]) == (409, "unknown_lot")
+
+
+DONATED = {"day": day(1).isoformat(), "quantity": "30", "why": "gift", "fmv": "1800", "donee": "public_charity"}
+OWN_RETURN = {"taxpayers": ["T1"], "filing_status": "single", "years": {"2025": {"charity": {"agi": "100000"}}}}
+
+
+async def test_a_donation_that_is_told_enters_the_tax_year(stage: Stage) -> None:
+    await stage.say(market(), account(lots=[OLD]), account(lots=[replace(OLD, quantity=D(70))], version=2, business_date=day(2)))
+    path = "/v1/households/H1/accounts/A1/lots/L1/departures"
+    assert (await stage.http.post(path, json={**DONATED, "why": "transfer"})).status_code == 422
+    assert (await stage.http.post(path, json=DONATED)).status_code == 201
+    year = await posted(stage, "H1/tax-years/2025", {"returns": [OWN_RETURN]})
+    (report,) = year["returns"]
+    (given,) = report["charity"]["lots"]
+    assert [given[name] for name in ("quantity", "basis", "value", "term", "donee")] == ["30", "1500.00", "1800", "long", "public_charity"]
+    assert D(report["charity"]["deducted"]["deduction"]) == 1800
+
+
+async def test_what_was_told_is_an_event_and_is_taken_again_after_a_restore(stage: Stage) -> None:
+    await stage.say(market(), account(lots=[OLD, replace(RECENT, cost_basis=None)]))
+    backup = await facts_of(stage)
+    lots = "/v1/households/H1/accounts/A1/lots"
+    assert (
+        await stage.http.put(f"{lots}/L2/origin", json={"how": "inheritance", "died_on": "2024-11-01", "fmv": "900"})
+    ).status_code == 200
+    assert (await stage.http.post(f"{lots}/L1/departures", json=DONATED)).status_code == 201
+    assert (await stage.http.post(f"{lots}/L1/departures", json=DONATED)).status_code == 201, "the same again is told once"
+    told = await facts_of(stage)
+    assert told != backup
+
+    events = [from_record(record.key, record.value, record.headers) for record in stage.bus.log(LEDGERS)]
+    said = [event for event in events if event.type == "pma.lot.told"]
+    assert len(said) == 2
+    adoption = LedgersSaid()
+    async with stage.service.unit("background", "restored") as unit:
+        await store.Households().save(unit.connection, [store.Changed(backup, day(0), frozenset({"A1"}))])
+        for event in [*said, *reversed(said)]:
+            await adoption.adopt(unit.connection, event, payload_of(event, LotTold))
+        assert await adoption.finish(unit) == []
+    assert await facts_of(stage) == told
+    async with stage.service.unit("background", "restored without its account") as unit:
+        await store.Households().save(unit.connection, [store.Changed(HouseholdLedger("H1"), day(0), frozenset())])
+        assert [text.partition(":")[0] for text in await adoption.finish(unit)] == [
+            "tell again of lot L2 of account A1",
+            "tell again of lot L1 of account A1",
+        ]
+
+
+async def facts_of(stage: Stage) -> HouseholdLedger:
+    facts = await store.load_facts(stage.service.pool, "H1")
+    assert facts is not None
+    return facts
 
 
 async def test_another_identity_group_holds_from_its_snapshot_on(stage: Stage) -> None:

@@ -15,10 +15,10 @@ from msgspec.structs import replace
 from libs.common.bus.memory import MemoryBus
 from libs.common.clock import ManualClock
 from libs.common.db import transaction
-from libs.common.events import from_record, make_event, payload_of, to_record
+from libs.common.events import EVENT_TYPES, from_record, make_event, payload_of, to_record
 from libs.common.outbox import SEQUENCE_HEADER
 from libs.common.schemas.account import AccountChanged, AccountMoved
-from libs.common.schemas.ledger import LedgerUpdated
+from libs.common.schemas.ledger import LedgerRestated, LedgerUpdated, LotTold
 from libs.common.schemas.market import CorporateAction, MarketPublished, RiskModel, RunAccount, RunOpened, SecurityColumns
 from libs.common.schemas.order import TradeBooked
 from libs.common.service import Service
@@ -80,9 +80,14 @@ class Stage:
         """The household's ledgers said so far, in their order."""
         events = [from_record(record.key, record.value, record.headers) for record in self.bus.log(LEDGERS)]
         assert len({event.id for event in events}) == len(events)
-        said = [payload_of(event, LedgerUpdated) for event in events]
-        assert [event.partitionkey for event in events] == [ledger.household_id for ledger in said]
-        return [ledger for ledger in said if ledger.household_id == household_id]
+        said: list[LedgerUpdated | LedgerRestated | LotTold] = [payload_of(event, EVENT_TYPES[event.type].payload) for event in events]
+        assert [event.partitionkey for event in events] == [each.household_id for each in said]
+        return [each for each in said if isinstance(each, LedgerUpdated) and each.household_id == household_id]
+
+    def restated(self) -> list[LedgerRestated]:
+        """What was said otherwise of the past, so far."""
+        events = [from_record(record.key, record.value, record.headers) for record in self.bus.log(LEDGERS)]
+        return [payload_of(event, LedgerRestated) for event in events if event.type == "pma.ledger.restated"]
 
     def answers(self, household_id: str) -> list[LedgerUpdated]:
         """Those of them that answer a run."""

@@ -1,7 +1,7 @@
 """pma.ledgers.v1: a household's tax lots, wash-sale windows and gains, decided by wash_sale."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -133,3 +133,75 @@ class LedgerUpdated(Struct, frozen=True):
     taxpayers: list[TaxpayerYear]
     account_years: list[AccountYear]
     sales: list[RealisedSale]
+
+
+class RestatedSale(Struct, frozen=True):
+    """A past sale of one lot as it was said and as it is said now; None where it was not known, or is no more (a bust)."""
+
+    before: RealisedSale | None
+    after: RealisedSale | None
+
+
+class RestatedLot(Struct, frozen=True):
+    """A lot that is held as before and whose basis (dollars, None unknown) or effective date of acquisition is another now."""
+
+    account_id: str
+    security_id: str
+    lot_id: str
+    basis_before: Decimal | None
+    basis: Decimal | None
+    held_since_before: date | None
+    held_since: date | None
+
+
+class LedgerRestated(Struct, frozen=True):
+    """pma.ledger.restated: a later fact changed what had been said of past sales, windows or lots.  It comes with the `to_version` ledger.
+
+    `windows_closed` and `windows_opened` are windows of days that had passed.  A proposal that pins a ledger version from `first_version`
+    to `from_version` and trades one of `securities` was decided on other facts.
+    """
+
+    household_id: str
+    first_version: int
+    from_version: int
+    to_version: int
+    as_of: date
+    sales: list[RestatedSale]
+    lots: list[RestatedLot]
+    windows_closed: list[Window]
+    windows_opened: list[Window]
+    securities: list[str]
+
+
+class ToldOrigin(Struct, frozen=True):
+    """How a lot came, its basis (dollars of the whole lot) and dates; a gift that had lost value has a second basis and date for a loss."""
+
+    how: Literal["purchase", "gift", "inheritance", "spouse"]
+    acquired: date
+    cost: Decimal | None
+    held_since: date | None
+    loss_cost: Decimal | None = None
+    loss_since: date | None = None
+
+
+class ToldDeparture(Struct, frozen=True):
+    """Shares (of `day`) that left without a trade; `value` in dollars and `donee` of a gift to a public charity."""
+
+    security_id: str
+    quantity: Decimal
+    day: date
+    why: Literal["gift", "transfer"]
+    value: Decimal | None = None
+    donee: Literal["public_charity"] | None = None
+
+
+class LotTold(Struct, frozen=True):
+    """pma.lot.told: what a person told of a lot, its origin or that shares of it left.  wash_sale itself reads it after a restore."""
+
+    household_id: str
+    account_id: str
+    lot_id: str
+    actor: str
+    told_at: datetime
+    origin: ToldOrigin | None = None
+    departure: ToldDeparture | None = None

@@ -57,7 +57,10 @@ class ModelWeights:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """split: `value` new shares for one old.  dividend: `value` dollars a share.  Effective from the open of `ex_date`."""
+    """split: `value` new shares for one old, a stock dividend of the same security included.  dividend: `value` dollars a share.
+
+    Effective from the open of `ex_date`.
+    """
 
     security_id: str
     ex_date: date

@@ -19,7 +19,7 @@ from services.wash_sale.core.matching import WASH_WINDOW, Loss, Purchase, SoldSh
 from services.wash_sale.core.policy import Policy
 from services.wash_sale.core.sale_rows import Gift, SaleRow
 from services.wash_sale.core.tax_events import TaxAccount
-from services.wash_sale.core.undo_log import UndoLog, nothing
+from services.wash_sale.core.undo_log import UndoLog
 
 Layers = tuple[Layer, ...]
 MANY_DEAD = 16
@@ -31,14 +31,6 @@ class LotKey(NamedTuple):
     account_id: str
     security_id: str
     lot_id: str
-
-
-class Touched(NamedTuple):
-    """What changed in the books since a mark: lots and rows with what they were at the mark, and how many rows were added."""
-
-    lots: Mapping[LotKey, Layers | None]
-    rows: Mapping[int, SaleRow]
-    rows_added: int
 
 
 class Position:
@@ -67,24 +59,9 @@ class Book:
         self._losses: dict[str, list[int]] = {}
         self._sold: dict[str, list[SoldShares]] = {}
         self._moved: dict[str, tuple[LotKey, ...]] = {}
+        self._predecessors: dict[str, tuple[str, ...]] = {}
         self._number = 0
         self.undo = UndoLog()
-
-    def touched_since(self, mark: int) -> Touched:
-        """Read from the undo log: a lot's change is followed, going back, by the note of its key."""
-        rows: dict[int, SaleRow] = {}
-        lots: dict[LotKey, Layers | None] = {}
-        added, latest = 0, None
-        for change in self.undo.since(mark):
-            if change.undo is nothing:
-                lots[change.target] = latest
-            elif change.target is self.rows and change.key is None:
-                added += 1
-            elif change.target is self.rows:
-                rows[change.key] = change.old
-            latest = change.old
-        base = len(self.rows) - added
-        return Touched(lots, {index: row for index, row in rows.items() if index < base}, added)
 
     def lot(self, key: LotKey) -> Layers | None:
         """A lot's layers: empty where it is sold, None where it was never there."""
@@ -97,7 +74,7 @@ class Book:
         if position is None:
             position = self.positions[key.account_id, key.security_id] = Position()
         before = position.lots.get(key.lot_id)
-        self.undo.note(key)  # so that `touched_since` finds it
+        self.undo.note(key)  # so that `touched_since` of book_changes.py finds it
         self.undo.set(position.lots, key.lot_id, tuple(layers))
         if layers and not before:
             self._number += 1
@@ -126,6 +103,11 @@ class Book:
         if to not in self._moved.get(purchase_id, ()):
             self.undo.set(self._moved, purchase_id, (*self._moved.get(purchase_id, ()), to))
 
+    def note_successor(self, security_id: str, successor: str) -> None:
+        """Shares of a security became shares of another in a reorganization."""
+        if security_id not in self._predecessors.get(successor, ()):
+            self.undo.set(self._predecessors, successor, (*self._predecessors.get(successor, ()), security_id))
+
     def buy(self, key: LotKey, purchase_id: str, day: date, settled: bool) -> None:
         """An acquisition: it replaces the open losses of the 30 days before, first loss first (section 1.4)."""
         self._number += 1
@@ -152,16 +134,38 @@ class Book:
             yield from (each for each in purchases[start:] if each.day <= as_of and self._has_free_shares(each))
 
     def recent_purchases(self, security_id: str, day: date) -> list[Purchase]:
-        """Purchases of identical securities in the 30 days before, by date; those without free shares drop out for good."""
+        """Purchases of identical securities in the 30 days before, by date; those without free shares drop out for good.
+
+        A purchase of what a reorganization turned into such a security is one of them: it was bought in the window and is held as
+        the stock that is sold (sections 1.1, 1.5); the reorganization itself is no acquisition (1.7).
+        """
+        identical = self.identity.identical_to(security_id, day)
         found: list[Purchase] = []
-        for identical in self.identity.identical_to(security_id, day):
-            purchases = self._purchases.get(identical, [])
-            start = bisect_left(purchases, day - WASH_WINDOW, key=_day_of)
-            recent = [purchase for purchase in purchases[start:] if self._has_free_shares(purchase)]
-            if len(purchases) - len(recent) > MANY_DEAD and len(recent) * 2 < len(purchases):
-                self.undo.set(self._purchases, identical, list(recent))
-            found += recent
+        for name in identical:
+            found += self._recent(name, day)
+        for name in self._became(identical) if self._predecessors else ():
+            bought = self._recent(name, day)
+            found += (each for each in bought if self._sold.get(each.purchase_id) or not self.held_as(each).isdisjoint(identical))
         return sorted(found, key=_place_of) if len(found) > 1 else found
+
+    def _recent(self, security_id: str, day: date) -> list[Purchase]:
+        purchases = self._purchases.get(security_id, [])
+        start = bisect_left(purchases, day - WASH_WINDOW, key=_day_of)
+        recent = [purchase for purchase in purchases[start:] if self._has_free_shares(purchase)]
+        if len(purchases) - len(recent) > MANY_DEAD and len(recent) * 2 < len(purchases):
+            self.undo.set(self._purchases, security_id, list(recent))
+        return recent
+
+    def _became(self, identical: Sequence[str]) -> list[str]:
+        """The other securities whose shares became some of these, one reorganization after another."""
+        found = list(identical)
+        for name in found:
+            found += [each for each in self._predecessors.get(name, ()) if each not in found]
+        return found[len(identical) :]
+
+    def held_as(self, purchase: Purchase) -> set[str]:
+        """The securities that a purchase's free shares are now: others than were bought, after a reorganization."""
+        return {home.security_id for home in self.homes(purchase) if self._is_free(purchase, home)}
 
     def open_losses(self, security_id: str, day: date) -> list[int]:
         """Losses of identical securities in the 30 days before that are not denied in full, by number; the others drop out for good."""
@@ -180,11 +184,18 @@ class Book:
         moved = self._moved.get(purchase.purchase_id)
         return (home,) if moved is None else (home, *(to for to in moved if to != home))
 
+    def _homes_as(self, purchase: Purchase, loss: Loss) -> Sequence[LotKey]:
+        """Where shares of a purchase may replace a loss: bought as a predecessor, only where they are what is sold."""
+        homes = self.homes(purchase)
+        if not self._predecessors or purchase.security_id in (identical := self.identity.identical_to(loss.security_id, loss.sold)):
+            return homes
+        return [home for home in homes if home.security_id in identical]
+
     def _has_free_shares(self, purchase: Purchase) -> bool:
-        purchase_id = purchase.purchase_id
-        return bool(self._sold.get(purchase_id)) or any(
-            layer.purchase_id == purchase_id and not layer.replaces for home in self.homes(purchase) for layer in self.lot(home) or ()
-        )
+        return bool(self._sold.get(purchase.purchase_id)) or any(self._is_free(purchase, home) for home in self.homes(purchase))
+
+    def _is_free(self, purchase: Purchase, home: LotKey) -> bool:
+        return any(layer.purchase_id == purchase.purchase_id and not layer.replaces for layer in self.lot(home) or ())
 
     def _wash(self, number: int, purchase: Purchase) -> None:
         loss = self.losses[number]
@@ -192,7 +203,7 @@ class Book:
             return
         if self._sold.get(purchase.purchase_id):
             loss = self._wash_by_sold(number, purchase)
-        for home in self.homes(purchase):
+        for home in self._homes_as(purchase, loss):
             layers = self.lot(home)
             if not layers or loss.over:
                 continue
@@ -238,11 +249,21 @@ class Book:
         self.undo.replace(self.rows, index, replace(row, disallowed=row.disallowed + wash.disallowed, permanently_disallowed=gone))
 
     def scale_losses(self, security_id: str, account_id: str | None, new: Decimal, old: Decimal) -> None:
-        """Loss shares count in new shares after a split (section 8, split between sale and repurchase)."""
+        """Loss shares, and sold ones that may replace, count in new shares after a split (section 8, split between sale and repurchase)."""
         for number in self._losses.get(security_id, ()):
             loss = self.losses[number]
             if account_id in (None, loss.account_id) and not loss.over:
                 self.undo.replace(self.losses, number, replace(loss, quantity=loss.quantity * new / old))
+        self.scale_sold(security_id, account_id, new, old)
+
+    def scale_sold(self, security_id: str, account_id: str | None, new: Decimal, old: Decimal) -> None:
+        """Sold shares that may replace a loss, in new shares: of the security, and of those that became it."""
+        if not self._sold:
+            return
+        bought = (each for name in (security_id, *self._became((security_id,))) for each in self._purchases.get(name, ()))
+        for purchase_id in {each.purchase_id for each in bought if account_id in (None, each.account_id)}:
+            if sold := self._sold.get(purchase_id):
+                self.undo.set(self._sold, purchase_id, [each._replace(quantity=each.quantity * new / old) for each in sold])
 
     def layers(self) -> Iterator[Layer]:
         """Everything that is held."""

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from typing import NamedTuple
 
 from msgspec import Struct
 
-from services.wash_sale.core.book import Book, LotKey, Touched
+from services.wash_sale.core.book import Book, Layers, LotKey
 from services.wash_sale.core.lots import Layer
 from services.wash_sale.core.sale_rows import SaleRow
+from services.wash_sale.core.undo_log import nothing
 
 
 class Change(Struct, frozen=True):
@@ -37,6 +39,14 @@ class Decided(Struct, frozen=True):
     securities: frozenset[str]
 
 
+class Touched(NamedTuple):
+    """What changed in the books since a mark: lots and rows with what they were at the mark, and how many rows were added."""
+
+    lots: Mapping[LotKey, Layers | None]
+    rows: Mapping[int, SaleRow]
+    rows_added: int
+
+
 class Before(Struct, frozen=True):
     """The books as they stand, as far as going back to a mark will touch them: lots, old rows by number, and the rows since."""
 
@@ -47,14 +57,14 @@ class Before(Struct, frozen=True):
 
 def before_going_back(book: Book, mark: int | None) -> Before:
     """Keep what is to be compared; `mark` None: everything."""
-    touched = _touched(book, mark)
+    touched = touched_since(book, mark)
     base = len(book.rows) - touched.rows_added
     return Before({key: book.lot(key) for key in touched.lots}, {index: book.rows[index] for index in touched.rows}, book.rows[base:])
 
 
 def changes_since(before: Before, book: Book, mark: int | None, since: date, known_at: datetime) -> Changes:
     """Compare what was kept with the books now, which went back to the mark and on again."""
-    touched = _touched(book, mark)
+    touched = touched_since(book, mark)
     base = len(book.rows) - touched.rows_added
     sales = []
     for index in sorted(before.old_rows.keys() | touched.rows.keys()):
@@ -71,11 +81,24 @@ def changes_since(before: Before, book: Book, mark: int | None, since: date, kno
     return Changes(since, known_at, sales, changed, securities)
 
 
-def _touched(book: Book, mark: int | None) -> Touched:
-    if mark is not None:
-        return book.touched_since(mark)
-    every = (LotKey(*place, lot_id) for place, position in book.positions.items() for lot_id in position.lots)
-    return Touched(dict.fromkeys(every), {}, len(book.rows))
+def touched_since(book: Book, mark: int | None) -> Touched:
+    """Read from the undo log: a lot's change is followed, going back, by the note of its key.  `mark` None: everything."""
+    if mark is None:
+        every = (LotKey(*place, lot_id) for place, position in book.positions.items() for lot_id in position.lots)
+        return Touched(dict.fromkeys(every), {}, len(book.rows))
+    rows: dict[int, SaleRow] = {}
+    lots: dict[LotKey, Layers | None] = {}
+    added, latest = 0, None
+    for change in book.undo.since(mark):
+        if change.undo is nothing:
+            lots[change.target] = latest
+        elif change.target is book.rows and change.key is None:
+            added += 1
+        elif change.target is book.rows:
+            rows[change.key] = change.old
+        latest = change.old
+    base = len(book.rows) - added
+    return Touched(lots, {index: row for index, row in rows.items() if index < base}, added)
 
 
 def _numbered(rows: Iterable[SaleRow]) -> dict[tuple[str, str, str, int], SaleRow]:

@@ -109,7 +109,8 @@ def _left(account: AccountFacts, gone: Departure, securities: SecurityFacts) -> 
     """Shares that left, by the lot's present name and in today's shares; what they could still replace left with them."""
     quantity = gone.quantity * securities.split_factor(gone.security_id, gone.day)
     lots = (LotPart(account.lot_named(gone.lot_id), quantity),)
-    return GiftOut(f"left/{gone.lot_id}/{gone.day.isoformat()}", gone.day, account.account_id, gone.security_id, quantity, lots)
+    name = f"left/{gone.lot_id}/{gone.day.isoformat()}"
+    return GiftOut(name, gone.day, account.account_id, gone.security_id, quantity, lots, gone.value, gone.donee)
 
 
 def starting_layer(account: AccountFacts, lot: StartingLot, securities: SecurityFacts) -> Layer:

@@ -38,7 +38,7 @@ class StartingLot(Struct, frozen=True, gc=False):
 class Departure(Struct, frozen=True):
     """Shares that left the account without a trade, as a person told (`told_by`, from `told_at` on): given away, or moved elsewhere.
 
-    `quantity` in the shares of `day`.
+    `quantity` in the shares of `day`.  `value` in dollars and `donee`: a gift to a public charity.
     """
 
     lot_id: str
@@ -48,6 +48,8 @@ class Departure(Struct, frozen=True):
     why: Literal["gift", "transfer"]
     told_by: str
     told_at: datetime
+    value: Decimal | None = None
+    donee: Literal["public_charity"] | None = None
 
 
 class ReportedBasis(Struct, frozen=True, array_like=True, gc=False):

@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from services.wash_sale.core.book import Book
-from services.wash_sale.core.matching import WASH_WINDOW
+from services.wash_sale.core.matching import WASH_WINDOW, Purchase
 
 NEXT_DAY = timedelta(days=1)
 
@@ -44,7 +44,7 @@ def open_windows(book: Book, as_of: date) -> list[OpenWindow]:
         found.add(
             OpenWindow(
                 "loss_sales",
-                book.identity.identical_to(purchase.security_id, as_of),
+                _identical_now(book, purchase, as_of),
                 purchase.day,
                 purchase.day + WASH_WINDOW,
                 purchase.account_id,
@@ -52,6 +52,12 @@ def open_windows(book: Book, as_of: date) -> list[OpenWindow]:
             )
         )
     return sorted(found, key=lambda window: (window.blocks, window.opened, window.account_id, window.cause))
+
+
+def _identical_now(book: Book, purchase: Purchase, as_of: date) -> tuple[str, ...]:
+    """What a purchase's shares are identical to: after a reorganization they are another security than was bought."""
+    names = book.held_as(purchase) or {purchase.security_id}
+    return tuple(sorted({each for name in names for each in book.identity.identical_to(name, as_of)}))
 
 
 def first_free_day(days: Iterable[date]) -> date | None:

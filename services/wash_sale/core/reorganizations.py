@@ -102,6 +102,12 @@ def exchange(book: Book, event: Exchange) -> Refusal | None:
             book.add(successor, after)
             for purchase_id in sorted({layer.purchase_id for layer in after}):
                 book.note_moved(purchase_id, successor)
+    if book.policy.split_counting == "adjusted":
+        if event.new_security in book.identity.identical_to(event.security_id, event.day):
+            book.scale_losses(event.security_id, event.account_id, event.new, event.old)  # as after a split
+        else:
+            book.scale_sold(event.security_id, event.account_id, event.new, event.old)
+    book.note_successor(event.security_id, event.new_security)
     return None
 
 

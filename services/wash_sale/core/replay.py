@@ -16,7 +16,7 @@ from services.wash_sale.core.lots import Layer, divide
 from services.wash_sale.core.matching import Loss, Wash
 from services.wash_sale.core.policy import DEFAULT_POLICY
 from services.wash_sale.core.refusals import Refusal, RefusalCode
-from services.wash_sale.core.sale_rows import SaleRow
+from services.wash_sale.core.sale_rows import Gift, SaleRow
 from services.wash_sale.core.securities import SecurityFacts
 from services.wash_sale.core.tax_events import LotIn, TaxAccount, TaxEvent
 
@@ -27,12 +27,13 @@ LotKey = tuple[str, str]
 
 @dataclass(frozen=True)
 class GroupBook:
-    """What follows: layers by account and lot, sale rows, what was washed, and the losses that are not washed in full."""
+    """What follows: layers by account and lot, sale rows, what was washed, losses that are not washed in full, and what was given away."""
 
     layers: Mapping[LotKey, Sequence[Layer]]
     rows: Sequence[SaleRow]
     washes: Sequence[Wash]
     open_losses: Sequence[Loss]
+    gifts: Sequence[Gift] = ()
 
 
 def replay(facts: GroupFacts, accounts: Mapping[str, AccountFacts], securities: SecurityFacts) -> GroupBook | Refusal:
@@ -44,7 +45,12 @@ def replay(facts: GroupFacts, accounts: Mapping[str, AccountFacts], securities: 
         (account_id, lot_id): found for (account_id, _), position in book.positions.items() for lot_id, found in position.lots.items()
     }
     rows = _in_the_days_shares(book.rows, facts, securities) if securities.splits else book.rows
-    return GroupBook(layers, rows, book.washes, [loss for loss in book.losses if not loss.over])
+    return GroupBook(layers, rows, book.washes, [loss for loss in book.losses if not loss.over], _gifts(book, securities))
+
+
+def _gifts(book: Book, securities: SecurityFacts) -> list[Gift]:
+    """What was given away, in the shares of its day."""
+    return [replace(gift, quantity=gift.quantity / securities.split_factor(gift.security_id, gift.day)) for gift in book.gifts]
 
 
 def book_of(

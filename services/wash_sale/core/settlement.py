@@ -16,7 +16,7 @@ def identification_deadline(traded: date, settles: date | None) -> date:
 def _after_business_days(day: date, days: int) -> date:
     while days:
         day += ONE_DAY
-        if day.weekday() < 5 and day not in market_holidays(day.year):
+        if day.weekday() < 5 and day not in market_holidays(day.year) and day not in bank_holidays(day.year):
             days -= 1
     return day
 
@@ -36,6 +36,14 @@ def market_holidays(year: int) -> frozenset[date]:
         _fourth_thursday(year),
     ]
     return frozenset([*observed, *moving])
+
+
+def bank_holidays(year: int) -> frozenset[date]:
+    """Columbus Day and Veterans Day: exchanges trade, but banks are closed and nothing settles (NASD Notices to Members 88-82, 95-77
+    and 99-83).  A Saturday's holiday closes no bank on the Friday, a Sunday's the Monday (Federal Reserve's holiday schedule).
+    """
+    veterans = date(year, 11, 11)
+    return frozenset([_nth_monday(year, 10, 2), veterans + ONE_DAY if veterans.weekday() == 6 else veterans])
 
 
 def _nth_monday(year: int, month: int, nth: int) -> date:

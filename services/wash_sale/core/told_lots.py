@@ -11,12 +11,26 @@ from decimal import Decimal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from libs.common.schemas.ledger import LotTold
 from services.wash_sale.core.books import group_book, shares_held
 from services.wash_sale.core.household import AccountFacts, Departure, HouseholdLedger
 from services.wash_sale.core.lots import How
 from services.wash_sale.core.received import gift_basis
 from services.wash_sale.core.refusals import Refusal, RefusalCode
 from services.wash_sale.core.securities import SecurityFacts
+
+
+def take_told(ledger: HouseholdLedger, told: LotTold, securities: SecurityFacts) -> HouseholdLedger | Refusal:
+    """The facts with what was told; the same told again changes nothing."""
+    account_id, lot_id = told.account_id, told.lot_id
+    if told.origin is not None:
+        o = told.origin
+        lot = ToldLot(account_id, lot_id, o.how, o.acquired, o.cost, o.held_since, o.loss_cost, o.loss_since)
+        return tell_lot(ledger, lot, told.actor, told.told_at, securities)
+    assert told.departure is not None, "an origin or a departure is told"
+    d = told.departure
+    gone = Departure(lot_id, d.security_id, d.quantity, d.day, d.why, told.actor, told.told_at, d.value, d.donee)
+    return tell_departure(ledger, account_id, gone, securities)
 
 
 class ToldLot(Struct, frozen=True):
@@ -81,15 +95,22 @@ def tell_lot(ledger: HouseholdLedger, told: ToldLot, by: str, known_at: datetime
 
 
 def tell_departure(ledger: HouseholdLedger, account_id: str, gone: Departure, securities: SecurityFacts) -> HouseholdLedger | Refusal:
-    """The facts with shares that left without a trade; the same told again changes nothing, a refusal where they were not held."""
+    """The facts with shares that left without a trade; the same told again changes nothing but a gift's value and donee.
+
+    A refusal where they were not held.
+    """
     account = ledger.accounts.get(account_id)
     if account is None:
         return Refusal(RefusalCode.UNKNOWN_ACCOUNT, account_id, "told departure", gone.lot_id, field="account_id")
-    same = (gone.lot_id, gone.day, gone.quantity, gone.why)
-    if any((told.lot_id, told.day, told.quantity, told.why) == same for told in account.departures):
+    others = [told for told in account.departures if _left(told) != _left(gone)]
+    if any((told.value, told.donee) == (gone.value, gone.donee) for told in account.departures if told not in others):
         return ledger
-    changed = ledger.with_account(replace(account, departures=[*account.departures, gone]))
+    changed = ledger.with_account(replace(account, departures=[*others, gone]))
     return _fitting(changed, securities, gone.security_id, gone.lot_id, "quantity")
+
+
+def _left(gone: Departure) -> tuple[str, date, Decimal, str]:
+    return (gone.lot_id, gone.day, gone.quantity, gone.why)
 
 
 def security_of_lot(ledger: HouseholdLedger, account_id: str, lot_id: str, securities: SecurityFacts) -> str | None:

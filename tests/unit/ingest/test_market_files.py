@@ -88,6 +88,12 @@ def test_the_optional_files_may_be_missing(directory: Path) -> None:
     assert market.capitalisation is None
 
 
+def test_a_stock_dividend_is_a_split(directory: Path) -> None:
+    path = directory / "corporate_actions.csv"
+    path.write_text(path.read_text().replace("split,2", "stock_dividend,0.05"))
+    assert read_market_directory(directory).actions[0] == Action("ALFA", date(2024, 6, 24), "split", Decimal("1.05"))
+
+
 def test_dividends_of_one_day_add_up(directory: Path) -> None:
     with (directory / "corporate_actions.csv").open("a", newline="") as file:
         csv.writer(file).writerow(["BETA", "2024-06-20", "dividend", "1"])
@@ -131,7 +137,10 @@ def put(old: str, new: str) -> Edit:
         pytest.param("models/core.csv", put("0.6", "-0.6"), 2, "weight_frac", "negative", id="weight negative"),
         pytest.param("models/core.csv", put("ALFA", "GAMMA"), 2, "security_id", "not in the security master", id="model of unknown"),
         pytest.param("models/core.csv", put("ALFA", "BETA"), 3, "security_id", "twice", id="model twice"),
-        pytest.param("corporate_actions.csv", put("split", "merger"), 2, "kind", "not known", id="action kind"),
+        pytest.param("corporate_actions.csv", put("split", "demerger"), 2, "kind", "not known", id="action kind"),
+        pytest.param("corporate_actions.csv", put("split", "merger"), 2, "kind", "merger is not followed", id="a merger"),
+        pytest.param("corporate_actions.csv", put("split", "cash_in_lieu"), 2, "kind", "cash_in_lieu is not followed", id="cash in lieu"),
+        pytest.param("corporate_actions.csv", put("split,2", "stock_dividend,-0.5"), 2, "value", "not positive", id="dividend of minus"),
         pytest.param("corporate_actions.csv", put("split,2", "split,0"), 2, "value", "not positive", id="split of zero"),
         pytest.param("corporate_actions.csv", put("ALFA", "GAMMA"), 2, "security_id", "not in the security master", id="action of unknown"),
         pytest.param("corporate_actions.csv", put("2024-06-24", "2024-13-01"), 2, "ex_date", "not a date", id="no such month"),

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from tests.unit.wash_sale.own_cases import HELD, L1, S1, Row, after, buy, case, lot, sale, sell, tacked, tx, wash
+from tests.unit.wash_sale.own_cases import BOUGHT, HELD, IRA, L1, S1, T1, Row, after, buy, case, lot, sale, sell, tacked, tx, wash
 
 CORPORATE_ACTIONS = [
     case(
@@ -475,4 +475,157 @@ CHOICES = [
     ),
 ]
 
-OF_ACTIONS: list[Row] = [*CORPORATE_ACTIONS, *GIFTS, *YEAR_END, *PARTS_AND_CHAINS, *CHOICES]
+HALF = tx("merger", after(-5), new_security="NEW", ratio="0.5")
+EARLY = buy("R", after(-10), 40, 1640)
+NEW_BOUGHT = buy("N", after(6), 20, 1700, security="NEW")
+
+LINEAGE = [
+    case(
+        "1.1 and 1.5 bought as the predecessor in the window, held as the successor that is sold at a loss",
+        [L1, EARLY, HALF, sell("S1", after(0), 4000, {"L1": 50}, security="NEW")],
+        [sale("S1", "L1", -1000, 400)],
+        [lot("R", 20, 2040, security="NEW", hp_date=tacked(-10))],
+        [wash("L1", "R", 20, 400)],
+    ),
+    case(
+        "1.1 two mergers one after the other",
+        [
+            L1,
+            EARLY,
+            HALF,
+            tx("merger", after(-2), security="NEW", new_security="LAST", ratio="3"),
+            sell("S1", after(0), 4000, {"L1": 150}, security="LAST"),
+        ],
+        [sale("S1", "L1", -1000, 400)],
+        [lot("R", 60, 2040, security="LAST")],
+        [wash("L1", "R", 60, 400)],
+    ),
+    case(
+        "1.1 and 4.5 a merger with cash between: the basis falls by the cash, the purchase is still one of the window",
+        [
+            L1,
+            EARLY,
+            tx("merger", after(-5), new_security="NEW", ratio="1", cash_per_share="5", new_price="25"),
+            sell("S1", after(0), 2500, {"L1": 100}, security="NEW"),
+        ],
+        [sale("S1", "L1", -2000, 800)],
+        [lot("R", 40, 2240, security="NEW", hp_date=tacked(-10))],
+        [wash("L1", "R", 40, 800)],
+    ),
+    case(
+        "1.12 the IRA bought the predecessor",
+        [L1, {**EARLY, "account": "IRA"}, HALF, sell("S1", after(0), 4000, {"L1": 50}, security="NEW")],
+        [sale("S1", "L1", -1000, 400, 400)],
+        [lot("R", 20, 1640, security="NEW", hp_date=after(-10))],
+        [wash("L1", "R", 20, 400, "permanent")],
+        (T1, IRA),
+    ),
+    case(
+        "1.5 bought as the predecessor and as the successor: by date",
+        [L1, buy("B", after(-12), 10, 810, security="NEW"), EARLY, HALF, sell("S1", after(0), 4000, {"L1": 50}, security="NEW")],
+        [sale("S1", "L1", -1000, 600)],
+        [lot("B", 10, 1010, security="NEW"), lot("R", 20, 2040, security="NEW")],
+        [wash("L1", "B", 10, 200), wash("L1", "R", 20, 400)],
+    ),
+    case(
+        "1.6 bought as the predecessor, it has replaced a loss before the merger",
+        [
+            L1,
+            EARLY,
+            sell("S0", after(-8), 800, {"L1": 20}),
+            HALF,
+            sell("S1", after(0), 3200, {"L1": 40}, security="NEW"),
+        ],
+        [sale("S0", "L1", -200, 200), sale("S1", "L1", -800, 200)],
+        [
+            lot("R", 10, 1020, security="NEW", hp_date=tacked(-10, HELD - timedelta(8))),
+            lot("R", 10, 1020, security="NEW", hp_date=tacked(-10)),
+        ],
+        [wash("L1", "R", 20, 200), wash("L1", "R", 10, 200)],
+    ),
+    case(
+        "8 sold before the loss, under the reading that it replaces: counted in the new shares of a split",
+        [
+            L1,
+            buy("L2", after(-9), 60, 2460),
+            sell("S0", after(-5), 2700, {"L2": 60}),
+            tx("split", after(-2), ratio="2"),
+            sell("S1", after(0), 4000, {"L1": 200}),
+        ],
+        [sale("S0", "L2", -360, basis=3060), sale("S1", "L1", -1000, 600)],
+        [],
+        [wash("L1", "L2", 120, 600)],
+        policy={"sold_replacement": "counts"},
+    ),
+    case(
+        "8 sold before a merger, under the reading that it replaces: counted in shares of the successor",
+        [
+            L1,
+            buy("L2", after(-9), 60, 2460),
+            sell("S0", after(-7), 2700, {"L2": 60}),
+            HALF,
+            sell("S1", after(0), 4000, {"L1": 50}, security="NEW"),
+        ],
+        [sale("S0", "L2", -360, basis=3060), sale("S1", "L1", -1000, 600)],
+        [],
+        [wash("L1", "L2", 30, 600)],
+        policy={"sold_replacement": "counts"},
+    ),
+    case(
+        "1.1 bought as the predecessor 31 days before the sale",
+        [L1, buy("R", after(-31), 40, 1640), HALF, sell("S1", after(0), 4000, {"L1": 50}, security="NEW")],
+        [sale("S1", "L1", -1000)],
+        [lot("R", 20, 1640, security="NEW", hp_date=after(-31))],
+        [],
+    ),
+    case(
+        "1.7 the merger itself is no acquisition: old shares of another lot replace nothing",
+        [L1, buy("L0", "2024-11-01", 40, 2000), HALF, sell("S1", after(0), 4000, {"L1": 50}, security="NEW")],
+        [sale("S1", "L1", -1000)],
+        [lot("L0", 20, 2000, security="NEW", hp_date="2024-11-01")],
+        [],
+    ),
+    case(
+        "1.13 a loss in the predecessor and a purchase of the successor: identical where the table says so, counted in new shares",
+        [L1, S1, buy("L0", after(1), 1, 40), tx("merger", after(3), new_security="NEW", ratio="0.5"), NEW_BOUGHT],
+        [sale("S1", "L1", -1000, 410)],
+        [lot("L0", "0.5", 50, security="NEW"), lot("N", 20, 2100, security="NEW", hp_date=tacked(6))],
+        [wash("L1", "L0", 1, 10), wash("L1", "N", 20, 400)],
+        identity_groups=[{"group": "G", "securities": ["XYZ", "NEW"], "since": "2020-01-01"}],
+    ),
+    case(
+        "1.13 the same where no table says so: another issuer's stock",
+        [L1, S1, buy("L0", after(1), 1, 40), tx("merger", after(3), new_security="NEW", ratio="0.5"), NEW_BOUGHT],
+        [sale("S1", "L1", -1000, 10)],
+        [lot("L0", "0.5", 50, security="NEW"), lot("N", 20, 1700, security="NEW", hp_date=after(6))],
+        [wash("L1", "L0", 1, 10)],
+    ),
+    case(
+        "1.7 after a spin-off the parent's shares of a purchase still replace; those spun off were not bought",
+        [
+            L1,
+            EARLY,
+            tx("spin_off", after(-5), new_security="SPUN", new_per_old="0.5", parent_price="30", spun_price="20"),
+            sell("S1", after(0), 2750, {"L1": 100}),
+            sell("S2", after(0), 250, {"L1": 50}, security="SPUN"),
+        ],
+        [sale("S1", "L1", -1000, 400), sale("S2", "L1", -1000)],
+        [lot("R", 40, 1630, security="XYZ", hp_date=tacked(-10)), lot("R", 20, 410, security="SPUN", hp_date=after(-10))],
+        [wash("L1", "R", 40, 400)],
+    ),
+    case(
+        "1.7 a taxable exchange: what was given is sold, what was taken is an acquisition of its day",
+        [
+            buy("L1", BOUGHT.isoformat(), 100, 5000, security="NEW"),
+            buy("X", BOUGHT.isoformat(), 40, 1000),
+            sell("S1", after(0), 4000, {"L1": 100}, security="NEW"),
+            sell("SX", after(5), 1640, {"X": 40}),
+            tx("taxable_exchange_in", after(5), lot_id="E", security="NEW", quantity="40", cost="1640"),
+        ],
+        [sale("S1", "L1", -1000, 400), sale("SX", "X", 640)],
+        [lot("E", 40, 2040, security="NEW", hp_date=tacked(5))],
+        [wash("L1", "E", 40, 400)],
+    ),
+]
+
+OF_ACTIONS: list[Row] = [*CORPORATE_ACTIONS, *GIFTS, *YEAR_END, *PARTS_AND_CHAINS, *CHOICES, *LINEAGE]

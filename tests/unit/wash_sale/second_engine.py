@@ -1,7 +1,7 @@
 """A second engine for the ledger's central rules, in exact fractions: written from the rules alone and in another way, to compare with.
 
-It knows buys, sales with named lots or FIFO, splits, transfers, gifts in and inheritances, in several accounts (sections 1, 3, 4.2 and 5.1)
-with the default readings of section 8.  It rounds nothing, keeps no undo log and looks at everything each time.
+It knows buys, sales with named lots or FIFO, splits, all-stock mergers, transfers, gifts in and inheritances, in several accounts (sections
+1, 3, 4.2 and 5.1) with the default readings of section 8.  It rounds nothing, keeps no undo log and looks at everything each time.
 """
 
 from collections.abc import Iterator, Mapping
@@ -100,6 +100,15 @@ class SecondEngine:
             if loss.security == tx["security"]:
                 loss.left *= ratio
                 loss.share_loss /= ratio
+
+    def merger(self, _day: date, tx: dict[str, Any]) -> None:
+        """All stock; shares stay the shares of their purchase."""
+        ratio = Fraction(tx["ratio"])
+        for shares in self.of(tx["security"]):
+            shares.quantity *= ratio
+            shares.share_basis /= ratio
+            shares.share_loss_basis = None if shares.share_loss_basis is None else shares.share_loss_basis / ratio
+            shares.security = tx["new_security"]
 
     def transfer(self, _day: date, tx: dict[str, Any]) -> None:
         source = [each for each in self.held if (each.account, each.lot) == (tx["from_account"], tx["lot_id"])]

@@ -20,6 +20,7 @@ CENTS = Fraction(1, 10)
 """The ledger divides to the cent at each step, the second engine never: some cents may lie between them."""
 SEEDS = 8
 HISTORIES = 40
+FINE = 500
 
 
 class Writer:
@@ -29,6 +30,7 @@ class Writer:
         self.rng = rng
         self.engine = SecondEngine({each["id"]: each for each in ACCOUNTS})
         self.transactions: list[Row] = []
+        self.security = "XYZ"
         self.day = date(2023, 1, 2) + timedelta(days=rng.randrange(400))
 
     def write(self, events: int) -> list[Row]:
@@ -39,11 +41,12 @@ class Writer:
                 "buy", account=self.where(), quantity=self.some(), lot_id=f"L{len(self.transactions)}", cost=f"{self.price() * 50:.2f}"
             )
             for _ in range(self.rng.choice([1, 1, 2])):
-                self.rng.choice([self.sell_named, self.sell_named, self.sell_first, self.sell_first, self.split, self.move, self.receive])()
+                sales = [self.sell_named, self.sell_named, self.sell_first, self.sell_first]
+                self.rng.choice([*sales, self.split, self.merge, self.move, self.receive])()
         return self.transactions
 
     def put(self, action: str, **fields: Any) -> None:
-        tx = {"seq": len(self.transactions) + 1, "date": self.day.isoformat(), "action": action, "security": "XYZ", **fields}
+        tx = {"seq": len(self.transactions) + 1, "date": self.day.isoformat(), "action": action, "security": self.security, **fields}
         self.transactions.append(tx)
         self.engine.run([tx])
 
@@ -69,13 +72,17 @@ class Writer:
         if not lots:
             return
         chosen = self.rng.sample(sorted(lots), self.rng.randint(1, min(3, len(lots))))
-        parts = {lot: lots[lot] / self.rng.choice([1, 1, 2]) for lot in chosen}
+        parts = {lot: self.part(lots[lot], [1, 1, 2]) for lot in chosen}
         self.sell(where, sum(parts.values(), Fraction(0)), [{"lot_id": lot, "quantity": plain(part)} for lot, part in parts.items()])
 
     def sell_first(self) -> None:
         where, lots = self.in_account()
         if lots:
-            self.sell(where, sum(lots.values(), Fraction(0)) / self.rng.choice([1, 2, 4]), None)
+            self.sell(where, self.part(sum(lots.values(), Fraction(0)), [1, 2, 4]), None)
+
+    def part(self, quantity: Fraction, divisors: list[int]) -> Fraction:
+        """Some of the shares; all of them where they have been divided often already."""
+        return quantity / self.rng.choice(divisors) if quantity.denominator < FINE else quantity
 
     def sell(self, where: str, quantity: Fraction, lots: list[Row] | None) -> None:
         proceeds = f"{float(quantity) * self.price():.2f}"
@@ -84,6 +91,11 @@ class Writer:
     def split(self) -> None:
         if not any(tx["action"] == "split" for tx in self.transactions):
             self.put("split", account="T1", ratio=self.rng.choice(["2", "4", "0.5"]))
+
+    def merge(self) -> None:
+        if self.security == "XYZ":
+            self.put("merger", account=None, new_security="NEW", ratio=self.rng.choice(["2", "3", "4"]))
+            self.security = "NEW"
 
     def move(self) -> None:
         where, lots = self.in_account()
@@ -102,7 +114,7 @@ class Writer:
 
 
 def plain(quantity: Fraction) -> str:
-    """Shares as a plain decimal; the histories halve too seldom for more than twelve places."""
+    """Shares as a plain decimal; the histories divide too seldom for more than twelve places."""
     digits = quantity * 10**12
     assert digits.denominator == 1
     whole, rest = divmod(digits.numerator, 10**12)
@@ -125,7 +137,7 @@ def differences(one: dict[Any, list[Fraction]], other: dict[Any, list[Fraction]]
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_the_ledger_agrees_with_a_second_engine(seed: int) -> None:
     rng = random.Random(seed)
-    washed, partly, chained = 0, 0, 0
+    washed, partly, chained, merged = 0, 0, 0, 0
     for _ in range(HISTORIES):
         transactions = Writer(rng).write(rng.randint(8, 16))
         second = SecondEngine({each["id"]: each for each in ACCOUNTS})
@@ -145,6 +157,10 @@ def test_the_ledger_agrees_with_a_second_engine(seed: int) -> None:
         washed += bool(replaced)
         partly += any(0 < Fraction(row["disallowed"]) < -Fraction(row["raw_gain"]) for row in claimed)
         chained += any(wash["loss_lot_id"] in replaced for wash in answer["washes"])
+        early = {tx["lot_id"] for tx in transactions if tx["action"] == "buy" and tx["security"] == "XYZ"}
+        late = {tx["sale_id"] for tx in transactions if tx["action"] == "sell" and tx["security"] == "NEW"}
+        merged += any(wash["loss_sale_id"] in late and wash["replacement_lot_id"] in early for wash in answer["washes"])
+    assert merged, "no loss in a successor met a purchase of its predecessor"
     assert washed > HISTORIES / 2 and partly > HISTORIES / 5 and chained > HISTORIES / 5
 
 

@@ -119,3 +119,14 @@ def test_more_than_was_held_can_not_have_left() -> None:
     gone = Departure("L1", "XYZ", D(1), day(2), "gift", "ann", NOW)
     outcome = tell_departure(applied([account(lots=[UNKNOWN]), SOLD]), "A1", gone, NO_SECURITY_FACTS)
     assert isinstance(outcome, Refusal) and (outcome.code, outcome.field) == (RefusalCode.OVERSOLD_LOT, "quantity")
+
+
+def test_a_gift_told_again_with_its_value_is_the_same_gift() -> None:
+    gone = Departure("L1", "XYZ", D(30), day(1), "gift", "ann", NOW)
+    worth = replace(gone, value=D(900), donee="public_charity")
+    ledger = applied([account(lots=[lot("L1", "XYZ", "100", "5000", day(-400))])])
+    for each in (gone, worth, worth):
+        outcome = tell_departure(ledger, "A1", each, NO_SECURITY_FACTS)
+        assert not isinstance(outcome, Refusal)
+        ledger = outcome
+    assert ledger.accounts["A1"].departures == [worth]

@@ -22,6 +22,7 @@ def books_for_tax(ledger: HouseholdLedger, books: Books, securities: SecurityFac
         household_id=ledger.household_id,
         rows=[row for book in books.groups.values() for row in book.rows],
         layers=[layer for name, held in books.layers.items() if not ledger.accounts[name].departed for layer in held],
+        gifts=[gift for book in books.groups.values() for gift in book.gifts],
         taxpayer_of={name: account.taxpayer_id for name, account in ledger.accounts.items() if account.taxable},
         alone=[row for name, account in ledger.accounts.items() if account.taxable for row in _alone(ledger, name, securities)],
         openings={taxpayer: {year: _facts(opening) for year, opening in years.items()} for taxpayer, years in told.items()},
