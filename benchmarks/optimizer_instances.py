@@ -1,7 +1,8 @@
 """Account instances of the scorer's format as models of the dual method, and a plan as the scorer's trades.
 
-Weights are fractions of account value.  A name's options are what the rules leave it: buy; sell any lots; or less.  While a lot of the last 30 days stays held no other lot of the name may be sold at a loss, so such a name has an option that sells all its
-recent lots in full, and one for each recent lot with a loss that sells the other recent lots in full and may sell that one's loss.
+Weights are fractions of account value.  A name's options are what the rules leave it: buy; sell any lots; or less.  While a lot of the
+last 30 days stays held no other lot of the name may be sold at a loss, so such a name may sell lots without a loss; or all its recent
+lots in full and any others; or, for each recent lot with a loss, the other recent lots in full and that lot in part.
 """
 
 import json
