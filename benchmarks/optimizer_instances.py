@@ -2,7 +2,7 @@
 
 Weights are fractions of account value.  A name's options are what the rules leave it: buy; sell any lots; or less.  While a lot of the
 last 30 days stays held no other lot of the name may be sold at a loss, so such a name may sell lots without a loss; or all its recent
-lots in full and any others; or, for each recent lot with a loss, the other recent lots in full and that lot in part.
+lots in full and any others; or, where just one recent lot has a loss, that lot in part, no other loss, and the other recent lots in full.
 """
 
 import json
@@ -98,10 +98,10 @@ def _options_of(lots: list[int], loss: Any, recent: Any, may_buy: bool) -> list[
     if fresh and any(loss[lot] for lot in lots):
         options.append((False, [(lot, False) for lot in lots if not loss[lot]]))
         options.append((False, [(lot, bool(recent[lot])) for lot in lots]))
-        for lot in fresh:
-            if loss[lot]:
-                others = [(each, bool(recent[each])) for each in lots if each != lot and (recent[each] or not loss[each])]
-                options.append((False, sorted([(lot, False), *others])))
+        losing = [lot for lot in fresh if loss[lot]]
+        if len(losing) == 1:  # of two, the sale of each needs the other gone
+            free = [(lot, bool(recent[lot]) and lot not in losing) for lot in lots if recent[lot] or not loss[lot]]
+            options.append((False, free))
     elif lots:
         options.append((False, [(lot, False) for lot in lots]))
     return options or [(False, [])]

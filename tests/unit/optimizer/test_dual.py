@@ -143,6 +143,17 @@ def test_an_instance_reaches_the_best_known_with_a_proof(name: str, best_known_b
     assert 1e4 * answer.gap <= 0.5
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_names_with_many_recent_lots_make_no_wash_sale(seed: int) -> None:
+    account, rng = load("100_1"), np.random.default_rng(seed)
+    for lot in account["lots"]:
+        if rng.random() < 0.2:
+            lot["days_held"] = 20
+    answer = solve(model_of(account))
+    assert answer.trades is not None
+    assert scorer.score(account, trades_for_scorer(account, answer.trades))["violations"] == []
+
+
 @pytest.mark.parametrize(
     ("part", "field", "value", "says"),
     [
