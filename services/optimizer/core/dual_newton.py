@@ -33,11 +33,11 @@ class Climb:
     steps: int
 
 
-def climb(ready: Prepared, start: Floats, temperature: float, allowed: Bools, tolerance: float, most_steps: int) -> Climb:
+def climb(ready: Prepared, start: Floats, temperature: float, allowed: Bools, tolerance: float, most_steps: int, tie: float = 0.0) -> Climb:
     """Raise g from `start` until no free derivative exceeds `tolerance` (in weight), or until no step raises it."""
     low, high = box(ready)
     x = start.clip(low, high)
-    point = evaluate(ready, x, temperature, allowed)
+    point = evaluate(ready, x, temperature, allowed, tie)
     damping, steps = 0.0, 0
     while steps < most_steps and _residual(x, point.gradient, low, high) > tolerance:
         steps += 1
@@ -45,7 +45,7 @@ def climb(ready: Prepared, start: Floats, temperature: float, allowed: Bools, to
         moved = None
         while moved is None and damping <= MOST_DAMPING:
             step = _step(matrix, point.gradient, x, low, high, damping)
-            moved = _line_search(ready, x, point, step, temperature, allowed)
+            moved = _line_search(ready, x, point, step, temperature, allowed, tie)
             if moved is None:
                 damping = max(damping * DAMPING_STEP, LEAST_DAMPING * float(matrix.diagonal().max()))
         if moved is None:
@@ -88,7 +88,7 @@ def _step(matrix: Floats, gradient: Floats, x: Floats, low: Floats, high: Floats
 
 
 def _line_search(
-    ready: Prepared, x: Floats, point: DualPoint, step: Floats, temperature: float, allowed: Bools
+    ready: Prepared, x: Floats, point: DualPoint, step: Floats, temperature: float, allowed: Bools, tie: float
 ) -> tuple[Floats, DualPoint] | None:
     """The first halving of the step that raises g enough; None where none does."""
     slope = float(point.gradient @ step)
@@ -97,7 +97,7 @@ def _line_search(
     size, noise = 1.0, 4e-16 * (1.0 + abs(point.value))
     for _ in range(CUTS):
         there = x + size * step
-        tried = evaluate(ready, there, temperature, allowed)
+        tried = evaluate(ready, there, temperature, allowed, tie)
         if tried.value >= point.value + ARMIJO * size * slope - noise:
             return there, tried
         size /= 2

@@ -1,7 +1,8 @@
 """The certified solve: a plan, a bound that no plan can beat, and the gap between them.
 
 1. Climb the smoothed dual (soft minimum over options): the multipliers of the relaxation.
-2. Round every name to the option with the largest share, and solve that convex problem exactly: a plan.
+2. Round every name to the option with the largest share, and solve that convex problem exactly: a plan.  Where lots tie, they are
+   softened (dual_ties.py), less and less.
 3. One exact evaluation over all options at those multipliers: often the best bound.  The names whose best option there is not the one
    chosen are exactly the gap; change them, and solve again while that helps.
 4. Where the gap is still too wide, branch and bound on the worst of those names, best bound first.
@@ -29,6 +30,8 @@ from services.optimizer.core.dual_value import Prepared, evaluate, prepare, trad
 FEASIBLE = 1e-8  # of account value: what a row may be broken by
 EXACT = 1e-11
 SMOOTHED = 1e-7
+STALLED = 1e-9  # a convex solve that ends above this has met tied lots
+TIES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
 
 class Outcome(StrEnum):
@@ -55,14 +58,20 @@ class Effort:
 
 @dataclass(frozen=True, slots=True)
 class Certified:
-    """The best plan with its objective, the bound and where it comes from, in fractions of account value."""
+    """The best plan, its objective and bound in fractions of account value.
+
+    `multipliers` (nu, z) belong to the plan: shadow prices.  `root_bound` is the dual's value at `bound_multipliers`, which anyone can
+    recompute; `lower_bound` is at least that, branch and bound having raised it.  `start` warms a later solve.
+    """
 
     outcome: Outcome
     trades: Trades | None
     objective: float
     lower_bound: float
     multipliers: Floats
+    root_bound: float
     bound_multipliers: Floats
+    start: Floats
     chosen: Ints
     newton_steps: int
     nodes: int
@@ -96,7 +105,7 @@ class _Search:
         every = np.ones(len(self.ready.model.options.name), dtype=np.bool_)
         number, nodes = count(), 1
         bound, where, worst, x = self._node(every, self.multipliers if start is None else start)
-        top_where = where
+        root = (bound, where, x)
         heap: list[tuple[float, int, Bools, int, Floats]] = [(bound, next(number), every, worst, x)]
         lower = bound
         while heap:
@@ -115,7 +124,7 @@ class _Search:
         outcome = Outcome.NO_PLAN
         if self.best is not None:
             outcome = Outcome.CERTIFIED if self.objective - lower <= self.effort.certified else Outcome.GAP_TOO_WIDE
-        return Certified(outcome, self.best, self.objective, lower, self.multipliers, top_where, self.chosen, self.steps, nodes)
+        return Certified(outcome, self.best, self.objective, lower, self.multipliers, *root, self.chosen, self.steps, nodes)
 
     def _node(self, allowed: Bools, start: Floats) -> tuple[float, Floats, int, Floats]:
         """Bound of the node, the multipliers it comes from, the name to branch on (-1: none) and where children start."""
@@ -152,6 +161,10 @@ class _Search:
         fixed[chosen] = True
         end = climb(ready, start, 0.0, fixed, EXACT, self.effort.steps)
         self.steps += end.steps
+        if end.residual > STALLED:
+            for tie in TIES:
+                end = climb(ready, end.multipliers, 0.0, fixed, EXACT, self.effort.steps, tie)
+                self.steps += end.steps
         trades = trades_of(ready, end.point)
         hard = ~np.isfinite(ready.model.rows.ceiling)
         if float(np.max(excess(ready.model, trades)[hard], initial=0.0)) <= FEASIBLE:

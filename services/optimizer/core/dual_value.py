@@ -20,6 +20,7 @@ import numpy as np
 
 from services.optimizer.core.arrays import Bools, Floats, Ints
 from services.optimizer.core.dual_model import Model, Trades
+from services.optimizer.core.dual_ties import softened_sales
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +43,22 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Inner:
-    """The minimisers at one point, by option: value, active weight, rows' activity; the moving direction; sales by slot; buys."""
+    """The minimisers at one point, by option: value, active weight, rows' activity; the moving direction; sales by slot; buys.
+
+    `swaps` and `swap_rows` by slot: where lots are softened against ties, how sales move between the lots of one option.
+    """
 
     value: Floats
     active: Floats
     rows: Floats
-    moves: Floats  # 1 / stiffness where the minimiser moves with the multipliers, else 0
+    moves: Floats  # how the active weight moves with its price; 1 / stiffness, or 0 at an end of its range
     move_rows: Floats  # coefficients of what moves [options, rows]
     slot_lot: Ints
     slot_option: Ints
     sold: Floats
     bought: Floats
+    swaps: Floats
+    swap_rows: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +100,49 @@ def prepare(model: Model) -> Prepared:
     )
 
 
-def inner_minima(ready: Prepared, nu: Floats, z: Floats) -> Inner:
-    """Every option's best trades at these multipliers."""
+@dataclass(frozen=True, slots=True)
+class _Sales:
+    """Sales by slot, in the order that the prices give; `moves`, `move_rows` by option; `swaps`, `swap_rows` by slot."""
+
+    option: Ints
+    lot: Ints
+    rows: Floats
+    price: Floats
+    sold: Floats
+    moves: Floats
+    move_rows: Floats
+    swaps: Floats
+    swap_rows: Floats
+    softening: Floats
+
+
+def inner_minima(ready: Prepared, nu: Floats, z: Floats, tie: float = 0.0) -> Inner:
+    """Every option's best trades at these multipliers; `tie` softens lots against ties (dual_ties.py)."""
     model = ready.model
     name, count = model.options.name, len(model.options.name)
     pull = (model.names.exposures @ nu)[name]
     stiff = ready.stiffness[name]
+    sales = _softened(ready, pull, stiff, z, tie) if tie > 0 else _sharp(ready, pull, stiff, z)
+
+    buy_price = (model.names.buy_price + model.rows.buy @ z)[name]
+    most = np.where(model.options.buys, model.names.buy_max[name], 0.0)
+    bought = (-(pull + buy_price) / stiff - ready.start).clip(0.0, most)
+    buying = (bought > 0) & (bought < most)
+    active = ready.start - _summed(sales.option, sales.sold, count) + bought
+    paid = sales.sold * sales.price + sales.softening
+    value = 0.5 * stiff * active**2 + pull * active + bought * buy_price + _summed(sales.option, paid, count)
+    value += ready.fixed_price + ready.fixed_rows @ z
+    buy_rows = model.rows.buy[name]
+    activity = ready.fixed_rows + bought[:, None] * buy_rows
+    for r in range(len(z)):
+        activity[:, r] += _summed(sales.option, sales.sold * sales.rows[:, r], count)
+    moves = buying / stiff + sales.moves
+    move_rows = buying[:, None] * buy_rows + sales.move_rows
+    return Inner(value, active, activity, moves, move_rows, sales.lot, sales.option, sales.sold, bought, sales.swaps, sales.swap_rows)
+
+
+def _sharp(ready: Prepared, pull: Floats, stiff: Floats, z: Floats) -> _Sales:
+    """Lots in order of price, each full before the next; at most one lot of an option is sold in part."""
     option, lot, size, price, rows = ready.option, ready.lot, ready.size, ready.price + ready.rows @ z, ready.rows
     if not ready.same_order:
         order = np.lexsort((price, option))
@@ -110,30 +153,30 @@ def inner_minima(ready: Prepared, nu: Floats, z: Floats) -> Inner:
     wanted = ready.start[option] + (pull[option] - price) / stiff[option]
     sold = (wanted - before).clip(0.0, size)
     partial = (sold > 0) & (sold < size)
-
-    buy_price = (model.names.buy_price + model.rows.buy @ z)[name]
-    most = np.where(model.options.buys, model.names.buy_max[name], 0.0)
-    bought = (-(pull + buy_price) / stiff - ready.start).clip(0.0, most)
-    buying = (bought > 0) & (bought < most)
-    active = ready.start - _summed(option, sold, count) + bought
-    value = 0.5 * stiff * active**2 + pull * active + bought * buy_price + _summed(option, sold * price, count)
-    value += ready.fixed_price + ready.fixed_rows @ z
-    buy_rows = model.rows.buy[name]
-    activity = ready.fixed_rows + bought[:, None] * buy_rows
-    move_rows = buying[:, None] * buy_rows
-    move_rows[option[partial]] -= rows[partial]
-    for r in range(rows.shape[1]):
-        activity[:, r] += _summed(option, sold * rows[:, r], count)
-    moves = buying / stiff
+    moves, move_rows = np.zeros(len(stiff)), np.zeros((len(stiff), rows.shape[1]))
     moves[option[partial]] = 1.0 / stiff[option[partial]]
-    return Inner(value, active, activity, moves, move_rows, lot, option, sold, bought)
+    move_rows[option[partial]] = -rows[partial]
+    return _Sales(option, lot, rows, price, sold, moves, move_rows, np.zeros(0), np.zeros((0, rows.shape[1])), np.zeros(len(sold)))
 
 
-def evaluate(ready: Prepared, multipliers: Floats, temperature: float, allowed: Bools) -> DualPoint:
+def _softened(ready: Prepared, pull: Floats, stiff: Floats, z: Floats, tie: float) -> _Sales:
+    """As `_sharp`, with several lots of an option sold in part."""
+    option, rows, price = ready.option, ready.rows, ready.price + ready.rows @ z
+    soft = softened_sales(option, price, ready.size, ready.start, pull, stiff, tie)
+    total = _summed(option, soft.moves, len(stiff))
+    mean = np.zeros((len(stiff), rows.shape[1]))
+    np.add.at(mean, option, soft.moves[:, None] * rows)
+    mean /= np.where(total > 0, total, 1.0)[:, None]
+    softening = 0.5 * tie * soft.sold**2 / ready.size
+    moves = total / (1 + stiff * total)
+    return _Sales(option, ready.lot, rows, price, soft.sold, moves, -mean, soft.moves, rows - mean[option], softening)
+
+
+def evaluate(ready: Prepared, multipliers: Floats, temperature: float, allowed: Bools, tie: float = 0.0) -> DualPoint:
     """g with only the `allowed` options at `multipliers` = (nu, z); the plain minimum where `temperature` is 0."""
     model, factors = ready.model, ready.model.factors
     nu, z = multipliers[:factors], multipliers[factors:]
-    inner = inner_minima(ready, nu, z)
+    inner = inner_minima(ready, nu, z, tie)
     name = model.options.name
     cost = np.where(allowed, inner.value, np.inf)
     least = np.minimum.reduceat(cost, ready.first)
@@ -159,6 +202,8 @@ def curvature(ready: Prepared, point: DualPoint, temperature: float) -> Floats:
     diagonal = np.add.reduceat(weight, first)
     cross = np.add.reduceat(weight[:, None] * inner.move_rows, first)
     corner = inner.move_rows.T @ (weight[:, None] * inner.move_rows)
+    if len(inner.swaps):
+        corner = corner + inner.swap_rows.T @ ((share[inner.slot_option] * inner.swaps)[:, None] * inner.swap_rows)
     if temperature > 0:
         mean = np.add.reduceat(share * inner.active, first)
         mean_rows = np.add.reduceat(share[:, None] * inner.rows, first)

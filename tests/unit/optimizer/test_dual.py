@@ -51,16 +51,19 @@ def test_no_plan_beats_the_bound_at_any_multipliers(seed: int, budget: bool) -> 
 
 
 @settings(max_examples=40, deadline=None)
-@given(SEEDS, st.booleans())
-def test_derivatives_are_those_of_the_value(seed: int, budget: bool) -> None:
+@given(SEEDS, st.booleans(), st.sampled_from([0.0, 1e-1, 1e-2]))
+def test_derivatives_are_those_of_the_value(seed: int, budget: bool, tie: float) -> None:
     rng, model = np.random.default_rng(seed), random_model(seed, budget=budget)
     ready, every = prepare(model), np.ones(len(model.options.name), dtype=bool)
     x, temperature, h = some_multipliers(model, rng), 1e-2, 1e-6
-    point = evaluate(ready, x, temperature, every)
+    point = evaluate(ready, x, temperature, every, tie)
     matrix = curvature(ready, point, temperature)
     along = rng.normal(size=len(x))
-    ahead, behind = (evaluate(ready, x + sign * h * along, temperature, every) for sign in (1, -1))
+    ahead, behind = (evaluate(ready, x + sign * h * along, temperature, every, tie) for sign in (1, -1))
     assert (ahead.value - behind.value) / (2 * h) == pytest.approx(point.gradient @ along, rel=1e-5, abs=1e-7)
+    if tie > 0:
+        bend = (ahead.gradient - behind.gradient) @ along / (2 * h)
+        assert bend == pytest.approx(-along @ matrix @ along, rel=1e-4)
     assert np.linalg.eigvalsh(matrix).min() >= -1e-9 * max(1.0, float(np.abs(matrix).max()))
     assert np.allclose(matrix, matrix.T)
 
