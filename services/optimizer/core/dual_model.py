@@ -138,6 +138,18 @@ def elastic_objective(model: Model, trades: Trades) -> float:
     return objective(model, trades) + float(over[soft].clip(min=0.0) @ model.rows.ceiling[soft])
 
 
+def dearest(model: Model) -> float:
+    """More than any plan could cost, rules on rows aside: a bound above it proves that no plan keeps the hard rows."""
+    names, lots, rows = model.names, model.lots, model.rows
+    most = np.abs(names.held - names.target) + names.held + names.buy_max
+    common = float(most @ np.sqrt((names.exposures**2).sum(axis=1)))
+    risk = common**2 + float(most @ (names.specific_var * most))
+    paid = float(np.abs(lots.sell_price) @ lots.size) + float(np.abs(names.buy_price) @ names.buy_max)
+    soft = np.isfinite(rows.ceiling)
+    reach = np.abs(rows.sell[:, soft]).T @ lots.size + np.abs(rows.buy[:, soft]).T @ names.buy_max + np.abs(rows.bound[soft])
+    return 1.0 + 0.5 * model.risk * risk + paid + float(rows.ceiling[soft] @ reach)
+
+
 def _require(message: str, holds: Bools) -> None:
     if not holds.all():
         raise ModelError(f"{message}, at {int(np.argmin(holds))}")

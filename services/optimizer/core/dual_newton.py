@@ -19,8 +19,9 @@ from services.optimizer.core.dual_value import DualPoint, Prepared, curvature, e
 ARMIJO = 1e-4
 CUTS = 14
 DAMPING_STEP = 30.0
-LEAST_DAMPING = 1e-12
-MOST_DAMPING = 1e6
+RIDGE = 1e-12  # of the largest curvature; always there
+FIRST_DAMPING = 1e-6
+MOST_DAMPING = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,17 @@ class Climb:
     steps: int
 
 
-def climb(ready: Prepared, start: Floats, temperature: float, allowed: Bools, tolerance: float, most_steps: int, tie: float = 0.0) -> Climb:
-    """Raise g from `start` until no free derivative exceeds `tolerance` (in weight), or until no step raises it."""
+def climb(
+    ready: Prepared,
+    start: Floats,
+    temperature: float,
+    allowed: Bools,
+    tolerance: float,
+    most_steps: int,
+    tie: float = 0.0,
+    enough: float = np.inf,
+) -> Climb:
+    """Raise g from `start` until no free derivative exceeds `tolerance` (in weight), until no step raises it, or g passes `enough`."""
     low, high = box(ready)
     x = start.clip(low, high)
     point = evaluate(ready, x, temperature, allowed, tie)
@@ -42,16 +52,19 @@ def climb(ready: Prepared, start: Floats, temperature: float, allowed: Bools, to
     while steps < most_steps and _residual(x, point.gradient, low, high) > tolerance:
         steps += 1
         matrix = curvature(ready, point, temperature)
+        steepest = float(matrix.diagonal().max())
         moved = None
         while moved is None and damping <= MOST_DAMPING:
-            step = _step(matrix, point.gradient, x, low, high, damping)
+            step = _step(matrix, point.gradient, x, low, high, (damping + RIDGE) * steepest)
             moved = _line_search(ready, x, point, step, temperature, allowed, tie)
             if moved is None:
-                damping = max(damping * DAMPING_STEP, LEAST_DAMPING * float(matrix.diagonal().max()))
+                damping = max(damping * DAMPING_STEP, FIRST_DAMPING)
         if moved is None:
             break
         x, point = moved
-        damping = damping / DAMPING_STEP if damping > LEAST_DAMPING else 0.0
+        damping = damping / DAMPING_STEP if damping > FIRST_DAMPING else 0.0
+        if point.value > enough:
+            break
     return Climb(x, point, _residual(x, point.gradient, low, high), steps)
 
 
@@ -66,10 +79,9 @@ def _residual(x: Floats, gradient: Floats, low: Floats, high: Floats) -> float:
     return float(np.max(np.abs((x + gradient).clip(low, high) - x), initial=0.0))
 
 
-def _step(matrix: Floats, gradient: Floats, x: Floats, low: Floats, high: Floats, damping: float) -> Floats:
+def _step(matrix: Floats, gradient: Floats, x: Floats, low: Floats, high: Floats, ridge: float) -> Floats:
     """The Newton step over the free multipliers, ending inside the box."""
     free = ~(((x <= low) & (gradient <= 0)) | ((x >= high) & (gradient >= 0)))
-    ridge = damping + LEAST_DAMPING * float(matrix.diagonal().max())
     step = np.zeros_like(x)
     for _ in range(4):
         index = np.flatnonzero(free)

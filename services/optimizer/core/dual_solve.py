@@ -23,7 +23,7 @@ from itertools import count
 import numpy as np
 
 from services.optimizer.core.arrays import Bools, Floats, Ints
-from services.optimizer.core.dual_model import Model, Trades, elastic_objective, excess
+from services.optimizer.core.dual_model import Model, Trades, dearest, elastic_objective, excess
 from services.optimizer.core.dual_newton import climb
 from services.optimizer.core.dual_value import Prepared, evaluate, prepare, trades_of
 
@@ -39,7 +39,8 @@ class Outcome(StrEnum):
 
     CERTIFIED = "certified"
     GAP_TOO_WIDE = "gap_too_wide"
-    NO_PLAN = "no_plan"
+    INFEASIBLE = "infeasible"  # proved: the bound exceeds what any plan could cost
+    NO_PLAN = "no_plan"  # none found, and none excluded
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class _Search:
     def __init__(self, ready: Prepared, effort: Effort) -> None:
         self.ready, self.effort = ready, effort
         self.temperature = effort.heat / max(len(ready.first), 1)
+        self.ceiling = dearest(ready.model)
         self.best: Trades | None = None
         self.objective = float("inf")
         self.multipliers = np.zeros(ready.model.factors + len(ready.model.rows.bound))
@@ -121,7 +123,7 @@ class _Search:
                     heappush(heap, (max(child_bound, bound), next(number), child, child_worst, child_x))
         else:
             lower = self.objective
-        outcome = Outcome.NO_PLAN
+        outcome = Outcome.INFEASIBLE if lower > self.ceiling else Outcome.NO_PLAN
         if self.best is not None:
             outcome = Outcome.CERTIFIED if self.objective - lower <= self.effort.certified else Outcome.GAP_TOO_WIDE
         return Certified(outcome, self.best, self.objective, lower, self.multipliers, *root, self.chosen, self.steps, nodes)
@@ -129,12 +131,14 @@ class _Search:
     def _node(self, allowed: Bools, start: Floats) -> tuple[float, Floats, int, Floats]:
         """Bound of the node, the multipliers it comes from, the name to branch on (-1: none) and where children start."""
         ready = self.ready
-        smooth = climb(ready, start, self.temperature, allowed, SMOOTHED, self.effort.steps)
+        smooth = climb(ready, start, self.temperature, allowed, SMOOTHED, self.effort.steps, enough=self.ceiling)
         self.steps += smooth.steps
         bound, where = evaluate(ready, smooth.multipliers, 0.0, allowed).value, smooth.multipliers
         name = ready.model.options.name
         share = np.where(allowed, smooth.point.share, -1.0)
         chosen = _argbest(-share, ready.first, name)
+        if bound > self.ceiling:
+            return bound, where, -1, where
         x, lag, seen = smooth.multipliers, np.zeros(len(ready.first)), set[bytes]()
         for _ in range(self.effort.repairs):
             if chosen.tobytes() in seen:
@@ -159,9 +163,9 @@ class _Search:
         ready = self.ready
         fixed = np.zeros(len(ready.model.options.name), dtype=np.bool_)
         fixed[chosen] = True
-        end = climb(ready, start, 0.0, fixed, EXACT, self.effort.steps)
+        end = climb(ready, start, 0.0, fixed, EXACT, self.effort.steps, enough=self.ceiling)
         self.steps += end.steps
-        if end.residual > STALLED:
+        if end.residual > STALLED and end.point.value <= self.ceiling:
             for tie in TIES:
                 end = climb(ready, end.multipliers, 0.0, fixed, EXACT, self.effort.steps, tie)
                 self.steps += end.steps

@@ -75,7 +75,7 @@ def test_the_convex_problem_equals_pdlp(seed: int) -> None:
     reference = pdlp_objective(model, list(range(len(model.options.name))))
     answer = solve(model, THOROUGH)
     if reference is None:
-        assert answer.outcome is Outcome.NO_PLAN
+        assert answer.outcome is Outcome.INFEASIBLE
         return
     assert answer.outcome is Outcome.CERTIFIED
     assert answer.objective == pytest.approx(reference[0], abs=1e-6)
@@ -98,7 +98,7 @@ def test_the_plan_keeps_the_rules_and_its_bound(seed: int, budget: bool) -> None
     answer = solve(model)
     assert np.isfinite(answer.lower_bound)
     if answer.trades is None:
-        assert answer.outcome is Outcome.NO_PLAN
+        assert answer.outcome is Outcome.INFEASIBLE
         return
     assert answer.lower_bound <= answer.objective + 1e-12
     assert (excess(model, answer.trades)[~np.isfinite(model.rows.ceiling)] <= FEASIBLE).all()
@@ -144,6 +144,13 @@ def test_an_instance_reaches_the_best_known_with_a_proof(name: str, best_known_b
     assert scored["score_bps"] <= best_known_bps + 0.01
     assert scored["score_bps"] == pytest.approx(1e4 * objective(model, answer.trades), abs=1e-6)
     assert 1e4 * answer.gap <= 0.5
+
+
+def test_a_rule_out_of_reach_is_proved_so() -> None:
+    model = random_model(4, budget=True)
+    bound = model.rows.bound.copy()
+    bound[1] = -1.0 - float(np.abs(model.lots.sell_price) @ model.lots.size)
+    assert solve(validated(replace(model, rows=replace(model.rows, bound=bound)))).outcome is Outcome.INFEASIBLE
 
 
 @pytest.mark.parametrize("seed", range(5))
