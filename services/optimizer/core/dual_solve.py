@@ -49,8 +49,8 @@ class Effort:
     `certified`, both fractions of account value; `nodes` of branch and bound, `repairs` of options a node, Newton `steps` a climb.
     """
 
-    heat: float = 1.5e-3
-    enough: float = 1e-6
+    heat: float = 3e-4
+    enough: float = 5e-6
     certified: float = 5e-5
     nodes: int = 60
     repairs: int = 8
