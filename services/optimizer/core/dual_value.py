@@ -28,7 +28,10 @@ class Prepared:
     """What doesn't change between evaluations.  Slots are the free lots of selling options, sorted by option and then price."""
 
     model: Model
-    stiffness: Floats  # risk x specific variance, by name
+    stiffness: Floats  # risk x specific variance, by option
+    most: Floats  # that can be bought, by option
+    buy_price: Floats
+    buy_rows: Floats  # [options, rows]
     first: Ints  # first option of each name
     start: Floats  # active weight of the option before free trades, by option
     fixed_price: Floats  # of forced sales, by option
@@ -38,6 +41,8 @@ class Prepared:
     size: Floats
     price: Floats
     rows: Floats
+    opens: Ints  # by slot, the first slot of its option
+    before: Floats  # by slot, the size of its option's earlier slots
     same_order: bool  # whether no multiplier can change the order of an option's lots
 
 
@@ -84,9 +89,14 @@ def prepare(model: Model) -> Prepared:
     option, lot = option[order], lot[order]
     rows = model.rows.sell[lot]
     same = option[1:] == option[:-1]
+    opens = np.searchsorted(option, option)
+    before = np.cumsum(lots.size[lot]) - lots.size[lot]
     return Prepared(
         model=model,
-        stiffness=model.risk * names.specific_var,
+        stiffness=(model.risk * names.specific_var)[options.name],
+        most=np.where(options.buys, names.buy_max[options.name], 0.0),
+        buy_price=names.buy_price[options.name],
+        buy_rows=model.rows.buy[options.name],
         first=np.searchsorted(options.name, np.arange(len(names.held))),
         start=(names.held - names.target)[options.name] - _summed(gone, size, count),
         fixed_price=_summed(gone, size * lots.sell_price[gone_lot], count),
@@ -96,6 +106,8 @@ def prepare(model: Model) -> Prepared:
         size=lots.size[lot],
         price=lots.sell_price[lot],
         rows=rows,
+        opens=opens,
+        before=before - before[opens],
         same_order=not (rows[1:] != rows[:-1])[same].any(),
     )
 
@@ -121,35 +133,33 @@ def inner_minima(ready: Prepared, nu: Floats, z: Floats, tie: float = 0.0) -> In
     model = ready.model
     name, count = model.options.name, len(model.options.name)
     pull = (model.names.exposures @ nu)[name]
-    stiff = ready.stiffness[name]
+    stiff = ready.stiffness
     sales = _softened(ready, pull, stiff, z, tie) if tie > 0 else _sharp(ready, pull, stiff, z)
 
-    buy_price = (model.names.buy_price + model.rows.buy @ z)[name]
-    most = np.where(model.options.buys, model.names.buy_max[name], 0.0)
+    buy_price, most = ready.buy_price + ready.buy_rows @ z, ready.most
     bought = (-(pull + buy_price) / stiff - ready.start).clip(0.0, most)
     buying = (bought > 0) & (bought < most)
     active = ready.start - _summed(sales.option, sales.sold, count) + bought
     paid = sales.sold * sales.price + sales.softening
     value = 0.5 * stiff * active**2 + pull * active + bought * buy_price + _summed(sales.option, paid, count)
     value += ready.fixed_price + ready.fixed_rows @ z
-    buy_rows = model.rows.buy[name]
-    activity = ready.fixed_rows + bought[:, None] * buy_rows
+    activity = ready.fixed_rows + bought[:, None] * ready.buy_rows
     for r in range(len(z)):
         activity[:, r] += _summed(sales.option, sales.sold * sales.rows[:, r], count)
     moves = buying / stiff + sales.moves
-    move_rows = buying[:, None] * buy_rows + sales.move_rows
+    move_rows = buying[:, None] * ready.buy_rows + sales.move_rows
     return Inner(value, active, activity, moves, move_rows, sales.lot, sales.option, sales.sold, bought, sales.swaps, sales.swap_rows)
 
 
 def _sharp(ready: Prepared, pull: Floats, stiff: Floats, z: Floats) -> _Sales:
     """Lots in order of price, each full before the next; at most one lot of an option is sold in part."""
     option, lot, size, price, rows = ready.option, ready.lot, ready.size, ready.price + ready.rows @ z, ready.rows
+    before = ready.before
     if not ready.same_order:
         order = np.lexsort((price, option))
         option, lot, size, price, rows = option[order], lot[order], size[order], price[order], rows[order]
-    before = np.cumsum(size) - size
-    begins = np.flatnonzero(np.diff(option, prepend=-1))
-    before -= np.repeat(before[begins], np.diff(np.append(begins, len(option))))
+        before = np.cumsum(size) - size
+        before -= before[ready.opens]
     wanted = ready.start[option] + (pull[option] - price) / stiff[option]
     sold = (wanted - before).clip(0.0, size)
     partial = (sold > 0) & (sold < size)
