@@ -45,13 +45,17 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """What a solve may spend: temperature is `heat` over the number of names; it stops at the gap `enough` and calls a plan certified up to
-    `certified`, both fractions of account value; `nodes` of branch and bound, `repairs` of options a node, Newton `steps` a climb.
+    """What a solve may spend; gaps are fractions of account value.
+
+    The temperature is `heat` over the number of names.  Options are changed, in at most `repairs` rounds, until the gap is `tight` or a
+    round gains little; above a gap of `enough`, at most `nodes` of branch and bound follow; a plan counts as certified up to `certified`.
+    A climb takes at most `steps` of Newton.
     """
 
     heat: float = 3e-4
     enough: float = 5e-6
     certified: float = 5e-5
+    tight: float = 1e-6
     nodes: int = 60
     repairs: int = 8
     steps: int = 60
@@ -144,6 +148,7 @@ class _Search:
             if chosen.tobytes() in seen:
                 break
             seen.add(chosen.tobytes())
+            before = self.objective
             x = self._try(chosen, x)
             exact = evaluate(ready, x, 0.0, allowed)
             if exact.value > bound:
@@ -151,6 +156,8 @@ class _Search:
             cost = np.where(allowed, exact.inner.value, np.inf)
             least = _argbest(cost, ready.first, name)
             lag = cost[chosen] - cost[least]
+            if self.objective - bound <= self.effort.tight or before - self.objective < self.effort.tight / 10:
+                break
             chosen = np.where(lag > 1e-12, least, chosen)
         mixed = 1.0 - np.maximum.reduceat(share, ready.first)
         several = np.add.reduceat(allowed.astype(np.intp), ready.first) > 1

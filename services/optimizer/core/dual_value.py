@@ -223,7 +223,9 @@ def curvature(ready: Prepared, point: DualPoint, temperature: float) -> Floats:
         cross = cross + np.add.reduceat((spread * off)[:, None] * off_rows, first)
         corner = corner + off_rows.T @ (spread[:, None] * off_rows)
     full = np.empty((factors + corner.shape[0],) * 2)
-    full[:factors, :factors] = exposures.T @ (diagonal[:, None] * exposures)
+    moving = np.flatnonzero(diagonal)
+    rooted = np.sqrt(diagonal[moving])[:, None] * exposures[moving]
+    full[:factors, :factors] = rooted.T @ rooted
     full[np.arange(factors), np.arange(factors)] += 1.0 / model.risk
     full[:factors, factors:] = exposures.T @ cross
     full[factors:, :factors] = full[:factors, factors:].T
