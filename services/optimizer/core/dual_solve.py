@@ -24,13 +24,14 @@ import numpy as np
 
 from services.optimizer.core.arrays import Bools, Floats, Ints
 from services.optimizer.core.dual_model import Model, Trades, dearest, elastic_objective, excess
-from services.optimizer.core.dual_newton import climb
+from services.optimizer.core.dual_newton import Climb, climb
 from services.optimizer.core.dual_value import Prepared, evaluate, prepare, trades_of
 
 FEASIBLE = 1e-8  # of account value: what a row may be broken by
 EXACT = 1e-11
 SMOOTHED = 1e-7
-STALLED = 1e-9  # a convex solve that ends above this has met tied lots
+SETTLED = 1e-7  # a convex solve whose plan costs this much more than its dual value has met tied lots
+STEPS_TO_A_TIE = 12  # of a convex solve, once ties were met
 TIES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
 
@@ -105,7 +106,7 @@ class _Search:
         self.objective = float("inf")
         self.multipliers = np.zeros(ready.model.factors + len(ready.model.rows.bound))
         self.chosen = ready.first
-        self.steps = 0
+        self.steps, self.ties = 0, False
 
     def run(self, start: Floats | None) -> Certified:
         every = np.ones(len(self.ready.model.options.name), dtype=np.bool_)
@@ -170,19 +171,26 @@ class _Search:
         ready = self.ready
         fixed = np.zeros(len(ready.model.options.name), dtype=np.bool_)
         fixed[chosen] = True
-        end = climb(ready, start, 0.0, fixed, EXACT, self.effort.steps, enough=self.ceiling)
+        end = climb(ready, start, 0.0, fixed, EXACT, STEPS_TO_A_TIE if self.ties else self.effort.steps, enough=self.ceiling)
         self.steps += end.steps
-        if end.residual > STALLED and end.point.value <= self.ceiling:
+        if self._keep(end, chosen) - end.point.value > SETTLED and end.point.value <= self.ceiling:
+            self.ties = True
             for tie in TIES:
                 end = climb(ready, end.multipliers, 0.0, fixed, EXACT, self.effort.steps, tie)
                 self.steps += end.steps
-        trades = trades_of(ready, end.point)
-        hard = ~np.isfinite(ready.model.rows.ceiling)
-        if float(np.max(excess(ready.model, trades)[hard], initial=0.0)) <= FEASIBLE:
-            objective = elastic_objective(ready.model, trades)
-            if objective < self.objective - 1e-15:
-                self.best, self.objective, self.multipliers, self.chosen = trades, objective, end.multipliers, chosen
+            self._keep(end, chosen)
         return end.multipliers
+
+    def _keep(self, end: Climb, chosen: Ints) -> float:
+        """What the plan there costs, infinite where it breaks a hard row; the best plan so far is kept."""
+        trades = trades_of(self.ready, end.point)
+        hard = ~np.isfinite(self.ready.model.rows.ceiling)
+        if float(np.max(excess(self.ready.model, trades)[hard], initial=0.0)) > FEASIBLE:
+            return float("inf")
+        objective = elastic_objective(self.ready.model, trades)
+        if objective < self.objective - 1e-15:
+            self.best, self.objective, self.multipliers, self.chosen = trades, objective, end.multipliers, chosen
+        return objective
 
     def _options_of(self, name: int, allowed: Bools) -> Ints:
         return np.flatnonzero((self.ready.model.options.name == name) & allowed)
