@@ -22,6 +22,8 @@ DAMPING_STEP = 30.0
 RIDGE = 1e-12  # of the largest curvature; always there
 FIRST_DAMPING = 1e-6
 MOST_DAMPING = 10.0
+CRAWL = 1e-10  # of account value: a step that gains less,
+CRAWLS = 3  # so many times in a row without an end in sight, has stalled at a kink
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,8 @@ def climb(
     low, high = box(ready)
     x = start.clip(low, high)
     point = evaluate(ready, x, temperature, allowed, tie)
-    damping, steps = 0.0, 0
-    while steps < most_steps and _residual(x, point.gradient, low, high) > tolerance:
+    damping, steps, crawls = 0.0, 0, 0
+    while steps < most_steps and crawls < CRAWLS and _residual(x, point.gradient, low, high) > tolerance:
         steps += 1
         matrix = curvature(ready, point, temperature)
         steepest = float(matrix.diagonal().max())
@@ -61,6 +63,7 @@ def climb(
                 damping = max(damping * DAMPING_STEP, FIRST_DAMPING)
         if moved is None:
             break
+        crawls = crawls + 1 if moved[1].value - point.value < CRAWL else 0
         x, point = moved
         damping = damping / DAMPING_STEP if damping > FIRST_DAMPING else 0.0
         if point.value > enough:

@@ -31,6 +31,7 @@ FEASIBLE = 1e-8  # of account value: what a row may be broken by
 EXACT = 1e-11
 SMOOTHED = 1e-7
 SETTLED = 1e-7  # a convex solve whose plan costs this much more than its dual value has met tied lots
+KINKED = 1e-5  # a smoothed climb that ends above this, in weight, has met tied lots
 STEPS_TO_A_TIE = 12  # of a convex solve, once ties were met
 TIES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
@@ -138,6 +139,10 @@ class _Search:
         ready = self.ready
         smooth = climb(ready, start, self.temperature, allowed, SMOOTHED, self.effort.steps, enough=self.ceiling)
         self.steps += smooth.steps
+        if smooth.residual > KINKED and smooth.point.value <= self.ceiling:
+            for tie in TIES[1:4]:
+                smooth = climb(ready, smooth.multipliers, self.temperature, allowed, SMOOTHED, self.effort.steps, tie, self.ceiling)
+                self.steps += smooth.steps
         bound, where = evaluate(ready, smooth.multipliers, 0.0, allowed).value, smooth.multipliers
         name = ready.model.options.name
         share = np.where(allowed, smooth.point.share, -1.0)
