@@ -22,8 +22,9 @@ DAMPING_STEP = 30.0
 RIDGE = 1e-12  # of the largest curvature; always there
 FIRST_DAMPING = 1e-6
 MOST_DAMPING = 10.0
-CRAWL = 1e-10  # of account value: a step that gains less,
-CRAWLS = 3  # so many times in a row without an end in sight, has stalled at a kink
+CRAWL = 1e-10  # of account value: a step that gains less, or is cut below SHORT, crawls;
+SHORT = 1 / 16
+CRAWLS = 4  # so many in a row have stalled at a kink
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ def climb(
                 damping = max(damping * DAMPING_STEP, FIRST_DAMPING)
         if moved is None:
             break
-        crawls = crawls + 1 if moved[1].value - point.value < CRAWL else 0
+        short = float(np.abs(moved[0] - x).max()) < SHORT * float(np.abs(step).max())
+        crawls = crawls + 1 if short or moved[1].value - point.value < CRAWL else 0
         x, point = moved
         damping = damping / DAMPING_STEP if damping > FIRST_DAMPING else 0.0
         if point.value > enough:
