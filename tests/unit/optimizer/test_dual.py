@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.optimizer_instances import model_of, trades_for_scorer
-from services.optimizer.core.dual_model import Model, ModelError, Trades, elastic_objective, excess, objective, validated
+from services.optimizer.core.dual_model import Model, ModelError, Rows, Trades, elastic_objective, excess, objective, validated
 from services.optimizer.core.dual_newton import box
 from services.optimizer.core.dual_solve import FEASIBLE, Certified, Effort, Outcome, solve
 from services.optimizer.core.dual_value import curvature, evaluate, prepare
@@ -151,6 +151,35 @@ def test_a_rule_out_of_reach_is_proved_so() -> None:
     bound = model.rows.bound.copy()
     bound[1] = -1.0 - float(np.abs(model.lots.sell_price) @ model.lots.size)
     assert solve(validated(replace(model, rows=replace(model.rows, bound=bound)))).outcome is Outcome.INFEASIBLE
+
+
+@pytest.mark.parametrize("term", ["short", "long"])
+@pytest.mark.parametrize("less_bps", [5, 10, 20])
+def test_a_binding_budget_is_met_with_a_proof(term: str, less_bps: float) -> None:
+    """At a binding budget two lots of a name may tie in price; the plan then sells a part of each."""
+    account = load("100_1")
+    model = model_of(account)
+    price = np.array(account["price"])[model.lots.name]
+    is_long = np.array([lot["days_held"] > 365 for lot in account["lots"]])
+    gain = (1 - np.array([lot["basis_per_share"] for lot in account["lots"]]) / price) * (is_long == (term == "long"))
+    free = solve(model)
+    assert free.trades is not None
+    room = float(gain @ free.trades.sold) - less_bps / 1e4
+    rows = Rows(
+        np.column_stack([model.rows.sell, gain]),
+        np.column_stack([model.rows.buy, np.zeros(len(model.names.held))]),
+        np.append(model.rows.bound, room),
+        np.append(model.rows.floor, 0.0),
+        np.append(model.rows.ceiling, np.inf),
+    )
+    answer = solve(validated(replace(model, rows=rows)))
+    if answer.outcome is Outcome.INFEASIBLE:
+        assert room < float(np.minimum(gain, 0.0) @ model.lots.size)
+        return
+    assert answer.outcome is Outcome.CERTIFIED
+    assert answer.trades is not None
+    assert float(gain @ answer.trades.sold) == pytest.approx(room, abs=FEASIBLE)
+    assert answer.lower_bound >= free.lower_bound - 1e-9
 
 
 @pytest.mark.parametrize("seed", range(5))
