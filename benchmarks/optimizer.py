@@ -24,8 +24,8 @@ from typing import Any
 
 from benchmarks.optimizer_instances import load, model_of, trades_for_scorer
 from services.optimizer.core.arrays import Floats
-from services.optimizer.core.dual_model import Model, ModelError
-from services.optimizer.core.dual_solve import Certified, solve
+from services.optimizer.core.dual.model import Model, ModelError
+from services.optimizer.core.dual.solve import Certified, solve
 from tests.unit.optimizer import scorer
 
 BPS = 1e4

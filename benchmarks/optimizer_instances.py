@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from services.optimizer.core.dual_model import Lots, Model, Names, Options, Rows, Trades, validated
+from services.optimizer.core.dual.model import Lots, Model, Names, Options, Rows, Trades, validated
 
 RECENT_DAYS = 30
 LONG_DAYS = 365

@@ -10,10 +10,7 @@
     shares.py, rounding.py  whole shares                                 trades.py    lots, tax and cost in exact decimals
     explain.py      reasons, unmet wishes, binding limits                verify.py    the proposal against its invariants
 
-Not yet in the chain, proved beside it by tests and `python -m benchmarks.optimizer`: the certified dual solve.
-    dual_model.py   names, options, lots, coupling rows              dual_value.py   the separable dual and its derivatives
-    dual_newton.py  projected semismooth Newton                      dual_ties.py    sales where lots tie in price
-    dual_solve.py   plan, bound and gap; branch and bound
+Not yet in the chain, proved beside it by tests and `python -m benchmarks.optimizer`: the certified solve, dual/.
 
 A convex solver is anything that keeps `branch.BranchSolver`; PDLP is the reference.
 """

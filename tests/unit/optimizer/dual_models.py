@@ -7,7 +7,7 @@ from ortools.linear_solver import linear_solver_pb2
 from ortools.pdlp import solve_log_pb2, solvers_pb2
 from ortools.pdlp.python import pdlp
 
-from services.optimizer.core.dual_model import Lots, Model, Names, Options, Rows, Trades, validated
+from services.optimizer.core.dual.model import Lots, Model, Names, Options, Rows, Trades, validated
 
 INF = float("inf")
 

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.optimizer_instances import model_of, trades_for_scorer
-from services.optimizer.core.dual_model import Model, ModelError, Rows, Trades, elastic_objective, excess, objective, validated
-from services.optimizer.core.dual_newton import box
-from services.optimizer.core.dual_solve import FEASIBLE, Certified, Effort, Outcome, solve
-from services.optimizer.core.dual_value import curvature, evaluate, prepare
+from services.optimizer.core.dual.model import Model, ModelError, Rows, Trades, elastic_objective, excess, objective, validated
+from services.optimizer.core.dual.newton import box
+from services.optimizer.core.dual.solve import FEASIBLE, Certified, Effort, Outcome, solve
+from services.optimizer.core.dual.value import curvature, evaluate, prepare
 from tests.unit.optimizer import scorer
 from tests.unit.optimizer.dual_models import choices, limits, pdlp_objective, random_model
 from tests.unit.optimizer.instances import load

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.optimizer.core.arrays import Bools, Floats, Ints
-from services.optimizer.core.dual_model import Model, Trades
-from services.optimizer.core.dual_ties import softened_sales
+from services.optimizer.core.dual.model import Model, Trades
+from services.optimizer.core.dual.ties import softened_sales
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class _Sales:
 
 
 def inner_minima(ready: Prepared, nu: Floats, z: Floats, tie: float = 0.0) -> Inner:
-    """Every option's best trades at these multipliers; `tie` softens lots against ties (dual_ties.py)."""
+    """Every option's best trades at these multipliers; `tie` softens lots against ties (dual/ties.py)."""
     model = ready.model
     name, count = model.options.name, len(model.options.name)
     pull = (model.names.exposures @ nu)[name]

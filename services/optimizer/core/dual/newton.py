@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.optimizer.core.arrays import Bools, Floats
-from services.optimizer.core.dual_value import DualPoint, Prepared, curvature, evaluate
+from services.optimizer.core.dual.value import DualPoint, Prepared, curvature, evaluate
 
 ARMIJO = 1e-4
 CUTS = 14

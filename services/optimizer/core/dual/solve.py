@@ -2,12 +2,12 @@
 
 1. Climb the smoothed dual (soft minimum over options): the multipliers of the relaxation.
 2. Round every name to the option with the largest share, and solve that convex problem exactly: a plan.  Where lots tie, they are
-   softened (dual_ties.py), less and less.
+   softened (dual/ties.py), less and less.
 3. One exact evaluation over all options at those multipliers: often the best bound.  The names whose best option there is not the one
    chosen are exactly the gap; change them, and solve again while that helps.
 4. Where the gap is still too wide, branch and bound on the worst of those names, best bound first.
 
-The plan's objective is evaluated by `dual_model.objective`, which shares nothing with the dual.
+The plan's objective is evaluated by `model.objective`, which shares nothing with the dual.
 
 Invariants
 1. lower_bound <= objective of any plan that keeps the rules; lower_bound <= objective of the plan returned, to rounding.
@@ -23,9 +23,9 @@ from itertools import count
 import numpy as np
 
 from services.optimizer.core.arrays import Bools, Floats, Ints
-from services.optimizer.core.dual_model import Model, Trades, dearest, elastic_objective, excess
-from services.optimizer.core.dual_newton import Climb, climb
-from services.optimizer.core.dual_value import Prepared, evaluate, prepare, trades_of
+from services.optimizer.core.dual.model import Model, Trades, dearest, elastic_objective, excess
+from services.optimizer.core.dual.newton import Climb, climb
+from services.optimizer.core.dual.value import Prepared, evaluate, prepare, trades_of
 
 FEASIBLE = 1e-8  # of account value: what a row may be broken by
 EXACT = 1e-11
