@@ -224,10 +224,20 @@ def text_blocks(name: str, spool: IO[bytes]) -> Iterator[str]:
 
 def _lines_of(name: str, before: int, block: bytes) -> Iterable[str]:
     """Whole lines as one text; where one of them can't be taken, line by line up to that."""
-    if max(map(len, block.split(b"\n"))) < LONGEST_LINE_BYTES:
+    if _all_short(block):
         with contextlib.suppress(UnicodeDecodeError):
             return [block.decode("utf-8")] if block else []
     return _lines_one_by_one(name, before, block)
+
+
+def _all_short(block: bytes) -> bool:
+    """Whether each line is shorter than the longest: every stretch of that length that begins a line ends another."""
+    begin = 0
+    while len(block) - begin >= LONGEST_LINE_BYTES:
+        if (end := block.rfind(b"\n", begin, begin + LONGEST_LINE_BYTES)) < 0:
+            return False
+        begin = end + 1
+    return True
 
 
 def _lines_one_by_one(name: str, before: int, block: bytes) -> Iterator[str]:

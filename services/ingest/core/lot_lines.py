@@ -12,12 +12,16 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from operator import itemgetter
+from typing import TypeVar
 
 from libs.common.schemas.account import LotColumns
 
-NUMBER = r"(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?"
-PLAIN_ID = r"[!#-+\--~]{1,64}"  # printable ASCII but the comma and the quote, which csv has to read
-LOT_RUN = re.compile(rf"(?:L,[A-Za-z0-9_-]{{1,40}},{PLAIN_ID},{PLAIN_ID},{NUMBER},(?:{NUMBER})?,[0-9-]*\r?\n)++")
+Column = TypeVar("Column")
+
+NUMBER = r"(?:[1-9][0-9]{0,14}+|0)(?:\.[0-9]{1,6}+)?+"
+SHARES = r"(?:[1-9][0-9]{0,14}+(?:\.[0-9]{1,6}+)?+|0\.[0-9]{1,6}+)"
+PLAIN_ID = r"[!#-+\--~]{1,64}+"  # printable ASCII but the comma and the quote, which csv has to read
+LOT_RUN = re.compile(rf"(?:L,[A-Za-z0-9_-]{{1,40}}+,{PLAIN_ID},{PLAIN_ID},{SHARES},(?:{NUMBER})?+,[0-9-]*+\r?+\n)++")
 FIELDS_OF_A_LOT = 5
 
 
@@ -96,11 +100,11 @@ class LotTable:
         """The lots in the book's order: security, date acquired (unknown first), lot id."""
         if not self._parts:
             return LotColumns([], [], [], [], [], [])
-        security_id = [each for part in self._parts for each in part.security_id]
-        acquired = [each for part in self._parts for each in part.acquired]
-        lot_id = [each for part in self._parts for each in part.lot_id]
-        quantity = [each for part in self._parts for each in part.quantity]
-        basis = [each for part in self._parts for each in part.cost_basis]
+        security_id = _in_one(part.security_id for part in self._parts)
+        acquired = _in_one(part.acquired for part in self._parts)
+        lot_id = _in_one(part.lot_id for part in self._parts)
+        quantity = _in_one(part.quantity for part in self._parts)
+        basis = _in_one(part.cost_basis for part in self._parts)
         keys = list(map("\0".join, zip(security_id, acquired, lot_id, strict=True)))  # no id holds a NUL
         order = sorted(range(len(keys)), key=keys.__getitem__)
         in_order = itemgetter(*order) if len(order) > 1 else tuple
@@ -112,6 +116,13 @@ class LotTable:
             acquired=[day or None for day in in_order(acquired)],
             provisional=[False] * len(order),
         )
+
+
+def _in_one(parts: Iterable[Sequence[Column]]) -> list[Column]:
+    joined: list[Column] = []
+    for part in parts:
+        joined += part
+    return joined
 
 
 def good_lots(run: str, account_id: str, known: Collection[str], are_dates: Callable[[set[str]], bool]) -> GoodLots | None:
@@ -129,15 +140,16 @@ def good_lots(run: str, account_id: str, known: Collection[str], are_dates: Call
     days.discard("")
     if len(ids) != len(lot_id) or not ids.isdisjoint(known) or not are_dates(days):
         return None
-    if "." in "".join(quantity):
-        shares, quantity = sum(map(Decimal, quantity), Decimal(0)), _without_last_zeros(quantity)
-    else:
+    try:
         shares = Decimal(sum(map(int, quantity)))
-    if "0" in quantity:
-        return None
-    return GoodLots(security_id, acquired, lot_id, quantity, [each or None for each in _without_last_zeros(basis)], shares)
+    except ValueError:  # a fraction; its form has been looked at
+        shares, quantity = sum(map(Decimal, quantity), Decimal(0)), [_without_last_zeros(each) for each in quantity]
+        if "0" in quantity:
+            return None
+    plain_basis = [(each if each[-1:] != "0" else _without_last_zeros(each)) or None for each in basis]
+    return GoodLots(security_id, acquired, lot_id, quantity, plain_basis, shares)
 
 
-def _without_last_zeros(column: Sequence[str]) -> list[str]:
-    """Numbers as `money.plain` writes them: no zeros at the end of a fraction."""
-    return [each.rstrip("0").rstrip(".") if each[-1:] == "0" and "." in each else each for each in column]
+def _without_last_zeros(number: str) -> str:
+    """A number as `money.plain` writes it: no zeros at the end of a fraction."""
+    return number.rstrip("0").rstrip(".") if number[-1:] == "0" and "." in number else number
