@@ -9,19 +9,11 @@ from msgspec import Struct
 from libs.common.db import Connection
 from libs.common.ids import bytes_id
 from libs.common.packing import pack, unpack
-from libs.common.schemas.ledger import LedgerUpdated, RealisedSale
+from libs.common.schemas.ledger import LedgerUpdated
 from services.wash_sale.core.household import HouseholdLedger
 from services.wash_sale.store import LOCK_PREFIX
 
-
-class _SaidSales(Struct, frozen=True):
-    """The part of a said ledger that is read back: its sales."""
-
-    sales: list[RealisedSale]
-
-
 _said_decoder = msgspec.json.Decoder(LedgerUpdated)
-_sales_decoder = msgspec.json.Decoder(_SaidSales)
 
 
 class Asked(Struct, frozen=True):
@@ -133,12 +125,6 @@ async def load_standing(connection: Connection, origins: Mapping[str, str]) -> d
 def said_of(body: bytes) -> LedgerUpdated:
     """A ledger that was said."""
     return _said_decoder.decode(unpack(body))
-
-
-async def denied_before(connection: Connection, household_id: str) -> set[tuple[str, str]]:
-    """(trade id, lot id) of the sales whose loss the ledger last said was denied, in whole or part."""
-    body = await connection.fetchval("SELECT said FROM household WHERE household_id = $1", household_id)
-    return set() if body is None else {(s.trade_id, s.lot_id) for s in _sales_decoder.decode(unpack(body)).sales if s.disallowed}
 
 
 class Silent(Struct, frozen=True):

@@ -69,7 +69,9 @@ class LedgerSpeaker:
         origins = {one.household_id: _origin(tables[one.market_id, one.as_of], one.as_of) for one in asked}
         standing = await said_store.load_standing(unit.connection, origins)
         others = [one for one in asked if one.household_id not in standing]
-        households = await self._households.load_locked(unit.connection, [one.household_id for one in others])
+        names = [one.household_id for one in others]
+        households = await self._households.load_locked(unit.connection, names)
+        before = await history_store.load_last_said(unit.connection, names)
         answered = [one for one in asked if one.household_id in standing]
         said, silent = [self._say_again(unit, standing[one.household_id], one) for one in answered], []
 
@@ -79,7 +81,8 @@ class LedgerSpeaker:
             if isinstance(content, Refusal):
                 silent.append(self._held_back(household, content))
                 continue
-            said.append(await self._say(unit, household, content, securities, one))
+            last = before.pop(content.household_id, None)
+            said.append(await self._say(unit, household, content, _digest(content), last, securities, one))
             answered.append(one)
             await asyncio.sleep(0)  # others of the process have their turn
 
@@ -99,6 +102,7 @@ class LedgerSpeaker:
 
     async def _say_changed(self, unit: Unit, household_ids: list[str]) -> None:
         households = await self._households.load_locked(unit.connection, household_ids)
+        before = await history_store.load_last_said(unit.connection, household_ids)
         securities = await self._securities.newest(unit.connection)
         said, silent = [], []
 
@@ -108,10 +112,11 @@ class LedgerSpeaker:
             content = ledger_content(household.facts, securities, household.as_of)
             if isinstance(content, Refusal):
                 silent.append(self._held_back(household, content))
-            elif _digest(content) == household.said_digest:
+            elif (digest := _digest(content)) == household.said_digest:
                 silent.append(Silent(content.household_id, None, _origin(securities, household.as_of)))
             elif household.facts.accounts:
-                said.append(await self._say(unit, household, content, securities, None))
+                last = before.pop(content.household_id, None)
+                said.append(await self._say(unit, household, content, digest, last, securities, None))
             else:
                 silent.append(Silent(content.household_id, None))
             await asyncio.sleep(0)
@@ -126,15 +131,26 @@ class LedgerSpeaker:
         log().error("ledger_held_back", household=household_id, reason=reason)
         return Silent(household_id, reason)
 
-    async def _say(self, unit: Unit, household: Household, content: LedgerUpdated, securities: SecurityFacts, asked: Asked | None) -> Said:
-        """Say the content under its version, which rises only when it changed; a run is answered in any case."""
-        digest = _digest(content)
+    async def _say(
+        self,
+        unit: Unit,
+        household: Household,
+        content: LedgerUpdated,
+        digest: str,
+        last: bytes | None,
+        securities: SecurityFacts,
+        asked: Asked | None,
+    ) -> Said:
+        """Say the content under its version, which rises only when it changed; a run is answered in any case.
+
+        `last` is the ledger last said, packed.
+        """
         changed = digest != household.said_digest
-        denied = {(sale.trade_id, sale.lot_id) for sale in content.sales if sale.disallowed}
-        if changed and denied:
-            self._metrics.denied_sales.inc(len(denied - await said_store.denied_before(unit.connection, content.household_id)))
         said = replace(content, version=household.version + changed)
-        restated = await self._restated(unit, said, securities) if changed else None
+        before = history_store.said_beside(last, said) if changed and last is not None else None
+        if changed:
+            self._metrics.denied_sales.inc(len(_denied(said) - (_denied(before) if before is not None else set())))
+        restated = await self._restated(unit, before, said, securities) if before is not None else None
         event = self._emit(unit, said, asked)
         if restated is not None:
             unit.emit(restated, said.household_id, f"{said.version}", said.household_id)
@@ -142,10 +158,9 @@ class LedgerSpeaker:
         as_of = max(household.as_of, content.as_of)
         return Said(said.household_id, said.version, digest, as_of, body, _origin(securities, content.as_of))
 
-    async def _restated(self, unit: Unit, said: LedgerUpdated, securities: SecurityFacts) -> LedgerRestated | None:
+    async def _restated(self, unit: Unit, before: LedgerUpdated, said: LedgerUpdated, securities: SecurityFacts) -> LedgerRestated | None:
         """What is said otherwise of the past, and since which version it had been said so."""
-        before = await history_store.said_before(unit.connection, said.household_id, said.version)
-        restated = None if before is None else restatement(before, said, securities)
+        restated = restatement(before, said, securities)
         while restated is not None:
             older = await history_store.said_before(unit.connection, said.household_id, restated.first_version)
             if older is None or not was_decided_otherwise(older, said, restated, securities):
@@ -168,6 +183,11 @@ def _origin(securities: SecurityFacts, as_of: date) -> str:
 
 def _digest(content: LedgerUpdated) -> str:
     return bytes_id(encode_payload(content))
+
+
+def _denied(ledger: LedgerUpdated) -> set[tuple[str, str]]:
+    """(trade id, lot id) of the sales whose loss is denied, in whole or part."""
+    return {(sale.trade_id, sale.lot_id) for sale in ledger.sales if sale.disallowed}
 
 
 def _once_each(asked: Iterable[Asked]) -> list[Asked]:
