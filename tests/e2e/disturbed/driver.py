@@ -175,7 +175,7 @@ class Driver:
                     self.supervisor.check()
                     try:
                         left = await question()
-                    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError) as down:
+                    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, KafkaError) as down:
                         left = [repr(down)]
                     if left:
                         await asyncio.sleep(LOOK_S)
