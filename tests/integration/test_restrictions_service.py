@@ -85,6 +85,10 @@ class Stage:
         query = "SELECT sum(next_offset) >= $1 FROM consumed"
         await eventually(lambda: self._count(query, topic_records), what=f"{topic_records} records taken")
 
+    async def marked(self) -> None:
+        """Wait until the service has noted that all it said is on the bus; what was not noted the next one says again."""
+        await eventually(lambda: self._count("SELECT count(*) = 0 FROM outbox"), what="the outbox is empty")
+
     async def _count(self, query: str, *values: object) -> int:
         return int(await self.service.pool.fetchval(query, *values) or 0)
 
@@ -219,6 +223,7 @@ async def test_rules_and_screens_outlive_a_restart(fresh_database: str) -> None:
         await before.screen("A1", 1)
         await before.http.put("/v1/accounts/A1/rules/eggs", json={"kind": "never_buy", "by": "security", "targets": ["EGG"]})
         await before.screen("A1", 2)
+        await before.marked()
     async with running(fresh_database, bus) as after:
         assert (await after.http.get("/v1/accounts/A1/screen")).json()["version"] == 2
         await after.say(account_changed(version=2), run_opened(RunAccount("A1", "H1", 2, 0)))
