@@ -17,7 +17,7 @@ Invariants
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -94,7 +94,7 @@ class HoldingsReader:
         self._name = name
         self._lines = Lines(lines)
         self._rows = csv.reader(self._lines, strict=True)
-        self._dates: set[str] = set()
+        self._dates: set[str] = {""}  # acquired: not known, or on a day up to the business date
         self._seen: set[str] = set()
         self._unreadable_sums = False
         self.refused: list[RefusedLine] = []
@@ -173,12 +173,11 @@ class HoldingsReader:
         return self._next_row()
 
     def _take_run(self, run: str, current: _Open) -> bool:
-        lots = good_lots(run, current.account_id, current.lots.ids, self._all_possible)
-        if lots is None:
+        lots = good_lots(run, current.account_id, self._all_possible)
+        if lots is None or not current.lots.add(lots):
             return False
         self.lot_lines += len(lots.lot_id)
         self.quantity_sum += lots.shares
-        current.lots.add(lots)
         return True
 
     def _open(self, row: list[str]) -> _Open:
@@ -233,8 +232,8 @@ class HoldingsReader:
             basis = plain(Decimal(cost_basis)) if cost_basis else None
             current.lots.add(GoodLots([security_id], [acquired], [lot_id], [plain(shares)], [basis], shares))
 
-    def _all_possible(self, texts: set[str]) -> bool:
-        return texts <= self._dates or all(map(self._acquired_possible, texts))
+    def _all_possible(self, texts: Collection[str]) -> bool:
+        return self._dates.issuperset(texts) or all(map(self._acquired_possible, set(texts)))
 
     def _acquired_possible(self, text: str) -> bool:
         if text in self._dates:

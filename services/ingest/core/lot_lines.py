@@ -91,10 +91,15 @@ class LotTable:
         self.ids: set[str] = set()
         self._parts: list[GoodLots] = []
 
-    def add(self, lots: GoodLots) -> None:
-        """Take lots without a fault."""
+    def add(self, lots: GoodLots) -> bool:
+        """Take lots without a fault; False, and nothing is taken, where an id comes twice."""
+        before = len(self.ids)
         self.ids.update(lots.lot_id)
+        if len(self.ids) != before + len(lots.lot_id):
+            self.ids = {each for part in self._parts for each in part.lot_id}
+            return False
         self._parts.append(lots)
+        return True
 
     def columns(self) -> LotColumns:
         """The lots in the book's order: security, date acquired (unknown first), lot id."""
@@ -125,10 +130,10 @@ def _in_one(parts: Iterable[Sequence[Column]]) -> list[Column]:
     return joined
 
 
-def good_lots(run: str, account_id: str, known: Collection[str], are_dates: Callable[[set[str]], bool]) -> GoodLots | None:
-    """The lots of a run; None unless each is without fault and of this account.
+def good_lots(run: str, account_id: str, are_dates: Callable[[Collection[str]], bool]) -> GoodLots | None:
+    """The lots of a run; None unless each is without fault and of this account, except that an id may come twice.
 
-    `known` are the account's lot ids so far, `are_dates` tells whether texts are dates up to the business date.
+    `are_dates` tells whether texts are empty or dates up to the business date.
     """
     lines = run.replace("\r\n", "\n") if "\r" in run else run
     text = ("\n" + lines[:-1]).replace(f"\nL,{account_id},", ",")
@@ -136,9 +141,7 @@ def good_lots(run: str, account_id: str, known: Collection[str], are_dates: Call
         return None
     fields = text.split(",")
     lot_id, security_id, quantity, basis, acquired = (fields[1 + i :: FIELDS_OF_A_LOT] for i in range(FIELDS_OF_A_LOT))
-    ids, days = set(lot_id), set(acquired)
-    days.discard("")
-    if len(ids) != len(lot_id) or not ids.isdisjoint(known) or not are_dates(days):
+    if not are_dates(acquired):
         return None
     try:
         shares = Decimal(sum(map(int, quantity)))
