@@ -42,6 +42,7 @@ from libs.common.unit import Batch, Unit
 __all__ = ["EventConsumer", "Gather", "Handler", "Subscription", "back_off"]
 
 Handler = Callable[[Unit, Event, Any], Awaitable[None]]
+Prepare = Callable[[Unit, Sequence[Struct]], Awaitable[None]]
 
 POLL_S = 0.5
 UNCLAIMED_POLL_S = 0.05
@@ -52,12 +53,14 @@ LEAVE_S = 5.0
 class Subscription:
     """What a service takes: the topics in full, and a handler for each payload type it knows; other types are passed over.
 
-    `gather` is for a service whose events of a topic are many small changes of few large states.
+    `gather` is for a service whose events of a topic are many small changes of few large states.  `prepare` sees the payloads of a batch
+    before the handlers do, to load for all of them together.
     """
 
     topics: Sequence[str]
     handlers: Mapping[type[Struct], Handler]
     gather: Gather | None = None
+    prepare: Prepare | None = None
 
 
 class EventConsumer:
@@ -269,6 +272,9 @@ class EventConsumer:
     async def _apply(self, connection: Connection, arrivals: Sequence[Arrival]) -> list[Event]:
         """Give each event to its handler, then save what the handlers hold in hand; returns what they said, in order."""
         batch, units = Batch(), []
+        if self._subscription.prepare is not None:
+            unit = Unit(connection, self._service, self._clock.now(), self._service, batch=batch)
+            await self._subscription.prepare(unit, [arrival.payload for arrival in arrivals])
         for arrival in arrivals:
             unit = Unit(connection, self._service, self._clock.now(), self._service, cause=arrival.event, batch=batch)
             units.append(unit)

@@ -27,10 +27,12 @@ class _Held:
 class Batch:
     """What the units of one transaction hold in hand: state that many events change and that is saved once, at the end.
 
-    Fifty trades of an account in one batch are one load, one save and one word of its new state.
+    Fifty trades of an account in one batch are one load, one save and one word of its new state.  `prepared` is what was loaded for all
+    of them together before the first.
     """
 
     held: dict[str, _Held] = field(default_factory=dict)
+    prepared: dict[str, Any] = field(default_factory=dict)
 
     async def finish(self) -> None:
         """Save what is held, in the order in which it was first taken in hand; each in the unit that changed it last."""

@@ -97,14 +97,15 @@ class Screener:
                 MarketPublished: self.on_market_published,
                 RunOpened: self.on_run_opened,
             },
+            prepare=once_a_batch.load_households,
         )
 
     async def on_account_changed(self, unit: Unit, event: Event, changed: AccountChanged) -> None:
         """Take the account and its wishes; say the screens that changed; answer a run that waited for it."""
         await once_a_batch.share(unit)
-        households = await store.load_households(unit.connection, {changed.household_id: [changed.account_id]})
+        household = await once_a_batch.household_with(unit, changed)
 
-        taken = take_account(households[changed.household_id], changed)
+        taken = take_account(household, changed)
         if taken is None:
             return
         if not isinstance(taken, AccountTaken):
@@ -123,6 +124,7 @@ class Screener:
     async def on_account_moved(self, unit: Unit, event: Event, moved: AccountMoved) -> None:
         """Let the account go from its household, where a run need not wait for it any more."""
         await once_a_batch.share(unit)
+        once_a_batch.forget_households(unit)
         account = await store.load_account(unit.connection, moved.account_id)
 
         going = None if account is None else moved_account(account, moved)

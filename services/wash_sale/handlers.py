@@ -1,5 +1,6 @@
 """What wash_sale does with accounts, trades, market snapshots and runs.  Gather, decide, apply."""
 
+from collections.abc import Callable, Sequence
 from datetime import date
 
 from msgspec import Struct
@@ -71,6 +72,17 @@ class _InHand(Struct, frozen=True):
     touched: frozenset[str]
 
 
+def _household_of(payload: Struct) -> str | None:
+    """The household whose facts an event changes."""
+    match payload:
+        case AccountChanged() | TradeBooked():
+            return payload.household_id
+        case AccountMoved():
+            return payload.from_household_id
+        case _:
+            return None
+
+
 class LedgerKeeper:
     """The handlers, with what they keep between events.
 
@@ -94,7 +106,14 @@ class LedgerKeeper:
                 RunOpened: self.on_run_opened,
             },
             gather=Gather(topics.TRADES),
+            prepare=self.prepare,
         )
+
+    async def prepare(self, unit: Unit, payloads: Sequence[Struct]) -> None:
+        """Lock and load a batch's households together."""
+        names = sorted({name for name in map(_household_of, payloads) if name is not None})
+        if names:
+            unit.batch.prepared[IN_HAND] = dict.fromkeys(names, await self.households.lock(unit.connection, names))
 
     async def on_account_changed(self, unit: Unit, event: Event, changed: AccountChanged) -> None:
         """Compare the account with the ledger."""
@@ -142,7 +161,11 @@ class LedgerKeeper:
         """The household as an earlier event of the batch left it, or from its table."""
         in_hand: dict[str, _InHand] = unit.held(IN_HAND) or {}
         held = in_hand.get(household_id)
-        return held.household if held else await self.households.load(unit.connection, household_id)
+        if held:
+            return held.household
+        prepared: dict[str, Callable[[str], Household]] = unit.batch.prepared.get(IN_HAND, {})
+        read = prepared.pop(household_id, None)
+        return await self.households.load(unit.connection, household_id) if read is None else read(household_id)
 
     def _hold(self, unit: Unit, household: Household, facts: HouseholdLedger, day: date, account_id: str) -> None:
         """Keep changed facts in hand; the batch's households are saved together, at its end."""

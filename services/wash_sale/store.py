@@ -1,6 +1,6 @@
 """The tables of wash_sale as typed calls; SQL lives here and nowhere else in the service."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 
 import msgspec
@@ -60,11 +60,19 @@ class Households:
 
     async def load(self, connection: Connection, household_id: str) -> Household:
         """A household, locked until the transaction ends; an empty one if it is new."""
-        await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", LOCK_PREFIX + household_id)
-        return next(await self.load_locked(connection, [household_id]))
+        return (await self.lock(connection, [household_id]))(household_id)
+
+    async def lock(self, connection: Connection, household_ids: Sequence[str]) -> Callable[[str], Household]:
+        """Households, locked in this order until the transaction ends: a call gives one as it stands now, an empty one if it is new."""
+        locks = [LOCK_PREFIX + household_id for household_id in household_ids]
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtext(name)) FROM unnest($1::text[]) AS name", locks)
+        return await self._read(connection, household_ids)
 
     async def load_locked(self, connection: Connection, household_ids: Sequence[str]) -> Iterator[Household]:
         """Households that the caller's transaction has locked, in the order asked for; each is decoded when its turn comes."""
+        return map(await self._read(connection, household_ids), household_ids)
+
+    async def _read(self, connection: Connection, household_ids: Sequence[str]) -> Callable[[str], Household]:
         rows = await connection.fetch(
             "SELECT household_id, facts_digest, as_of, version, said_digest, unsaid FROM household WHERE household_id = ANY($1::text[])",
             household_ids,
@@ -81,10 +89,11 @@ class Households:
             if (row := stored.get(name)) is None:
                 return Household(HouseholdLedger(name))
             body = bodies.pop(name, None)
-            kept = known[name] if body is None else self._keep(row["facts_digest"], _facts_decoder.decode(unpack(body)), len(body))
-            return Household(kept[1], row["as_of"], row["version"], row["said_digest"], row["unsaid"])
+            if body is not None:
+                known[name] = self._keep(row["facts_digest"], _facts_decoder.decode(unpack(body)), len(body))
+            return Household(known.pop(name)[1], row["as_of"], row["version"], row["said_digest"], row["unsaid"])
 
-        return map(household, household_ids)
+        return household
 
     async def save(self, connection: Connection, changed: Sequence[Changed]) -> None:
         """Write changed facts, to be said; few at a time, so that their bodies don't fill the memory."""
