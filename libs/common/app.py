@@ -239,9 +239,8 @@ def _measure(app: FastAPI, service: Service) -> None:
 def serve(app: FastAPI, service: Service, settings: ServiceSettings) -> int:
     """Serve until SIGTERM or until the service fails; returns the process's exit status."""
     configure_logs(settings.log_level)
-    server = uvicorn.Server(
-        uvicorn.Config(app, host=settings.host, port=settings.port, log_level="warning", loop="uvloop", timeout_graceful_shutdown=10)
-    )
+    config = uvicorn.Config(app, host=settings.host, port=settings.port, log_level="warning", loop="uvloop", timeout_graceful_shutdown=10)
+    server = uvicorn.Server(config)
 
     async def run() -> int:
         failed = asyncio.create_task(service.failed.wait())
@@ -252,4 +251,5 @@ def serve(app: FastAPI, service: Service, settings: ServiceSettings) -> int:
         failed.cancel()
         return 1 if service.failed.is_set() else 0
 
-    return asyncio.run(run())
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:  # uvicorn sets no loop where it is served in one
+        return runner.run(run())
