@@ -56,9 +56,13 @@ async def create_pool(dsn: str, schema: str) -> Pool:
     """A pool on the service's schema.  Raises DependencyDown while PostgreSQL does not answer."""
     settings = {"search_path": schema, "idle_in_transaction_session_timeout": str(int(IDLE_IN_TRANSACTION_S * 1000))}
     try:
-        return await asyncpg.create_pool(dsn, min_size=1, max_size=POOL_SIZE, server_settings=settings)
+        return await asyncpg.create_pool(dsn, min_size=1, max_size=POOL_SIZE, server_settings=settings, reset=_as_it_is)
     except (asyncpg.PostgresError, OSError) as error:
         _raise_down_or_itself(error, isinstance(error, OSError))
+
+
+async def _as_it_is(connection: Connection) -> None:
+    """Give a connection back without a round trip: what a transaction sets is set LOCAL and its locks end with it."""
 
 
 @asynccontextmanager
