@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
+from itertools import starmap
 from typing import Literal
 
 from msgspec import Struct
@@ -36,23 +37,10 @@ class LotColumns(Struct, frozen=True):
 
     def rows(self) -> Iterator[Lot]:
         """The lots one by one, with their numbers and dates converted."""
-        columns = (
-            self.lot_id,
-            self.security_id,
-            self.quantity,
-            self.cost_basis,
-            self.acquired,
-            self.provisional,
-        )
-        for lot_id, security_id, quantity, basis, acquired, provisional in zip(*columns, strict=True):
-            yield Lot(
-                lot_id,
-                security_id,
-                Decimal(quantity),
-                None if basis is None else Decimal(basis),
-                None if acquired is None else date.fromisoformat(acquired),
-                provisional,
-            )
+        basis = [None if each is None else Decimal(each) for each in self.cost_basis]
+        acquired = [None if each is None else date.fromisoformat(each) for each in self.acquired]
+        columns = (self.lot_id, self.security_id, map(Decimal, self.quantity), basis, acquired, self.provisional)
+        return starmap(Lot, zip(*columns, strict=True))
 
 
 class TaxRates(Struct, frozen=True):
