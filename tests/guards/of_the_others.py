@@ -139,6 +139,13 @@ OF_READERS = (
         ("tests/unit/restrictions/test_household.py::test_an_edit_that_names_nothing_changes_no_screen",),
     ),
     Removal(
+        "restrictions: a household that an account of the batch left is looked at again",
+        "services/restrictions/once_a_batch.py",
+        "        forget_households(unit)  # it leaves another one, which may be among them\n",
+        "        pass\n",
+        ("tests/unit/restrictions/test_once_a_batch.py::test_a_household_that_an_account_leaves_is_looked_at_again",),
+    ),
+    Removal(
         "optimizer: no buy in the window after a loss",
         "services/optimizer/core/windows.py",
         "    for window in ledger.blocked_buys:\n        if as_of <= window.until:",
