@@ -53,11 +53,15 @@ check: $(STAMP) ## format, ruff, mypy strict, import boundaries, schemas and uni
 	if [ -n "$$failed" ]; then echo "make check: failed$$failed" >&2; exit 1; fi
 
 TIERS ?= unit contract integration e2e
+HALVED = integration e2e
 test: $(STAMP) ## unit, contract, integration and end-to-end, on a real PostgreSQL and a real Kafka; seconds of each
-	@failed=""; times=""; \
+	@mkdir -p out; failed=""; times=""; \
 	for tier in $(TIERS); do \
-	  begun=$$(date +%s); \
-	  $(PY) -m pytest -q tests/$$tier || failed="$$failed $$tier"; \
+	  begun=$$(date +%s); half=""; shard=""; \
+	  case " $(HALVED) " in *" $$tier "*) shard=2/2; \
+	    PMA_SHARD=1/2 $(PY) -m pytest -q -p no:cacheprovider tests/$$tier > out/test-$$tier-half.log 2>&1 & half=$$!;; esac; \
+	  PMA_SHARD=$$shard $(PY) -m pytest -q tests/$$tier || failed="$$failed $$tier"; \
+	  if [ -n "$$half" ]; then wait $$half || failed="$$failed $$tier, the first half"; cat out/test-$$tier-half.log; fi; \
 	  times="$$times $$tier $$(( $$(date +%s) - begun )) s;"; \
 	done; \
 	echo "make test:$$times"; \
