@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from itertools import chain
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -81,9 +82,7 @@ class Book:
             place = (layers[0].acquired or date.min, self._number, key.lot_id)
             self.undo.insort(position.order, place)
         elif before and not layers:
-            first = bisect_left(position.order, (before[0].acquired or date.min,))
-            index = next(i for i in range(first, len(position.order)) if position.order[i][2] == key.lot_id)
-            self.undo.pop(position.order, index)
+            self.undo.pop(position.order, _place_in(position.order, before[0].acquired or date.min, key.lot_id))
 
     def add(self, key: LotKey, layers: Sequence[Layer]) -> None:
         """Add layers behind those that the lot has."""
@@ -270,6 +269,12 @@ class Book:
         for position in self.positions.values():
             for layers in position.lots.values():
                 yield from layers
+
+
+def _place_in(order: Sequence[tuple[date, int, str]], acquired: date, lot_id: str) -> int:
+    """Where a lot stands: from its shares' day on, or before, where older shares stood first in it (lots of one id, put together)."""
+    first = bisect_left(order, (acquired,))
+    return next(i for i in chain(range(first, len(order)), range(first)) if order[i][2] == lot_id)
 
 
 def _day_of(purchase: Purchase) -> date:

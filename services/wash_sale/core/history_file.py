@@ -23,7 +23,7 @@ from services.wash_sale.core.order_of_events import Dated, Step, in_order, steps
 from services.wash_sale.core.policy import DEFAULT_POLICY, Policy
 from services.wash_sale.core.refusals import Refusal, RefusalCode
 from services.wash_sale.core.sale_rows import Gift, SaleRow
-from services.wash_sale.core.tax_events import LotIn, Sale, Split, TaxAccount, TaxEvent
+from services.wash_sale.core.tax_events import CashMerger, LotIn, ReturnOfCapital, Sale, Split, TaxAccount, TaxEvent
 
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
 
@@ -78,18 +78,43 @@ def _events(fields: Fields, accounts: Mapping[str, TaxAccount]) -> list[Dated]:
     if not isinstance(transactions, list):
         raise fields.bad(RefusalCode.MISSING, "transactions", "a list of transactions is needed")
     found: list[Dated] = []
-    lots: set[tuple[str, str, str]] = set()
+    names = _Names(transactions)
     for number, raw in enumerate(transactions):
         each = Fields(raw, name_of(raw, number))
-        event = read_event(each, method, str(each.raw.get("event_id", each.raw.get("seq", number + 1))))
+        event = read_event(each, method, names.of_event(each, number))
         _check(each, event, fields, accounts)
-        if isinstance(event, LotIn):
-            key = (event.layer.account_id, event.layer.security_id, event.layer.lot_id)
-            if key in lots:
-                raise each.bad(RefusalCode.DUPLICATE_LOT, "lot_id", f"{event.layer.lot_id} has come in before")
-            lots.add(key)
+        names.only_once(each, event)
         found.append(Dated(event, _seq(each), each.event))
     return _splits_once(found)
+
+
+class _Names:
+    """What a history's lots and sales are called: each name once, for rows and later events tell them apart by it alone."""
+
+    def __init__(self, transactions: Iterable[object]) -> None:
+        self._lots: set[tuple[str, str, str]] = set()
+        self._sales: set[str] = set()
+        self._taken = {str(raw["sale_id"]) for raw in transactions if isinstance(raw, Mapping) and raw.get("sale_id") is not None}
+
+    def of_event(self, each: Fields, number: int) -> str:
+        """An event's name where it has no `sale_id`: its `event_id`, its `seq`, or its place in the list."""
+        name = next((str(each.raw[key]) for key in ("event_id", "seq") if each.has(key)), str(number + 1))
+        if name in self._taken:
+            name = f"{name}#{number + 1}"
+        self._taken.add(name)
+        return name
+
+    def only_once(self, each: Fields, event: TaxEvent) -> None:
+        """Refuse a lot or a sale whose name another one has."""
+        if isinstance(event, LotIn):
+            lot = (event.layer.account_id, event.layer.security_id, event.layer.lot_id)
+            if lot in self._lots:
+                raise each.bad(RefusalCode.DUPLICATE_LOT, "lot_id", f"{event.layer.lot_id} has come in before")
+            self._lots.add(lot)
+        if isinstance(event, Sale | CashMerger | ReturnOfCapital) and each.has("sale_id"):
+            if event.event_id in self._sales:
+                raise each.bad(RefusalCode.DUPLICATE_SALE, "sale_id", f"another sale is called {event.event_id}")
+            self._sales.add(event.event_id)
 
 
 def _seq(fields: Fields) -> int | None:
@@ -153,7 +178,7 @@ def _identity(fields: Fields) -> IdentityTable:
 def _policy(fields: Fields) -> Policy:
     try:
         return msgspec.convert(fields.raw.get("policy") or {}, Policy) if fields.has("policy") else DEFAULT_POLICY
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise fields.bad(RefusalCode.NOT_READABLE, "policy", str(error)) from None
 
 
