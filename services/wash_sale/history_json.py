@@ -16,7 +16,7 @@ class UnreadableFile(Exception):
 def read_entries(path: Path) -> list[Any]:
     """The entries of a file that holds one or an array of them; raises UnreadableFile."""
     try:
-        raw = json.loads(path.read_text(), parse_float=Decimal, parse_int=_whole_number)
+        raw = json.loads(path.read_text(encoding="utf-8-sig"), parse_float=Decimal, parse_int=_whole_number)
     except (OSError, ValueError, RecursionError) as error:
         raise UnreadableFile(f"{path}: {error}") from error
     return raw if isinstance(raw, list) else [raw]

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from libs.common.money import ZERO
 from services.wash_sale.core.identity import IdentityTable
-from services.wash_sale.core.lots import Layer
+from services.wash_sale.core.lots import Layer, new_shares
 from services.wash_sale.core.matching import WASH_WINDOW, Loss, Purchase, SoldShares, Wash, match, match_sold, may_replace
 from services.wash_sale.core.policy import Policy
 from services.wash_sale.core.sale_rows import Gift, SaleRow
@@ -252,7 +252,7 @@ class Book:
         for number in self._losses.get(security_id, ()):
             loss = self.losses[number]
             if account_id in (None, loss.account_id) and not loss.over:
-                self.undo.replace(self.losses, number, replace(loss, quantity=loss.quantity * new / old))
+                self.undo.replace(self.losses, number, replace(loss, quantity=new_shares([loss.quantity], new, old)[0]))
         self.scale_sold(security_id, account_id, new, old)
 
     def scale_sold(self, security_id: str, account_id: str | None, new: Decimal, old: Decimal) -> None:
@@ -262,7 +262,9 @@ class Book:
         bought = (each for name in (security_id, *self._became((security_id,))) for each in self._purchases.get(name, ()))
         for purchase_id in {each.purchase_id for each in bought if account_id in (None, each.account_id)}:
             if sold := self._sold.get(purchase_id):
-                self.undo.set(self._sold, purchase_id, [each._replace(quantity=each.quantity * new / old) for each in sold])
+                shares = new_shares([each.quantity for each in sold], new, old)
+                scaled = [each._replace(quantity=quantity) for each, quantity in zip(sold, shares, strict=True)]
+                self.undo.set(self._sold, purchase_id, scaled)
 
     def layers(self) -> Iterator[Layer]:
         """Everything that is held."""

@@ -48,6 +48,8 @@ OUTSIDE = (
     "exercise",
     "assign",
     "straddle",
+    "to_open",
+    "to_close",
 )
 """Words in the names of what the platform does not decide (sections 1.14, 2 and 3.9)."""
 
@@ -65,11 +67,16 @@ def read_event(fields: Fields, method: str, event_id: str) -> TaxEvent:
     action = fields.text("action")
     reader = READERS.get(action)
     if reader is None:
-        outside = any(word in action.lower() for word in OUTSIDE)
+        outside = is_outside(action)
         code = RefusalCode.OUTSIDE_THE_PLATFORM if outside else RefusalCode.UNKNOWN_ACTION
         reason = "options, short sales and fund rules are outside the platform" if outside else f"known are {', '.join(sorted(READERS))}"
         raise fields.bad(code, "action", f"{action!r}: {reason}")
     return reader(fields, fields.day("date"), method, event_id)
+
+
+def is_outside(name: str) -> bool:
+    """Whether the name of an action, or of a kind of security, says that the platform does not decide it."""
+    return any(word in name.lower() for word in OUTSIDE)
 
 
 def _bought(fields: Fields, day: date, method: str, event_id: str) -> LotIn:

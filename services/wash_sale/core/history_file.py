@@ -13,7 +13,7 @@ from libs.common.money import ZERO
 from services.wash_sale.core.book import Book
 from services.wash_sale.core.booking import book_event
 from services.wash_sale.core.history_accounts import read_accounts
-from services.wash_sale.core.history_events import name_of, read_event
+from services.wash_sale.core.history_events import is_outside, name_of, read_event
 from services.wash_sale.core.history_fields import BadField, BadHistory, Fields
 from services.wash_sale.core.identity import IdentityEntry, IdentityTable
 from services.wash_sale.core.lot_methods import FUND_LIKE
@@ -130,10 +130,12 @@ def _check(each: Fields, event: TaxEvent, history: Fields, accounts: Mapping[str
     for field in ("account", "from_account", "to_account"):
         if each.has(field) and each.text(field) not in accounts:
             raise each.bad(RefusalCode.UNKNOWN_ACCOUNT, field, f"{each.text(field)} is not among the accounts")
-    if isinstance(event, Sale) and event.fills[0].method == "average":
-        kind = _security(history, event.fills[0].security_id).get("type")
-        if kind is not None and kind not in FUND_LIKE:
-            raise each.bad(RefusalCode.AVERAGE_NOT_ALLOWED, "lot_method", f"average basis is for funds and reinvestment plans, not {kind}")
+    kind = _security(history, str(each.raw.get("security"))).get("type")
+    if isinstance(kind, str) and is_outside(kind):
+        raise each.bad(RefusalCode.OUTSIDE_THE_PLATFORM, "security", f"{each.raw['security']} is of the type {kind!r}")
+    averaged = isinstance(event, Sale) and event.fills[0].method == "average"
+    if averaged and kind is not None and kind not in FUND_LIKE:
+        raise each.bad(RefusalCode.AVERAGE_NOT_ALLOWED, "lot_method", f"average basis is for funds and reinvestment plans, not {kind}")
 
 
 def _security(history: Fields, security_id: str) -> Mapping[str, Any]:
@@ -160,8 +162,10 @@ def _splits_once(events: Sequence[Dated]) -> list[Dated]:
 def _identity(fields: Fields) -> IdentityTable:
     """`identity_groups`: [{"group", "securities", "since"?}]; by default the share classes of one issuer (`securities`: id -> issuer)."""
     entries: list[IdentityEntry] = []
-    securities = fields.raw.get("securities")
-    for security_id in securities if isinstance(securities, Mapping) else ():
+    securities = fields.raw.get("securities") or {}
+    if not isinstance(securities, Mapping):
+        raise fields.bad(RefusalCode.NOT_READABLE, "securities", "an object of securities by name is wanted")
+    for security_id in securities:
         issuer = _security(fields, security_id).get("issuer")
         if issuer is not None:
             entries.append(IdentityEntry(security_id, f"issuer/{issuer}"))
