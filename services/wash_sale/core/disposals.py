@@ -201,8 +201,10 @@ def merge_for_cash(book: Book, merger: CashMerger) -> Refusal | None:
         if position is None or not position.order:
             continue
         quantity = sum((layer.quantity for layers in position.lots.values() for layer in layers), ZERO)
-        cash = merger.cash if merger.cash is not None else cents_half_even(merger.cash_per_share * quantity)
+        cash = merger.cash if merger.cash is not None else cents_half_even(merger.cash_per_share * quantity / merger.shares)
         fills.append(Fill(merger.event_id, account_id, merger.security_id, None, cash))
+    if not fills and not merger.held:
+        return None
     if not fills:
         return Refusal(RefusalCode.UNKNOWN_LOT, merger.account_id or "", merger.event_id, field="security")
     return sell(book, Sale(merger.event_id, merger.day, tuple(fills)))
