@@ -10,6 +10,7 @@ from services.wash_sale.core.custodian_basis import BasisDifference, CustodianLo
 from services.wash_sale.core.group_facts import group_facts
 from services.wash_sale.core.household import PROVISIONAL, AccountFacts, HouseholdLedger
 from services.wash_sale.core.intended import IntendedTrade, Meaning, try_out
+from services.wash_sale.core.new_names import with_new_names
 from services.wash_sale.core.refusals import Refusal
 from services.wash_sale.core.replay import book_of
 from services.wash_sale.core.securities import SecurityFacts
@@ -24,6 +25,7 @@ def all_covered(ledger: HouseholdLedger) -> bool:
 
 def meaning_of(ledger: HouseholdLedger, securities: SecurityFacts, trades: Sequence[IntendedTrade], as_of: date) -> list[Meaning] | Refusal:
     """What a list of intended trades would mean on a day, group by group; a refusal where the facts contradict each other."""
+    ledger = with_new_names(ledger, securities)
     wanted: dict[str, list[IntendedTrade]] = {}
     for trade in trades:
         wanted.setdefault(securities.cluster(trade.security_id), []).append(_with_lot_names(ledger, trade))
@@ -32,7 +34,7 @@ def meaning_of(ledger: HouseholdLedger, securities: SecurityFacts, trades: Seque
         book = book_of(facts, ledger.accounts, securities, {trade.security_id for trade in wanted[group]})
         if isinstance(book, Refusal):
             return book
-        last = max([as_of, *(trade.trade_date for _, trade in facts.trades)])
+        last = max([as_of, *(trade.trade_date for _, trade in facts.trades), *(each.ex_date for each in securities.reorganizations)])
         found |= {meaning.trade_id: meaning for meaning in try_out(book, wanted[group], last)}
     return [found[trade.trade_id] for trade in trades]
 
@@ -46,6 +48,7 @@ def _with_lot_names(ledger: HouseholdLedger, trade: IntendedTrade) -> IntendedTr
 
 def custodian_differences(ledger: HouseholdLedger, securities: SecurityFacts, books: Books) -> dict[str, list[BasisDifference]]:
     """The accounts' lots whose basis or shares are others at the custodian, by its last version that was compared."""
+    ledger = with_new_names(ledger, securities)
     washes = [wash for book in books.groups.values() for wash in book.washes]
     sold = {row.trade_id: row.security_id for book in books.groups.values() for row in book.rows}
     ratios = {security_id: [split.ratio for split in splits] for security_id, splits in securities.splits.items()}

@@ -14,7 +14,7 @@ from services.wash_sale.core.refusals import Refusal, RefusalCode
 from services.wash_sale.core.tax_events import LotMethod, LotPart
 
 
-class Taken(Struct, frozen=True):
+class Taken(Struct, frozen=True, gc=False):
     """Layers that leave a lot."""
 
     key: LotKey
@@ -22,7 +22,7 @@ class Taken(Struct, frozen=True):
     layers: list[Layer]
 
 
-class Wanted(Struct, frozen=True):
+class Wanted(Struct, frozen=True, gc=False):
     """What is to leave a position: shares of the named lots, or a quantity by a method (None: all of it)."""
 
     event_id: str

@@ -17,7 +17,7 @@ UNKNOWN_ORDER = 1 << 62
 Place = tuple[date, int, int, str]
 
 
-class Dated(Struct, frozen=True):
+class Dated(Struct, frozen=True, gc=False):
     """An event in its place: the day, the known order within it (None where unknown), and how errors call it."""
 
     event: TaxEvent
@@ -25,7 +25,7 @@ class Dated(Struct, frozen=True):
     name: str
 
 
-class Step(Struct, frozen=True):
+class Step(Struct, frozen=True, gc=False):
     """What is booked at once: one event, or the sales of a day whose order is not known; `start` and `end` count events."""
 
     event: TaxEvent

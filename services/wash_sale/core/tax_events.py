@@ -30,7 +30,7 @@ class TaxAccount(Struct, frozen=True):
     covered: bool = True
 
 
-class LotIn(Struct, frozen=True):
+class LotIn(Struct, frozen=True, gc=False):
     """Shares come in.  `acquisition`: bought, or taken in a fully taxable exchange, so that they may replace a loss (section 1.7).
 
     `settled`: they came with the custodian's file, which has judged sales from before it itself.
@@ -50,7 +50,7 @@ class LotPart(Struct, frozen=True, gc=False):
     quantity: Decimal
 
 
-class Fill(Struct, frozen=True):
+class Fill(Struct, frozen=True, gc=False):
     """Part of a sale.  `lots` None: by `method`.  `quantity` None: the whole position."""
 
     event_id: str
@@ -62,7 +62,7 @@ class Fill(Struct, frozen=True):
     method: LotMethod = "fifo"
 
 
-class Sale(Struct, frozen=True):
+class Sale(Struct, frozen=True, gc=False):
     """What was sold at one time: the fills of one order, or the sales of a day whose order is not known (section 1.4)."""
 
     event_id: str
