@@ -142,11 +142,10 @@ def _by_present_name(account: AccountFacts) -> dict[str, Decimal]:
     return reported
 
 
-def in_another_security(ledger: HouseholdLedger, account: AccountFacts, layers: Iterable[Layer], securities: SecurityFacts) -> set[str]:
+def in_another_security(account: AccountFacts, layers: Iterable[Layer], securities: SecurityFacts) -> set[str]:
     """Lots that the account's last version shows as another security than the ledger does, and those of a security that has ended."""
     shown = {lot_id: reported.security_id for lot_id, reported in account.reported_basis.items()}
-    if securities.reorganizations:
-        shown |= {PROVISIONAL + trade.trade_id: security_id for security_id, booked in ledger.trades.items() for trade in booked}
+    shown |= account.provisional
     ended = securities.ended
     return {each.lot_id for each in layers if shown.get(each.lot_id, each.security_id) != each.security_id or each.security_id in ended}
 

@@ -80,7 +80,8 @@ class AccountFacts(Struct, frozen=True):
     `version` is the account version last compared, `reported` its lots' quantities (custodian's ids), which hold the trades up to
     `reported_seq`, and `reported_basis` their basis by the custodian; `trade_seq` is the last trade booked here.  `starting` are the
     starting lots by id, `aliases` map provisional lots to the custodian's.  `pending` are account versions that hold trades which have not
-    come yet, by their trade_seq.  An account that left the household (`departed`) keeps its history in it.
+    come yet, by their trade_seq.  `provisional` has the security, as last reported, of lots that are our own word.  An account that left
+    the household (`departed`) keeps its history in it.
     """
 
     account_id: str
@@ -99,6 +100,7 @@ class AccountFacts(Struct, frozen=True):
     reported_basis: dict[str, ReportedBasis] = {}
     departures: list[Departure] = []
     departed: bool = False
+    provisional: dict[str, str] = {}
 
     @property
     def taxable(self) -> bool:

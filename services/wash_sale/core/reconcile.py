@@ -62,6 +62,7 @@ def _told(account: AccountFacts, payload: AccountChanged) -> AccountFacts:
         reported=dict(zip(payload.lots.lot_id, map(Decimal, payload.lots.quantity), strict=True)),
         reported_seq=payload.trade_seq,
         reported_basis=_reported_basis(payload),
+        provisional=_provisional(payload),
         aliases={**account.aliases, **payload.aliases},
         tax_opening=payload.tax_opening,
         past_sales=payload.past_sales,
@@ -77,6 +78,11 @@ def _reported_basis(payload: AccountChanged) -> dict[str, ReportedBasis]:
         for lot_id, security_id, basis, provisional in columns
         if not provisional
     }
+
+
+def _provisional(payload: AccountChanged) -> dict[str, str]:
+    lots = payload.lots
+    return {lot_id: security_id for lot_id, security_id, ours in zip(lots.lot_id, lots.security_id, lots.provisional, strict=True) if ours}
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def realised_sales(books: Books, first_year: int) -> list[RealisedSale]:
 def _account(ledger: HouseholdLedger, account: AccountFacts, books: Books, securities: SecurityFacts) -> LedgerAccount:
     layers = books.layers[account.account_id]
     differing = disagreements(held_by_lot(layers), expected_by_lot(ledger, account))
-    if others := in_another_security(ledger, account, layers, securities):
+    if others := in_another_security(account, layers, securities):
         differing = sorted({*differing, *others})
     return LedgerAccount(account.account_id, account.version, account.trade_seq, tax_lot_columns(layers), differing)
 

@@ -139,6 +139,8 @@ def test_what_was_bought_before_the_merger_is_merged(seen_first: str) -> None:
     ledger = applied([account(lots=[lot("P-t", "A", "40", "400", day(2))], version=2, trade_seq=1, business_date=day(4))], first, ledger)
     content = said(ledger, securities)
     assert (lots_of(content), differing(content)) == ([("P-t", "B", D(20), D(400))], ["P-t"])
+    lacks = account(lots=[lot("P-t", "B", "20", "400", day(2))], version=3, trade_seq=1, business_date=E)
+    assert differing(said(applied([lacks], first, ledger), securities)) == []  # ingest's book has merged it
     shown = account(lots=[lot("C9", "B", "20", "400", day(2))], version=3, trade_seq=1, business_date=LATER)
     content = said(applied([shown], first, ledger), securities)
     assert (lots_of(content), differing(content)) == ([("C9", "B", D(20), D(400))], [])
