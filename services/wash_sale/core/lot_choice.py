@@ -8,8 +8,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from libs.common.money import ZERO
-from services.wash_sale.core.book import Book, LotKey, Position
+from services.wash_sale.core.book import Book
 from services.wash_sale.core.lots import Layer, divide, quantity_of, take
+from services.wash_sale.core.positions import LotKey, Position
 from services.wash_sale.core.refusals import Refusal, RefusalCode
 from services.wash_sale.core.tax_events import LotMethod, LotPart
 

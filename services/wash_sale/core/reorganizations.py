@@ -7,10 +7,11 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from libs.common.money import ZERO, cents_half_even
-from services.wash_sale.core.book import Book, LotKey
+from services.wash_sale.core.book import Book
 from services.wash_sale.core.corporate_actions import allocate_by_value, merger_with_boot, return_of_capital
 from services.wash_sale.core.disposals import sale_row, sell
 from services.wash_sale.core.lots import Layer, divide, new_shares, quantity_of
+from services.wash_sale.core.positions import LotKey
 from services.wash_sale.core.refusals import Refusal, RefusalCode
 from services.wash_sale.core.tax_events import (
     Exchange,
@@ -146,7 +147,10 @@ def exchange(book: Book, event: Exchange) -> Refusal | None:
 
 def _exchanged(book: Book, event: Exchange, layer: Layer, quantity: Decimal, cash: Decimal) -> Layer:
     moved = replace(layer, security_id=event.new_security, quantity=quantity)
-    if not cash or layer.cost is None or layer.basis is None or not book.accounts[layer.account_id].taxable:
+    if not cash or not book.accounts[layer.account_id].taxable:
+        return moved
+    if layer.cost is None or layer.basis is None:
+        book.add_row(sale_row(event.event_id, event.day, layer, cash, taxable=True, kind="boot"))  # how much of it is gain is not known
         return moved
     stock_value = cents_half_even((event.new_price or ZERO) * quantity / event.new_shares)
     recognised = merger_with_boot(layer.basis, stock_value, cash).recognised_gain
@@ -218,7 +222,12 @@ def _earliest_first(total: Decimal, layers: list[Layer]) -> list[Decimal]:
 
 
 def _returned(book: Book, event: ReturnOfCapital, layer: Layer, amount: Decimal) -> Layer:
-    if layer.cost is None or layer.basis is None or not amount:
+    if not amount:
+        return layer
+    if layer.cost is None or layer.basis is None:
+        book.add_row(
+            sale_row(event.event_id, event.day, layer, amount, taxable=True, kind="distribution")
+        )  # beyond which basis is not known
         return layer
     beyond = return_of_capital(layer.basis, amount).gain
     if beyond:

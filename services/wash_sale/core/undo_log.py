@@ -65,6 +65,11 @@ class UndoLog:
         self._log.append((_put, target, index, target[index]))
         target[index] = value
 
+    def splice(self, target: list[Any], start: int, stop: int, values: list[Any]) -> None:
+        """target[start:stop] = values"""
+        self._log.append((_unsplice, target, (start, start + len(values)), target[start:stop]))
+        target[start:stop] = values
+
     def insort(self, target: list[Any], value: Any) -> None:
         """Insert into a sorted list."""
         insort(target, value)
@@ -92,6 +97,11 @@ def _shorten(target: list[Any], key: Any, old: Any) -> None:
 
 def _put(target: list[Any], key: Any, old: Any) -> None:
     target[key] = old
+
+
+def _unsplice(target: list[Any], key: Any, old: Any) -> None:
+    start, stop = key
+    target[start:stop] = old
 
 
 def _remove(target: list[Any], key: Any, old: Any) -> None:
