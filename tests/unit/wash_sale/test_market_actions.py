@@ -115,7 +115,10 @@ def test_a_basis_that_is_known_only_after_the_action_stays_unknown_until_it_is_t
     ledger = applied(
         [account(lots=[lot("L1", "A", "100", None, day(-400))]), file_of(lot("L1", "B", "100", "1000", day(-400)))], securities
     )
-    assert lots_of(said(ledger, securities)) == [("L1", "B", D(100), None)]
+    unknown = said(ledger, securities)
+    assert lots_of(unknown) == [("L1", "B", D(100), None)]
+    assert [(row.proceeds, row.basis, row.raw_gain) for row in unknown.sales] == [(D(100), None, None)]  # some of the cash is gain
+    assert unknown.blocked_buys == []
     told = tell_lot(ledger, bought("A1", "L1", day(-400), D(1000)), "ann", datetime(2025, 1, 9, tzinfo=UTC), securities)
     assert isinstance(told, HouseholdLedger)
     assert [row.raw_gain for row in said(told, securities).sales] == [D(100)]
