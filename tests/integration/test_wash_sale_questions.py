@@ -41,6 +41,8 @@ async def test_intended_trades_are_judged_and_not_booked(stage: Stage) -> None:
     assert (sale["gain"], sale["denied"], sale["permanently_denied"]) == ("-1000.00", "400.00", "400.00")
     assert [(w["replacement_account_id"], w["replacement_lot_id"]) for w in sale["washes"]] == [("A2", "L2")]
     assert sale["first_free_day"] == day(22).isoformat()
+    assert (sale["certain"]["certainty"], sale["certain"]["until"]) == ("provisional", day(33).isoformat())
+    assert (await stage.get("H1/windows"))["certain"] == {"certainty": "confirmed", "until": None, "why": ""}
     assert "oversold_position" in too_much["refusal"]
     assert (await posted(stage, "H1/intended-trades", asked)) == found
     assert (await stage.get("H1/sales"))["sales"] == []

@@ -38,7 +38,7 @@ def meaning_of(ledger: HouseholdLedger, securities: SecurityFacts, trades: Seque
         if isinstance(book, Refusal):
             return book
         last = max([as_of, *(trade.trade_date for _, trade in facts.trades), *(each.ex_date for each in securities.reorganizations)])
-        found |= {meaning.trade_id: meaning for meaning in try_out(book, wanted[group], last)}
+        found |= {meaning.trade_id: meaning for meaning in try_out(book, wanted[group], last, all_covered(ledger))}
     return [found[trade.trade_id] for trade in trades]
 
 
