@@ -24,7 +24,7 @@ from services.wash_sale.replay_command import answer, as_json
 from services.wash_sale.tax_year_files import table_csv, tables
 
 Year = Annotated[int, Path(ge=1900, le=9999)]
-Table = Literal["form_8949", "schedule_d"]
+Table = Literal["form_8949", "schedule_d", "gift_candidates", "broker_1099b"]
 UNPROCESSABLE, TOO_LARGE, CONFLICT, NOT_FOUND = 422, 413, 409, 404
 MOST_EVENTS = 2000
 """Of the histories of one request: a small part of a second, for which the service does nothing else."""
@@ -55,21 +55,33 @@ def tax_year_routes(service: Service, keeper: LedgerKeeper) -> APIRouter:
     @router.post("")
     async def tax_year_with(household_id: str, year: Year, request: Request) -> Response:
         """The year with what the body says: returns with status, income and carryovers, prices, the broker's forms."""
-        try:
-            stated = read_stated(msgspec.json.decode(await request.body()))
-        except msgspec.DecodeError as error:
-            raise Problem(UNPROCESSABLE, "The body is not JSON", str(error)) from None
-        if isinstance(stated, BadStatement):
-            raise _bad(stated)
-        return _json(await answer(household_id, year, stated))
+        return _json(await answer(household_id, year, await _stated(request)))
 
     @router.get("/{table}.csv")
     async def table_of(household_id: str, year: Year, table: Table) -> Response:
         """One table of the year as CSV."""
-        found = tables([await answer(household_id, year, StatedTax())])
-        return Response(table_csv(table, found[table]), media_type="text/csv")
+        return _csv(table, await answer(household_id, year, StatedTax()))
+
+    @router.post("/{table}.csv")
+    async def table_with(household_id: str, year: Year, table: Table, request: Request) -> Response:
+        """One table of the year as CSV with what the body says, as above: gift candidates need prices, the brokers' table their forms."""
+        return _csv(table, await answer(household_id, year, await _stated(request)))
 
     return router
+
+
+async def _stated(request: Request) -> StatedTax:
+    try:
+        stated = read_stated(msgspec.json.decode(await request.body()))
+    except msgspec.DecodeError as error:
+        raise Problem(UNPROCESSABLE, "The body is not JSON", str(error)) from None
+    if isinstance(stated, BadStatement):
+        raise _bad(stated)
+    return stated
+
+
+def _csv(table: Table, year: HouseholdYear) -> Response:
+    return Response(table_csv(table, tables([year])[table]), media_type="text/csv")
 
 
 def calculation_routes() -> APIRouter:

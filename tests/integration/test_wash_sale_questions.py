@@ -110,6 +110,8 @@ async def test_the_custodians_basis_beside_ours(stage: Stage) -> None:
     corrected = replace(bought, cost_basis=D("5100"))
     await stage.say(account("A2", [corrected], version=3, business_date=date(2025, 1, 9)))
     assert (await stage.get("H1/custodian-basis"))["accounts"]["A2"] == []  # type: ignore[index]
+    every: Any = (await stage.get("H1/custodian-basis?every_lot=true"))["accounts"]
+    assert [(d["custodian_basis"], d["ledger_basis"], d["cause"]) for d in every["A2"]] == [("5100", "5100.00", "agrees")]
 
 
 async def test_a_basis_told_late_restates_the_sale_and_survives_the_next_file(stage: Stage) -> None:

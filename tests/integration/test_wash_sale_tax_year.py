@@ -65,6 +65,14 @@ async def test_a_calculation_on_given_figures(stage: Stage) -> None:
     assert (await stage.http.post("/v1/calculations", json=asked)).json() == {"niit": "570.00"}
 
 
+async def test_gift_candidates_as_csv_with_the_prices_of_the_body(stage: Stage) -> None:
+    await stage.say(market(), account(lots=[OLD]))
+    found = await stage.http.post(f"{YEAR}/gift_candidates.csv", json={**BODY, "prices": {"XA": "70"}})
+    assert (found.status_code, found.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    header, row = found.text.splitlines()
+    assert dict(zip(header.split(","), row.split(","), strict=True))["gain_avoided"] == "2000.00"
+
+
 async def test_histories_are_replayed_as_by_the_command(stage: Stage) -> None:
     bought = {
         "seq": 1,

@@ -18,6 +18,7 @@ from services.wash_sale.core.matching import Wash, denied_in
 class Cause(StrEnum):
     """Why two bases differ: the closed list, the first that explains it."""
 
+    AGREES = "agrees"
     UNKNOWN_BASIS = "unknown_basis"
     ACTION_NOT_APPLIED = "corporate_action_not_applied"
     QUANTITY = "quantity"
@@ -60,8 +61,9 @@ def compare_basis(
     securities_of_sales: Mapping[str, str],
     ratios: Mapping[str, Sequence[Decimal]],
     unacted: Mapping[str, tuple[Decimal, Decimal | None]] | None = None,
+    every: bool = False,
 ) -> list[BasisDifference]:
-    """The lots of an account whose basis or shares differ, by lot.
+    """The lots of an account whose basis or shares differ, by lot; or every lot, those that agree too.
 
     `securities_of_sales` names the security of each sale, `ratios` the known splits of each security; `unacted` are each lot's shares and
     basis as they would be without reorganizations, None where there are none.
@@ -79,7 +81,7 @@ def compare_basis(
     for lot_id in sorted(ours.keys() | theirs.keys()):
         lot = theirs.get(lot_id)
         both = _Both(account_id, lot_id, lot, ours.get(lot_id, []), into.get(lot_id, []))
-        if both.differ():
+        if every or both.differ():
             found.append(both.difference(securities_of_sales, ratios, unacted))
     return found
 
@@ -111,7 +113,9 @@ class _Both:
             self.quantity,
             None if self.lot is None else self.lot.basis,
             self.basis,
-            Cause.ACTION_NOT_APPLIED
+            Cause.AGREES
+            if not self.differ()
+            else Cause.ACTION_NOT_APPLIED
             if unacted is not None and self._lacks_action(unacted.get(self.lot_id))
             else self._cause(security_id, securities_of_sales, ratios.get(security_id, ())),
             self.adjustment,

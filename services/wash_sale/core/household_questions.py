@@ -49,8 +49,10 @@ def _with_lot_names(ledger: HouseholdLedger, trade: IntendedTrade) -> IntendedTr
     return replace(trade, lots=tuple(LotPart(account.lot_named(part.lot_id), part.quantity) for part in trade.lots))
 
 
-def custodian_differences(ledger: HouseholdLedger, securities: SecurityFacts, books: Books) -> dict[str, list[BasisDifference]]:
-    """The accounts' lots whose basis or shares are others at the custodian, by its last version that was compared."""
+def custodian_differences(
+    ledger: HouseholdLedger, securities: SecurityFacts, books: Books, every: bool = False
+) -> dict[str, list[BasisDifference]]:
+    """The accounts' lots whose basis or shares are others at the custodian, by its last version that was compared; or every lot."""
     ledger = with_new_names(ledger, securities)
     washes = [wash for book in books.groups.values() for wash in book.washes]
     sold = {row.trade_id: row.security_id for book in books.groups.values() for row in book.rows}
@@ -62,7 +64,7 @@ def custodian_differences(ledger: HouseholdLedger, securities: SecurityFacts, bo
             reported = _reported(ledger, account)
             traded = account.reported_basis.keys() - reported.keys()
             ours = [layer for layer in books.layers[account_id] if layer.lot_id not in traded and _named(layer.lot_id, reported)]
-            found[account_id] = compare_basis(account_id, reported.values(), ours, washes, sold, ratios, unacted.get(account_id))
+            found[account_id] = compare_basis(account_id, reported.values(), ours, washes, sold, ratios, unacted.get(account_id), every)
     return found
 
 
