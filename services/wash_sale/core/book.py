@@ -44,27 +44,29 @@ class Book:
 
     def lot(self, key: LotKey) -> Layers | None:
         """A lot's layers: empty where it is sold, None where it was never there."""
-        position = self.positions.get((key.account_id, key.security_id))
-        return None if position is None else position.lots.get(key.lot_id)
+        position = self.positions.get(key[:2])
+        return None if position is None else position.lots.get(key[2])
 
     def put(self, key: LotKey, layers: Sequence[Layer]) -> None:
         """Set a lot's layers."""
-        position = self.positions.get((key.account_id, key.security_id))
+        place = key[:2]
+        position = self.positions.get(place)
         if position is None:
-            position = self.positions[key.account_id, key.security_id] = Position()
+            position = self.positions[place] = Position()
         before = position.lots.get(key.lot_id)
-        self.undo.note(key)  # so that `touched_since` of book_changes.py finds it
-        self.undo.set(position.lots, key.lot_id, tuple(layers))
-        if layers and not before:
+        self.undo.set_noted(position.lots, key.lot_id, tuple(layers), key)
+        old, new = before[0].acquired if before else None, layers[0].acquired if layers else None
+        if before and layers and old == new:
+            return
+        if before:
+            self.undo.pop(position.order, position.place_of(key.lot_id, old or date.min))
+        if layers:
             self._number += 1
-            place = (layers[0].acquired or date.min, self._number, key.lot_id)
-            self.undo.insort(position.order, place)
-        elif before and not layers:
-            self.undo.pop(position.order, position.place_of(key.lot_id, before[0].acquired or date.min))
+            self.undo.insort(position.order, (new or date.min, self._number, key.lot_id))
 
     def add(self, key: LotKey, layers: Sequence[Layer]) -> None:
-        """Add layers behind those that the lot has."""
-        self.put(key, (*(self.lot(key) or ()), *layers))
+        """Add layers to those that the lot has: behind them, but older shares (of another lot of that name) before younger ones."""
+        self.put(key, sorted((*(self.lot(key) or ()), *layers), key=lambda layer: layer.acquired or date.min))
 
     def add_row(self, row: SaleRow) -> int:
         """Write a row; returns its number."""

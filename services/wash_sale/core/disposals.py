@@ -125,9 +125,10 @@ class Judged(NamedTuple):
 
 def judge(layer: Layer, proceeds: Decimal, day: date) -> Judged:
     """A gift that had lost value has one basis for gain and one for loss; between them is neither (sections 3.3, 4.2)."""
-    basis, since = layer.basis, layer.held_since
-    if basis is None:
+    since = layer.held_since
+    if layer.cost is None:
         return Judged(None, None, term_of(since, day), since)
+    basis = layer.cost + layer.wash_adjustment
     if layer.loss_cost is not None and proceeds < basis:
         low = layer.loss_basis
         assert low is not None

@@ -25,6 +25,8 @@ from services.wash_sale.core.refusals import Refusal, RefusalCode
 from services.wash_sale.core.sale_rows import Gift, SaleRow
 from services.wash_sale.core.tax_events import CashMerger, LotIn, ReturnOfCapital, Sale, Split, TaxAccount, TaxEvent
 
+FORGET_EVERY = 100
+"""Events after which what was booked won't be taken back; a refused event is, whatever was forgotten before it."""
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
@@ -192,7 +194,8 @@ def replay_history(history: History) -> HistoryBooks | BadHistory:
     for step in steps(history.events):
         if refusal := book_event(book, step.event):
             return _refused(history, step, refusal)
-        book.undo.forget(book.undo.mark())
+        if step.end % FORGET_EVERY == 0:
+            book.undo.forget(book.undo.mark())
     layers = sorted(book.layers(), key=lambda layer: (layer.account_id, layer.security_id, layer.acquired or date.min, layer.lot_id))
     return HistoryBooks(history.history_id, history.accounts, book.rows, layers, book.washes, book.gifts, book, history.as_of)
 

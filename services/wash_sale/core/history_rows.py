@@ -46,7 +46,10 @@ def error_row(bad: BadHistory) -> Row:
 
 
 def _dollars(amount: Decimal | None) -> str | None:
-    return None if amount is None else f"{amount:.2f}"
+    if amount is None:
+        return None
+    text = str(amount)
+    return text if text[-3:-2] == "." else f"{amount:.2f}"  # in cents already, as a rule
 
 
 def _day(day: object) -> str | None:

@@ -45,7 +45,10 @@ def steps(events: Sequence[Dated], start: int = 0) -> Iterator[Step]:
         end = start + 1
         while end < len(events) and one_step(events[start], events[end]):
             end += 1
-        yield Step(_one(events[start:end]), ", ".join(dated.name for dated in events[start:end]), start, end)
+        if end == start + 1:
+            yield Step(events[start].event, events[start].name, start, end)
+        else:
+            yield Step(_one(events[start:end]), ", ".join(dated.name for dated in events[start:end]), start, end)
         start = end
 
 
@@ -58,8 +61,9 @@ def first_of_step(events: Sequence[Dated], position: int) -> int:
 
 def one_step(first: Dated, second: Dated) -> bool:
     """Whether two events are sales of one day whose order is not known."""
-    both_sales = isinstance(first.event, Sale) and isinstance(second.event, Sale)
-    return both_sales and first.seq == second.seq and first.event.day == second.event.day
+    if first.seq != second.seq or first.event.day != second.event.day:
+        return False
+    return isinstance(first.event, Sale) and isinstance(second.event, Sale)
 
 
 def _one(dated: Sequence[Dated]) -> TaxEvent:

@@ -2,7 +2,6 @@
 
 from bisect import bisect_left
 from datetime import date
-from itertools import chain
 from typing import NamedTuple
 
 from services.wash_sale.core.lots import Layer
@@ -28,6 +27,6 @@ class Position:
         self.order: list[tuple[date, int, str]] = []
 
     def place_of(self, lot_id: str, acquired: date) -> int:
-        """Where a lot stands in the order: from its shares' day on, or before, where older shares of its id (put together) stood first."""
+        """Where a lot stands in the order, by the day of its first shares."""
         first = bisect_left(self.order, (acquired,))
-        return next(i for i in chain(range(first, len(self.order)), range(first)) if self.order[i][2] == lot_id)
+        return next(i for i in range(first, len(self.order)) if self.order[i][2] == lot_id)

@@ -46,13 +46,14 @@ class UndoLog:
         """The changes since a mark, the last one first."""
         return (Undone(*each) for each in reversed(self._log[mark - self._forgotten :]))
 
-    def note(self, what: Any) -> None:
-        """Say what the next change is about, for `since`."""
-        self._log.append((nothing, what, None, None))
-
     def set(self, target: dict[Any, Any], key: Any, value: Any) -> None:
         """target[key] = value"""
         self._log.append((_unset, target, key, target.get(key)))
+        target[key] = value
+
+    def set_noted(self, target: dict[Any, Any], key: Any, value: Any, what: Any) -> None:
+        """target[key] = value, with a note before it of what the change is about, for `since`."""
+        self._log += ((nothing, what, None, None), (_unset, target, key, target.get(key)))
         target[key] = value
 
     def append(self, target: list[Any], value: Any) -> None:
