@@ -66,6 +66,8 @@ class Fields:
             return str(value)
         if not isinstance(value, str):
             raise self.bad(RefusalCode.NOT_READABLE, field, f"text is wanted, not {value!r}")
+        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise self.bad(RefusalCode.NOT_READABLE, field, f"{value!r} has half a character")
         return value
 
     def day(self, field: str) -> date:

@@ -171,7 +171,10 @@ def _identity(fields: Fields) -> IdentityTable:
         issuer = _security(fields, security_id).get("issuer")
         if issuer is not None:
             entries.append(IdentityEntry(security_id, f"issuer/{issuer}"))
-    for number, raw in enumerate(fields.raw.get("identity_groups") or ()):
+    groups = fields.raw.get("identity_groups") or []
+    if not isinstance(groups, list):
+        raise fields.bad(RefusalCode.NOT_READABLE, "identity_groups", "a list of groups is wanted")
+    for number, raw in enumerate(groups):
         each = Fields(raw, f"identity_groups[{number}]")
         since = each.day_or_none("since") or date.min
         members = each.raw.get("securities")

@@ -112,13 +112,13 @@ def sums(sales: Sequence[Mapping[str, Any]]) -> dict[str, Decimal]:
 def broker_rows(case: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What brokers report: each account by itself (section 1.15)."""
     rows = []
-    for account in case["accounts"]:
+    for account in (each for each in case["accounts"] if each.get("type", "taxable") == "taxable"):  # an IRA has no Form 1099-B
         own = [tx for tx in case["transactions"] if tx.get("account") == account["id"]]
         books = books_of_history({**case, "accounts": [account], "transactions": own})
         if not isinstance(books, BadHistory):
             for row in history_rows(books)["sales"]:
                 boxes = {"box_1d": row["proceeds"], "box_1e": row["basis"], "box_1g": row["disallowed"]}
-                rows.append({"sale_id": row["sale_id"], **boxes})
+                rows.append({"sale_id": row["sale_id"], "account": account["id"], "lot_id": row["lot_id"], **boxes})
     return rows
 
 
