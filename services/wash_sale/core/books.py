@@ -144,10 +144,14 @@ def _by_present_name(account: AccountFacts) -> dict[str, Decimal]:
 
 def in_another_security(account: AccountFacts, layers: Iterable[Layer], securities: SecurityFacts) -> set[str]:
     """Lots that the account's last version shows as another security than the ledger does, and those of a security that has ended."""
-    shown = {lot_id: reported.security_id for lot_id, reported in account.reported_basis.items()}
-    shown |= account.provisional
-    ended = securities.ended
-    return {each.lot_id for each in layers if shown.get(each.lot_id, each.security_id) != each.security_id or each.security_id in ended}
+    reported, ours, ended = account.reported_basis, account.provisional, securities.ended
+    found = set()
+    for layer in layers:
+        lot = reported.get(layer.lot_id)
+        shown = lot.security_id if lot is not None else ours.get(layer.lot_id, layer.security_id) if ours else layer.security_id
+        if shown != layer.security_id or (ended and layer.security_id in ended):
+            found.add(layer.lot_id)
+    return found
 
 
 def disagreements(held: Mapping[str, Decimal], expected: Mapping[str, Decimal]) -> list[str]:

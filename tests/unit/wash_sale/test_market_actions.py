@@ -12,10 +12,10 @@ from libs.common.schemas.account import AccountChanged, Lot
 from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import Reorganization
 from libs.common.schemas.order import TradeBooked
-from services.wash_sale.core.household import HouseholdLedger
+from services.wash_sale.core.household import Departure, HouseholdLedger
 from services.wash_sale.core.refusals import Refusal
 from services.wash_sale.core.securities import NO_SECURITY_FACTS, SecurityFacts
-from services.wash_sale.core.told_lots import bought, security_of_lot, tell_lot
+from services.wash_sale.core.told_lots import bought, security_of_lot, tell_departure, tell_lot
 from services.wash_sale.core.view import ledger_content
 from tests.unit.wash_sale.samples import account, acted, applied, buy, day, lot, merger, paid, sell, spin_off, split
 
@@ -202,6 +202,20 @@ def test_a_further_file_settles_what_was_in_doubt() -> None:
     ledger = applied([account(lots=[OLD]), file_of(lot("L7", "B", "49", "1000", day(-400)))], securities)
     ledger = applied([file_of(lot("L7", "B", "50", "1000", day(-400)), version=3, on=day(7))], securities, ledger)
     assert (lots_of(said(ledger, securities)), differing(said(ledger, securities))) == ([("L7", "B", D(50), D(1000))], [])
+
+
+def test_a_person_settles_what_is_in_doubt_by_telling_that_the_old_lot_is_the_new_one() -> None:
+    securities = acted(merger("A", E, "B", "0.5", "3", "30"))
+    ledger = applied([account(lots=[OLD]), file_of(lot("L7", "B", "49", "690", E))], securities)
+    assert differing(said(ledger, securities)) == ["L1", "L7"]
+    at = datetime(2025, 1, 9, tzinfo=UTC)
+    gone = tell_departure(ledger, "A1", Departure("L1", "B", D(50), LATER, "transfer", "ann", at), securities)
+    assert isinstance(gone, HouseholdLedger)
+    told = tell_lot(gone, bought("A1", "L7", day(-400), D(1000)), "ann", at, securities)
+    assert isinstance(told, HouseholdLedger)
+    content = said(told, securities)
+    assert (lots_of(content), differing(content)) == ([("L7", "B", D(49), D(1000))], [])
+    assert [row.raw_gain for row in content.sales] == [D(300)]  # the cash of the merger
 
 
 @pytest.mark.parametrize("seen_first", ["action", "file"])
