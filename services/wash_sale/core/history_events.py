@@ -58,8 +58,8 @@ def name_of(raw: object, number: int) -> str:
     """How errors call a transaction."""
     if not isinstance(raw, dict):
         return f"transactions[{number}]"
-    own = next((str(raw[key]) for key in ("sale_id", "lot_id", "event_id") if raw.get(key)), "")
-    return " ".join(part for part in (f"seq {raw.get('seq', number + 1)}", str(raw.get("action", "")), own) if part)
+    own = raw.get("sale_id") or raw.get("lot_id") or raw.get("event_id") or ""
+    return f"seq {raw.get('seq', number + 1)} {raw.get('action', '')} {own}".replace("  ", " ").rstrip()
 
 
 def read_event(fields: Fields, method: str, event_id: str) -> TaxEvent:

@@ -100,7 +100,10 @@ class _Names:
 
     def of_event(self, each: Fields, number: int) -> str:
         """An event's name where it has no `sale_id`: its `event_id`, its `seq`, or its place in the list."""
-        name = next((str(each.raw[key]) for key in ("event_id", "seq") if each.has(key)), str(number + 1))
+        name = each.raw.get("event_id")
+        if name is None:
+            name = each.raw.get("seq")
+        name = str(number + 1 if name is None else name)
         if name in self._taken:
             name = f"{name}#{number + 1}"
         self._taken.add(name)
