@@ -18,13 +18,17 @@ from services.wash_sale.history_json import UnreadableFile, read_entries
 
 def run(path: Path) -> int:
     """Print the answers as a JSON array; 1 where a history was refused (the others are answered), 2 where the file can't be read."""
+    with without_collector():
+        return _run(path)
+
+
+def _run(path: Path) -> int:
     try:
         entries = read_entries(path)
     except UnreadableFile as error:
         print(error, file=sys.stderr)  # noqa: T201 (a command for a person)
         return 2
-    with without_collector():
-        answers = [answer(each, number) for number, each in enumerate(entries)]
+    answers = [answer(each, number) for number, each in enumerate(entries)]
     for each in answers:
         if "error" in each:
             error_of = each["error"]
