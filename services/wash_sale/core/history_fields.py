@@ -44,7 +44,7 @@ class Fields:
     """One object of the file, by name of event."""
 
     def __init__(self, raw: object, event: str) -> None:
-        if not isinstance(raw, Mapping):
+        if type(raw) is not dict and not isinstance(raw, Mapping):
             raise BadField(RefusalCode.NOT_READABLE, event, "", f"an object is wanted, not {type(raw).__name__}")
         self.raw: Mapping[str, Any] = raw
         self.event = event
@@ -60,13 +60,15 @@ class Fields:
     def text(self, field: str) -> str:
         """A word that must be there; a name that is a whole number is its digits."""
         value = self.raw.get(field)
+        if type(value) is str and value and value.isascii():
+            return value
         if value is None or value == "":
             raise self.bad(RefusalCode.MISSING, field, "it is needed")
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         if not isinstance(value, str):
             raise self.bad(RefusalCode.NOT_READABLE, field, f"text is wanted, not {value!r}")
-        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        if any("\ud800" <= letter <= "\udfff" for letter in value):
             raise self.bad(RefusalCode.NOT_READABLE, field, f"{value!r} has half a character")
         return value
 
@@ -92,7 +94,7 @@ class Fields:
         value = self.raw.get(field)
         if value is None:
             raise self.bad(RefusalCode.MISSING, field, "it is needed")
-        text = str(value) if isinstance(value, str | int | Decimal) else ""
+        text = value if type(value) is str else str(value) if isinstance(value, int | Decimal) else ""
         if isinstance(value, Decimal) and abs(value.adjusted()) < MOST_DIGITS:
             text = format(value, "f")  # 1e2 in JSON is a number like 100
         if not _NUMBER.fullmatch(text):

@@ -80,11 +80,11 @@ def _events(fields: Fields, accounts: Mapping[str, TaxAccount]) -> list[Dated]:
     if not isinstance(transactions, list):
         raise fields.bad(RefusalCode.MISSING, "transactions", "a list of transactions is needed")
     found: list[Dated] = []
-    names = _Names(transactions)
+    names, kinds = _Names(transactions), {security_id: _security(fields, security_id).get("type") for security_id in _securities(fields)}
     for number, raw in enumerate(transactions):
         each = Fields(raw, name_of(raw, number))
         event = read_event(each, method, names.of_event(each, number))
-        _check(each, event, fields, accounts)
+        _check(each, event, kinds, accounts)
         names.only_once(each, event)
         found.append(Dated(event, _seq(each), each.event))
     return _splits_once(found)
@@ -131,16 +131,23 @@ def _seq(fields: Fields) -> int | None:
     return seq
 
 
-def _check(each: Fields, event: TaxEvent, history: Fields, accounts: Mapping[str, TaxAccount]) -> None:
+def _check(each: Fields, event: TaxEvent, kinds: Mapping[str, Any], accounts: Mapping[str, TaxAccount]) -> None:
     for field in ("account", "from_account", "to_account"):
         if each.has(field) and each.text(field) not in accounts:
             raise each.bad(RefusalCode.UNKNOWN_ACCOUNT, field, f"{each.text(field)} is not among the accounts")
-    kind = _security(history, str(each.raw.get("security"))).get("type")
+    kind = kinds.get(str(each.raw.get("security"))) if kinds else None
     if isinstance(kind, str) and is_outside(kind):
         raise each.bad(RefusalCode.OUTSIDE_THE_PLATFORM, "security", f"{each.raw['security']} is of the type {kind!r}")
     averaged = isinstance(event, Sale) and event.fills[0].method == "average"
     if averaged and kind is not None and kind not in FUND_LIKE:
         raise each.bad(RefusalCode.AVERAGE_NOT_ALLOWED, "lot_method", f"average basis is for funds and reinvestment plans, not {kind}")
+
+
+def _securities(history: Fields) -> Mapping[str, Any]:
+    securities = history.raw.get("securities") or {}
+    if not isinstance(securities, Mapping):
+        raise history.bad(RefusalCode.NOT_READABLE, "securities", "an object of securities by name is wanted")
+    return securities
 
 
 def _security(history: Fields, security_id: str) -> Mapping[str, Any]:
@@ -167,10 +174,7 @@ def _splits_once(events: Sequence[Dated]) -> list[Dated]:
 def _identity(fields: Fields) -> IdentityTable:
     """`identity_groups`: [{"group", "securities", "since"?}]; by default the share classes of one issuer (`securities`: id -> issuer)."""
     entries: list[IdentityEntry] = []
-    securities = fields.raw.get("securities") or {}
-    if not isinstance(securities, Mapping):
-        raise fields.bad(RefusalCode.NOT_READABLE, "securities", "an object of securities by name is wanted")
-    for security_id in securities:
+    for security_id in _securities(fields):
         issuer = _security(fields, security_id).get("issuer")
         if issuer is not None:
             entries.append(IdentityEntry(security_id, f"issuer/{issuer}"))
