@@ -61,7 +61,7 @@ def as_json(answers: list[dict[str, Any]]) -> str:
 
 def answer(raw: object, number: int) -> dict[str, Any]:
     """One history's rows, or its error; a history without transactions has none."""
-    if isinstance(raw, dict) and not raw.get("transactions") and raw.get("inputs"):
+    if isinstance(raw, dict) and not raw.get("transactions") and raw.get("inputs") is not None:
         return {"id": str(raw.get("id", number)), "sales": [], "lots": [], "washes": []}
     books = books_of_history(raw, number)
     return error_row(books) if isinstance(books, BadHistory) else history_rows(books)
