@@ -155,7 +155,7 @@ def _identified(fields: Fields, day: date, settles: date | None, method: str) ->
         named = Fields(fields.raw["identification"], fields.event)
         made_on = named.day_or_none("made_on")
         in_time = made_on is None or made_on <= identification_deadline(day, settles)
-        if not in_time:
+        if not in_time or named.raw.get("confirmed") is False:  # a broker's confirmation is part of it
             return None, "fifo"
         lots = lots or named.lots("lots")
         method = named.choice("method", METHODS, method)

@@ -10,6 +10,16 @@ OLD, NEW = buy("L", "2024-01-02", 10, 100), buy("L", "2025-01-02", 10, 200, acco
 
 OF_NAMES = [
     case(
+        "5.2 lots named in time, but the broker has not confirmed them: the oldest goes",
+        [
+            *(buy("A", "2024-01-02", 100, 3000), buy("B", "2024-02-01", 100, 5000)),
+            sell("S1", after(0), 4000, {"B": 100}, identification={"made_on": after(0), "confirmed": False}),
+        ],
+        [sale("S1", "A", 1000)],
+        [lot("B", 100, 5000)],
+        [],
+    ),
+    case(
         "3.6 and 5.1 a lot moves to where another of its name is: both keep their basis and period, the older goes first",
         [
             OLD,
