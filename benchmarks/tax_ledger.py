@@ -1,9 +1,11 @@
 """The tax ledger's speed and memory, and a public calculator on the same histories; one JSON line a case.
 
-    python -m benchmarks.tax_ledger [replay] [trade] [memory] [public]      (default: all)
+    python -m benchmarks.tax_ledger [replay] [file] [trade] [memory] [public]      (default: all)
 
 * replay: CPU seconds through the books for 1 to 100 thousand events of one household, the density of trading unchanged.  A young household
   has few lots to sell, so an event comes to have more outcomes (rows and washes) with time: their rate shows that the cost of each stays.
+  `crowded`: all in one security, so that hundreds of purchases and losses stand in each window.
+* file: the same through the command on a file, from JSON to JSON.
 * trade: CPU milliseconds for one new fact on a household with 10,000 open lots: a purchase, a sale at a loss, a late purchase; and what
   the service does with a booked trade (facts, and the whole ledger said).
 * memory: bytes a lot with 1 million open lots.
@@ -14,68 +16,42 @@
 import argparse
 import importlib.util
 import json
-import random
 import resource
 import statistics
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from contextlib import redirect_stdout
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks.tax_histories import ACCOUNTS, FIRST, SECURITIES, as_file, history, lot_in
+from services.wash_sale import replay_command
 from services.wash_sale.core.book import Book
 from services.wash_sale.core.booking import book_event
 from services.wash_sale.core.history_fields import BadHistory
 from services.wash_sale.core.history_file import HistoryBooks, books_of_history
 from services.wash_sale.core.household import HouseholdLedger
 from services.wash_sale.core.identity import EVERY_SECURITY_BY_ITSELF
-from services.wash_sale.core.lots import Layer
 from services.wash_sale.core.order_of_events import Dated
 from services.wash_sale.core.policy import DEFAULT_POLICY
 from services.wash_sale.core.refusals import Refusal
 from services.wash_sale.core.securities import NO_SECURITY_FACTS
-from services.wash_sale.core.tax_events import Fill, LotIn, LotPart, Sale, TaxAccount, TaxEvent
+from services.wash_sale.core.tax_events import Fill, LotIn, LotPart, Sale, TaxEvent
 from services.wash_sale.core.timeline import Fact, Timeline
 from services.wash_sale.core.transitions import apply_account, apply_trade
 from services.wash_sale.core.view import ledger_content
+from services.wash_sale.replay_command import without_collector
 from tests.unit.wash_sale import samples
 
 D = Decimal
-ACCOUNTS = {name: TaxAccount(name, "A", taxable=name != "R1") for name in ("T1", "T2", "T3", "R1")}
-FIRST = date(2010, 1, 4)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-EVENTS_A_DAY = 20
-SECURITIES = 200
 OPEN_LOTS = 10_000
-
-
-def history(count: int, seed: int = 1) -> Iterator[TaxEvent]:
-    """Purchases and FIFO sales of wandering prices: about a third of the sales at a loss are replaced."""
-    draw = random.Random(seed)
-    price = [100.0] * SECURITIES
-    held: Counter[tuple[str, int]] = Counter()
-    for number in range(count):
-        day = FIRST + timedelta(days=number // EVENTS_A_DAY)
-        security, account = draw.randrange(SECURITIES), draw.choice(tuple(ACCOUNTS))
-        price[security] = max(1.0, price[security] * (1 + draw.gauss(0, 0.03)))
-        each = D(f"{price[security]:.2f}")
-        if held[account, security] and draw.random() < 0.45:
-            quantity = draw.randint(1, held[account, security])
-            held[account, security] -= quantity
-            fill = Fill(f"s{number}", account, f"S{security}", D(quantity), quantity * each)
-            yield Sale(fill.event_id, day, (fill,))
-        else:
-            quantity = draw.randint(1, 200)
-            held[account, security] += quantity
-            yield lot_in(f"L{number}", account, f"S{security}", day, quantity, quantity * each)
-
-
-def lot_in(lot_id: str, account: str, security: str, day: date, quantity: int, cost: Decimal) -> LotIn:
-    """A purchase."""
-    layer = Layer(account, lot_id, f"{account}/{lot_id}", security, D(quantity), cost, day, day)
-    return LotIn(lot_id, day, layer, acquisition=True)
 
 
 def say(**figures: Any) -> None:
@@ -84,24 +60,37 @@ def say(**figures: Any) -> None:
 
 def replay() -> None:
     """Events a second, and how the time grows."""
+    for case, securities, counts in (("replay", SECURITIES, (1_000, 10_000, 100_000)), ("replay, crowded", 1, (1_000, 10_000))):
+        for count in counts:
+            events = list(history(count, securities=securities))
+            book = Book(ACCOUNTS, EVERY_SECURITY_BY_ITSELF, DEFAULT_POLICY)
+            with without_collector():
+                started = time.process_time()
+                for event in events:
+                    assert book_event(book, event) is None
+                    book.undo.forget(book.undo.mark())
+                took = time.process_time() - started
+            rate(case, count, took, len(book.rows), len(book.washes))
+
+
+def rate(case: str, events: int, took: float, rows: int, washes: int) -> None:
+    per_s = {"events_per_s": round(events / took), "outcomes_per_s": round((rows + washes) / took)}
+    say(case=case, events=events, cpu_s=round(took, 3), **per_s, rows=rows, washes=washes)
+
+
+def file() -> None:
+    """Events a second through `replay FILE`, reading and writing included."""
     for count in (1_000, 10_000, 100_000):
-        events = list(history(count))
-        book = Book(ACCOUNTS, EVERY_SECURITY_BY_ITSELF, DEFAULT_POLICY)
-        started = time.process_time()
-        for event in events:
-            assert book_event(book, event) is None
-            book.undo.forget(book.undo.mark())
-        took = time.process_time() - started
-        rate, outcomes = round(count / took), round((len(book.rows) + len(book.washes)) / took)
-        say(
-            case="replay",
-            events=count,
-            cpu_s=round(took, 3),
-            events_per_s=rate,
-            outcomes_per_s=outcomes,
-            rows=len(book.rows),
-            washes=len(book.washes),
-        )
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "history.json"
+            path.write_text(json.dumps(as_file(list(history(count)))))
+            written = StringIO()
+            started = time.process_time()
+            with redirect_stdout(written):
+                assert replay_command.run(path) == 0
+            took = time.process_time() - started
+        (answer,) = json.loads(written.getvalue())
+        rate("file", count, took, len(answer["sales"]), len(answer["washes"]))
 
 
 def household() -> Timeline:
@@ -228,23 +217,6 @@ def compare(count: int) -> None:
     say(case="public", calculator="wash-alpha", installed=True, **figures, sales=len(costs), **causes)
 
 
-def as_file(events: list[TaxEvent]) -> dict[str, Any]:
-    """The history in the shape of a file."""
-    rows: list[dict[str, Any]] = []
-    for seq, event in enumerate(events, start=1):
-        if isinstance(event, LotIn):
-            layer = event.layer
-            more = {"action": "buy", "account": layer.account_id, "security": layer.security_id, "lot_id": layer.lot_id}
-            rows.append({"seq": seq, "date": event.day.isoformat(), "quantity": str(layer.quantity), "cost": str(layer.cost), **more})
-        elif isinstance(event, Sale):
-            fill = event.fills[0]
-            more = {"action": "sell", "account": fill.account_id, "security": fill.security_id, "sale_id": fill.event_id}
-            rows.append({"seq": seq, "date": event.day.isoformat(), "quantity": str(fill.quantity), "proceeds": str(fill.proceeds), **more})
-    kinds = {True: "taxable", False: "roth_ira"}
-    accounts = [{"id": name, "owner": account.taxpayer_id, "type": kinds[account.taxable]} for name, account in ACCOUNTS.items()]
-    return {"id": "same", "lot_method": "fifo", "accounts": accounts, "transactions": rows}
-
-
 def raw_costs(books: HistoryBooks) -> dict[str, Decimal]:
     """What a broker would call each sale's basis: cost without any wash adjustment."""
     adjusted: Counter[str] = Counter()
@@ -340,7 +312,7 @@ def _sold_before(books: HistoryBooks, violation: Any, sale: Any) -> bool:
     return any(row.lot_id == violation.replacement_trade_id and row.trade_date <= sale.trade_date for row in books.rows)
 
 
-CASES = {"replay": replay, "trade": trade, "memory": memory, "public": public}
+CASES = {"replay": replay, "file": file, "trade": trade, "memory": memory, "public": public}
 
 
 def main(arguments: list[str]) -> int:

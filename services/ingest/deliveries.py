@@ -19,13 +19,13 @@ from libs.common.db import Connection, transaction
 from libs.common.errors import BadInput, CannotApply
 from libs.common.ids import content_id
 from libs.common.schemas.account import AccountChanged
-from libs.common.schemas.market import CorporateAction
 from libs.common.service import Service
 from libs.common.unit import Unit
 from services.ingest import delivery_store, store
 from services.ingest.core.book import AccountBook, apply_snapshot, publishable, quarantine
 from services.ingest.core.delivery import DeliveryState, FileOutcome, judge_complete
 from services.ingest.core.holdings_csv import AccountHoldings, HoldingsReader
+from services.ingest.core.share_actions import ShareAction
 from services.ingest.delivery_store import Acknowledgement, StagedAccount
 from services.ingest.handlers import save_all
 from services.ingest.metrics import IngestMetrics
@@ -161,7 +161,7 @@ async def stand_on(unit: Unit, staged: Sequence[tuple[AccountBook, StagedAccount
 
 
 def standing_on(
-    book: AccountBook, holdings: AccountHoldings, unknown: Sequence[str], splits: Sequence[CorporateAction]
+    book: AccountBook, holdings: AccountHoldings, unknown: Sequence[str], splits: Sequence[ShareAction]
 ) -> tuple[AccountBook, AccountChanged | None]:
     """The book on the account's new holdings, and what to say of it; quarantined where they can't be taken.
 

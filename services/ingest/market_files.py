@@ -5,24 +5,24 @@
                                      half_spread_bps?, market_cap_usd?
     prices.(csv|parquet)             date, then one column a security; empty is no price
     models/<strategy_id>.(csv|parquet)   security_id, weight_frac
-    corporate_actions.(csv|parquet)  security_id, ex_date, kind (split|stock_dividend|dividend), value; optional
+    corporate_actions.(csv|parquet)  security_id, ex_date, kind, value and the terms of reorganizations: market_actions.py; optional
     capitalisation.(csv|parquet)     wide as prices, dollars; optional
 
 `read_market_directory` returns what the files say; `load_market` the snapshot of a day.  Anything wrong raises BadInput.
 """
 
 import json
-from collections.abc import Iterable
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal, cast
 
 from libs.common.errors import BadInput
 from libs.common.schemas.market import MarketPublished
 from services.ingest.core.market import MarketSettings, build_market
-from services.ingest.core.market_inputs import Action, ActionKind, MarketInputs, ModelWeights, PriceBasis, Security, WideTable
-from services.ingest.market_tables import Row, read_rows, read_wide, table_path
+from services.ingest.core.market_inputs import MarketInputs, ModelWeights, PriceBasis, Security, WideTable
+from services.ingest.market_actions import known_security, read_actions
+from services.ingest.market_tables import Row, decimal_of, read_rows, read_wide, table_path
 
 SECURITY_COLUMNS = ("security_id", "name", "issuer_id", "sector", "industry", "adv_usd")
 SECURITY_OPTIONS = ("identity_group", "categories", "half_spread_bps", "market_cap_usd")
@@ -41,14 +41,21 @@ def read_market_directory(directory: Path) -> MarketInputs:
     simulated, price_basis = _read_market_json(directory)
     securities = _read_securities(directory)
     ids = [security.security_id for security in securities]
+    path = table_path(directory, "corporate_actions")
+    actions, reorganizations = read_actions(path, set(ids)) if path else ((), ())
+    if reorganizations and price_basis == "split_adjusted":
+        name, one = cast(Path, path).name, reorganizations[0]
+        problem = f"{one.kind} of {one.security_id}: its terms are of unadjusted shares, the prices are split_adjusted"
+        raise BadInput(name, None, "kind", problem, "Give unadjusted prices, or take such lines out")
     return MarketInputs(
         simulated=simulated,
         price_basis=price_basis,
         securities=securities,
         closes=_read_prices(directory, ids),
         models=_read_models(directory, set(ids)),
-        actions=_read_actions(directory, set(ids)),
+        actions=actions,
         capitalisation=_read_capitalisation(directory, ids),
+        reorganizations=reorganizations,
     )
 
 
@@ -117,10 +124,10 @@ def _read_model(path: Path, ids: set[str]) -> ModelWeights:
     name = f"models/{path.name}"
     weights: dict[str, Decimal] = {}
     for row in read_rows(path, name, ("security_id", "weight_frac")):
-        security_id = _known_security(row, ids)
+        security_id = known_security(row, "security_id", ids)
         if security_id in weights:
             raise row.bad("security_id", f"{security_id} is there twice", "Keep one line a security")
-        weight = _decimal(row, "weight_frac")
+        weight = decimal_of(row, "weight_frac")
         if weight < 0:
             raise row.bad("weight_frac", f"{weight} is negative", "Give a fraction of 0 or more")
         weights[security_id] = weight
@@ -130,66 +137,8 @@ def _read_model(path: Path, ids: set[str]) -> ModelWeights:
     return ModelWeights(path.stem, tuple(weights), tuple(weights.values()))
 
 
-def _read_actions(directory: Path, ids: set[str]) -> tuple[Action, ...]:
-    path = table_path(directory, "corporate_actions")
-    if path is None:
-        return ()
-    found: dict[tuple[str, date, str], Action] = {}
-    for row in read_rows(path, path.name, ("security_id", "ex_date", "kind", "value")):
-        value = _decimal(row, "value")
-        kind = _action_kind(row)
-        if value <= 0:
-            raise row.bad("value", f"{value} is not positive", "Give new shares for one old, or dollars a share")
-        if row.text("kind") == "stock_dividend":
-            value += 1  # so many new shares for each old one, which stays
-        action = Action(_known_security(row, ids), row.date("ex_date"), kind, value)
-        key = (action.security_id, action.ex_date, action.kind)
-        if kind == "split" and key in found:
-            raise row.bad("ex_date", f"{action.security_id} has another split on {action.ex_date}", "Give one line a split")
-        previous = found.get(key)
-        found[key] = action if previous is None else Action(*key[:2], "dividend", previous.value + value)
-    return tuple(_in_order(found.values()))
-
-
-def _action_kind(row: Row) -> ActionKind:
-    """What the line is to the snapshot: a dividend in shares of the same security is a split in all but the way it is written."""
-    match row.text("kind"):
-        case "split" | "stock_dividend":
-            return "split"
-        case "dividend":
-            return "dividend"
-        case "spin_off" | "merger" | "cash_merger" | "return_of_capital" | "cash_in_lieu" as kind:
-            raise row.bad(
-                "kind", f"{kind} is not followed yet", "Take the line out: the custodian's file brings what it leaves in the lots"
-            )
-        case kind:
-            raise row.bad("kind", f"{kind!r} is not known", "Write split, stock_dividend or dividend")
-
-
-def _in_order(actions: Iterable[Action]) -> list[Action]:
-    return sorted(actions, key=lambda action: (action.security_id, action.ex_date, action.kind))
-
-
-def _known_security(row: Row, ids: set[str]) -> str:
-    security_id = row.text("security_id")
-    if security_id not in ids:
-        raise row.bad("security_id", f"{security_id} is not in the security master", "Add it to securities, or take the line out")
-    return security_id
-
-
-def _decimal(row: Row, field: str) -> Decimal:
-    text = row.text(field)
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal("nan")
-    if not value.is_finite():
-        raise row.bad(field, f"{text!r} is not a number", "Write a number such as 0.0125")
-    return value
-
-
 def _positive(row: Row, field: Literal["adv_usd", "half_spread_bps", "market_cap_usd"]) -> float:
-    value = float(_decimal(row, field))
+    value = float(decimal_of(row, field))
     if not 0 < value < float("inf"):
         raise row.bad(field, f"{value:g} is not positive", "Give a positive number")
     return value

@@ -8,6 +8,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,18 @@ def iso_date(name: str, line: int, field: str, text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise BadInput(name, line, field, f"{text!r} is not a date", "Write dates as 2025-12-15") from None
+
+
+def decimal_of(row: Row, field: str) -> Decimal:
+    """A required number."""
+    text = row.text(field)
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("nan")
+    if not value.is_finite():
+        raise row.bad(field, f"{text!r} is not a number", "Write a number such as 0.0125")
+    return value
 
 
 def _check_columns(name: str, header: Sequence[str], required: Sequence[str], optional: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from libs.common.schemas.market import CorporateAction, MarketPublished, RunOpen
 from services.ingest.core.book import AccountBook, why_unusable
 from services.ingest.core.intake import AccountIntake
 from services.ingest.core.run import Candidate
+from services.ingest.core.share_actions import Merger, ShareAction
 
 _book_decoder = msgspec.json.Decoder(AccountBook)
 
@@ -75,10 +76,15 @@ async def record_edit(connection: Connection, intake: AccountIntake, actor: str,
     )
 
 
-async def load_splits(connection: Connection) -> list[CorporateAction]:
-    """Every split known, by security and date."""
-    rows = await connection.fetch("SELECT security_id, ex_date, kind, ratio FROM corporate_action ORDER BY security_id, ex_date")
-    return [CorporateAction(row["security_id"], row["ex_date"], row["kind"], row["ratio"]) for row in rows]
+async def load_splits(connection: Connection) -> list[ShareAction]:
+    """Every split and merger known, by security and date."""
+    rows = await connection.fetch("SELECT security_id, ex_date, kind, ratio, new_security_id FROM corporate_action ORDER BY 1, 2")
+    return [
+        CorporateAction(row["security_id"], row["ex_date"], "split", row["ratio"])
+        if row["kind"] == "split"
+        else Merger(row["security_id"], row["ex_date"], row["new_security_id"], row["ratio"])
+        for row in rows
+    ]
 
 
 async def unknown_securities(connection: Connection, security_ids: Collection[str]) -> list[str]:
@@ -107,6 +113,15 @@ async def save_market(connection: Connection, market: MarketPublished, at: datet
     await connection.executemany(
         "INSERT INTO corporate_action (security_id, ex_date, kind, ratio) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
         [(action.security_id, action.ex_date, action.kind, action.ratio) for action in market.corporate_actions],
+    )
+    await connection.executemany(
+        "INSERT INTO corporate_action (security_id, ex_date, kind, ratio, new_security_id) VALUES ($1, $2, $3, $4, $5) "
+        "ON CONFLICT (security_id, ex_date, kind) DO UPDATE SET ratio = EXCLUDED.ratio, new_security_id = EXCLUDED.new_security_id",
+        [
+            (one.security_id, one.ex_date, one.kind, one.ratio or 0, one.new_security_id)
+            for one in market.reorganizations
+            if one.kind in ("merger", "cash_merger")
+        ],
     )
     return True
 

@@ -12,7 +12,7 @@ from libs.common.schemas.ledger import RealisedSale, Window
 from libs.common.service import Service
 from services.wash_sale import history_store, store
 from services.wash_sale.core.books import books_of
-from services.wash_sale.core.certainty import Certainty, Why, certainty_of
+from services.wash_sale.core.certainty import CONFIRMED, NOT_COVERED, Certainty, Judgement, Why, certainty_of
 from services.wash_sale.core.household_questions import all_covered
 from services.wash_sale.core.matching import Wash
 from services.wash_sale.core.refusals import Refusal
@@ -20,13 +20,17 @@ from services.wash_sale.handlers import LedgerKeeper
 
 
 class OpenWindows(Struct, frozen=True):
-    """What the household may not do, as of a date; `until` of a window is inclusive."""
+    """What the household may not do, as of a date; `until` of a window is inclusive.
+
+    `certain`: unknowable where the household has an account that no feed covers, for it may have opened further windows.
+    """
 
     household_id: str
     version: int
     as_of: str
     blocked_buys: list[Window]
     blocked_loss_sales: list[Window]
+    certain: Judgement
 
 
 class SaleCertainty(Struct, frozen=True):
@@ -89,10 +93,12 @@ def routes(service: Service, keeper: LedgerKeeper) -> APIRouter:
     @router.get("/windows")
     async def windows(household_id: str) -> Response:
         """What may not be bought, and what may not be sold at a loss, and until when."""
-        said = await store.load_said(service.pool, household_id)
-        if said is None:
+        said, facts = await store.load_said(service.pool, household_id), await store.load_facts(service.pool, household_id)
+        if said is None or facts is None:
             raise unknown_household(household_id)
-        return json_answer(OpenWindows(household_id, said.version, said.as_of.isoformat(), said.blocked_buys, said.blocked_loss_sales))
+        certain = CONFIRMED if all_covered(facts) else NOT_COVERED
+        windows = said.blocked_buys, said.blocked_loss_sales
+        return json_answer(OpenWindows(household_id, said.version, said.as_of.isoformat(), *windows, certain))
 
     @router.get("/sales")
     async def sales(household_id: str) -> Response:

@@ -31,7 +31,7 @@ IN_HAND = "wash_sale households"
 
 
 class SecurityTables:
-    """Identity groups and splits by market snapshot, made anew when any snapshot has come since."""
+    """Identity groups, splits and reorganizations by market snapshot, made anew when any snapshot has come since."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, date, int], SecurityFacts] = {}
@@ -59,7 +59,8 @@ class SecurityTables:
         if key not in self._kept:
             splits = await store.load_splits(connection)
             entries = await identity_store.changed_identities(connection)
-            self._kept[key] = security_facts(await store.load_groups(connection, market_id), splits, as_of, entries)
+            actions = await store.load_reorganizations(connection)
+            self._kept[key] = security_facts(await store.load_groups(connection, market_id), splits, as_of, entries, actions)
             while len(self._kept) > SNAPSHOTS_KEPT:
                 del self._kept[next(iter(self._kept))]
         return self._kept[key]
@@ -142,7 +143,7 @@ class LedgerKeeper:
         self._hold(unit, household, facts, trade.trade_date, trade.account_id)
 
     async def on_market_published(self, unit: Unit, event: Event, market: MarketPublished) -> None:
-        """Keep identity groups and splits; ledgers follow with the next event or run."""
+        """Keep identity groups, splits and reorganizations; ledgers follow with the next event or run."""
         await store.save_market(unit.connection, market)
         await identity_store.save_identities(unit.connection, market)
 

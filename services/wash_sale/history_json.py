@@ -16,9 +16,18 @@ class UnreadableFile(Exception):
 def read_entries(path: Path) -> list[Any]:
     """The entries of a file that holds one or an array of them; raises UnreadableFile."""
     try:
-        raw = json.loads(path.read_text(), parse_float=Decimal, parse_int=_whole_number)
-    except (OSError, ValueError, RecursionError) as error:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
         raise UnreadableFile(f"{path}: {error}") from error
+    return entries_of(text, str(path))
+
+
+def entries_of(text: str, name: str) -> list[Any]:
+    """The entries of a text that holds one or an array of them; raises UnreadableFile, which calls it by its name."""
+    try:
+        raw = json.loads(text, parse_float=Decimal, parse_int=_whole_number)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableFile(f"{name}: {error}") from error
     return raw if isinstance(raw, list) else [raw]
 
 

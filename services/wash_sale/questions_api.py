@@ -73,7 +73,7 @@ class Meanings(Struct, frozen=True):
 
 
 class CustodianBasis(Struct, frozen=True):
-    """By account, the lots whose basis or shares are others at the custodian than here, each with its cause."""
+    """By account, the lots whose basis or shares are others at the custodian than here, each with its cause; or every lot."""
 
     household_id: str
     version: int
@@ -113,15 +113,15 @@ def question_routes(service: Service, keeper: LedgerKeeper) -> APIRouter:
         return json_answer(changes_between(before, said))
 
     @router.get("/custodian-basis")
-    async def custodian_basis(household_id: str) -> Response:
-        """Where the custodian's basis and the household's differ, and why; neither is overwritten."""
+    async def custodian_basis(household_id: str, every_lot: bool = False) -> Response:
+        """Where the custodian's basis and the household's differ, and why (or every lot, side by side); neither is overwritten."""
         facts, securities = await facts_of(household_id), await keeper.securities.newest(service.pool)
         said = await store.load_said(service.pool, household_id)
         books = books_of(facts, securities, facts.accounts)
         if isinstance(books, Refusal):
             raise _contradiction(books)
         version = 0 if said is None else said.version
-        return json_answer(CustodianBasis(household_id, version, custodian_differences(facts, securities, books)))
+        return json_answer(CustodianBasis(household_id, version, custodian_differences(facts, securities, books, every_lot)))
 
     return router
 

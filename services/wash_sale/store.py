@@ -10,11 +10,12 @@ from libs.common.db import Connection, Pool
 from libs.common.ids import bytes_id
 from libs.common.packing import pack, unpack
 from libs.common.schemas.ledger import LedgerUpdated
-from libs.common.schemas.market import CorporateAction, MarketPublished, RunAccount, RunOpened
+from libs.common.schemas.market import CorporateAction, MarketPublished, Reorganization, RunAccount, RunOpened
 from services.wash_sale.core.household import AccountFacts, HouseholdLedger
 
 _facts_decoder = msgspec.json.Decoder(HouseholdLedger)
 _said_decoder = msgspec.json.Decoder(LedgerUpdated)
+_action_decoder = msgspec.json.Decoder(Reorganization)
 _groups_decoder = msgspec.json.Decoder(dict[str, str])
 
 FIRST_DAY = date(1, 1, 1)
@@ -164,7 +165,7 @@ async def load_said(pool: Pool, household_id: str) -> LedgerUpdated | None:
 
 
 async def save_market(connection: Connection, market: MarketPublished) -> None:
-    """Keep a snapshot's identity groups, and its splits beside those known before."""
+    """Keep a snapshot's identity groups, and its splits and reorganizations beside those known before."""
     groups = dict(zip(market.securities.security_id, market.securities.identity_group, strict=True))
     await connection.execute(
         "INSERT INTO market (market_id, as_of, groups) VALUES ($1, $2, $3) ON CONFLICT (market_id) DO NOTHING",
@@ -175,6 +176,11 @@ async def save_market(connection: Connection, market: MarketPublished) -> None:
     await connection.executemany(
         "INSERT INTO split (security_id, ex_date, ratio) VALUES ($1, $2, $3) ON CONFLICT (security_id, ex_date) DO UPDATE SET ratio = $3",
         [(action.security_id, action.ex_date, action.ratio) for action in market.corporate_actions],
+    )
+    await connection.executemany(
+        "INSERT INTO reorganization (security_id, ex_date, body) VALUES ($1, $2, $3) "
+        "ON CONFLICT (security_id, ex_date) DO UPDATE SET body = $3",
+        [(action.security_id, action.ex_date, pack(action)) for action in market.reorganizations],
     )
 
 
@@ -203,6 +209,12 @@ async def load_splits(connection: Connection | Pool) -> tuple[CorporateAction, .
     """Every split known, by security and date."""
     rows = await connection.fetch("SELECT security_id, ex_date, ratio FROM split ORDER BY security_id, ex_date")
     return tuple(CorporateAction(row["security_id"], row["ex_date"], "split", row["ratio"]) for row in rows)
+
+
+async def load_reorganizations(connection: Connection | Pool) -> list[Reorganization]:
+    """Every reorganization known, by date and security."""
+    rows = await connection.fetch("SELECT body FROM reorganization ORDER BY ex_date, security_id")
+    return [_action_decoder.decode(unpack(row["body"])) for row in rows]
 
 
 async def save_run(connection: Connection, run: RunOpened, included: Sequence[RunAccount], correlationid: str, now: datetime) -> None:

@@ -41,6 +41,8 @@ async def test_intended_trades_are_judged_and_not_booked(stage: Stage) -> None:
     assert (sale["gain"], sale["denied"], sale["permanently_denied"]) == ("-1000.00", "400.00", "400.00")
     assert [(w["replacement_account_id"], w["replacement_lot_id"]) for w in sale["washes"]] == [("A2", "L2")]
     assert sale["first_free_day"] == day(22).isoformat()
+    assert (sale["certain"]["certainty"], sale["certain"]["until"]) == ("provisional", day(33).isoformat())
+    assert (await stage.get("H1/windows"))["certain"] == {"certainty": "confirmed", "until": None, "why": ""}
     assert "oversold_position" in too_much["refusal"]
     assert (await posted(stage, "H1/intended-trades", asked)) == found
     assert (await stage.get("H1/sales"))["sales"] == []
@@ -108,6 +110,8 @@ async def test_the_custodians_basis_beside_ours(stage: Stage) -> None:
     corrected = replace(bought, cost_basis=D("5100"))
     await stage.say(account("A2", [corrected], version=3, business_date=date(2025, 1, 9)))
     assert (await stage.get("H1/custodian-basis"))["accounts"]["A2"] == []  # type: ignore[index]
+    every: Any = (await stage.get("H1/custodian-basis?every_lot=true"))["accounts"]
+    assert [(d["custodian_basis"], d["ledger_basis"], d["cause"]) for d in every["A2"]] == [("5100", "5100.00", "agrees")]
 
 
 async def test_a_basis_told_late_restates_the_sale_and_survives_the_next_file(stage: Stage) -> None:

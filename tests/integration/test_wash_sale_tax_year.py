@@ -65,6 +65,32 @@ async def test_a_calculation_on_given_figures(stage: Stage) -> None:
     assert (await stage.http.post("/v1/calculations", json=asked)).json() == {"niit": "570.00"}
 
 
+async def test_gift_candidates_as_csv_with_the_prices_of_the_body(stage: Stage) -> None:
+    await stage.say(market(), account(lots=[OLD]))
+    found = await stage.http.post(f"{YEAR}/gift_candidates.csv", json={**BODY, "prices": {"XA": "70"}})
+    assert (found.status_code, found.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    header, row = found.text.splitlines()
+    assert dict(zip(header.split(","), row.split(","), strict=True))["gain_avoided"] == "2000.00"
+
+
+async def test_histories_are_replayed_as_by_the_command(stage: Stage) -> None:
+    bought = {
+        "seq": 1,
+        "date": "2025-01-02",
+        "action": "buy",
+        "account": "A",
+        "security": "X",
+        "quantity": 10,
+        "cost": 100.10,
+        "lot_id": "L",
+    }
+    history = {"id": "h", "lot_method": "fifo", "accounts": [{"id": "A", "owner": "A", "type": "taxable"}], "transactions": [bought]}
+    wrong = {**history, "id": "w", "transactions": [{**bought, "quantity": "-1"}]}
+    found = (await stage.http.post("/v1/calculations/histories", json=[history, wrong])).json()
+    assert (found[0]["id"], found[0]["lots"][0]["adjusted_basis"]) == ("h", "100.10")
+    assert (found[1]["id"], found[1]["error"]["field"]) == ("w", "quantity")
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status", "said"),
     [
@@ -74,6 +100,8 @@ async def test_a_calculation_on_given_figures(stage: Stage) -> None:
         pytest.param(YEAR, "{", 422, "not JSON", id="no JSON"),
         pytest.param("/v1/calculations", {"magi": "x"}, 422, "magi: 'x' is not a plain decimal", id="no number"),
         pytest.param("/v1/calculations", "{", 422, "not JSON", id="no JSON to calculate with"),
+        pytest.param("/v1/calculations/histories", "{", 422, "not JSON", id="no JSON to replay"),
+        pytest.param("/v1/calculations/histories", {"transactions": [{}] * 2001}, 413, "2001 transactions", id="too much to replay"),
     ],
 )
 async def test_what_can_not_be_answered(stage: Stage, path: str, body: Any, status: int, said: str) -> None:

@@ -52,6 +52,28 @@ class CorporateAction(Struct, frozen=True):
     ratio: Decimal
 
 
+ReorganizationKind = Literal["spin_off", "return_of_capital", "merger", "cash_merger", "cash_in_lieu"]
+
+
+class Reorganization(Struct, frozen=True):
+    """What happens to every share of a security from the open of `ex_date` on, beside splits; terms are for shares after the day's split.
+
+    spin_off: `ratio` new shares of `new_security_id` beside each share; basis divides by `new_price` (of one new share) to `parent_price`.
+    merger: `ratio` new shares for each, and `cash_per_share`, which needs `new_price`.  cash_merger: `cash_per_share` for each.
+    return_of_capital: `cash_per_share`.  cash_in_lieu: `cash_per_share` for the fraction of a share that the day's split, merger or
+    spin-off leaves an account of `security_id`, the security that came.
+    """
+
+    security_id: str
+    ex_date: date
+    kind: ReorganizationKind
+    new_security_id: str | None = None
+    ratio: Decimal | None = None
+    cash_per_share: Decimal | None = None
+    new_price: Decimal | None = None
+    parent_price: Decimal | None = None
+
+
 class MarketPublished(Struct, frozen=True):
     """pma.market.published: everything outside the accounts that a decision of the day rests on; `market_id` is its hash."""
 
@@ -62,6 +84,7 @@ class MarketPublished(Struct, frozen=True):
     models: list[TargetModel]
     risk: RiskModel
     corporate_actions: list[CorporateAction]
+    reorganizations: list[Reorganization] = []
 
 
 class RunAccount(Struct, frozen=True):

@@ -20,10 +20,10 @@ from libs.common.errors import CannotApply
 from libs.common.ids import bytes_id
 from libs.common.money import ZERO, cents_half_even, plain
 from libs.common.schemas.account import AccountChanged, AccountState, Break, Lot, LotColumns
-from libs.common.schemas.market import CorporateAction
 from libs.common.schemas.order import TradeBooked
 from services.ingest.core.intake import AccountIntake
 from services.ingest.core.reconcile import BookTrade, book_trade, may_hold, reconcile, shares_today
+from services.ingest.core.share_actions import ShareAction, share_today
 from services.ingest.core.snapshot import Snapshot, lot_at, lot_columns, with_lots
 
 KEEP_REFLECTED_DAYS = 14
@@ -59,7 +59,7 @@ class AccountBook(Struct, frozen=True):
     said_before: SaidBefore | None = None
 
 
-def apply_snapshot(book: AccountBook, snapshot: Snapshot, splits: Sequence[CorporateAction]) -> AccountBook:
+def apply_snapshot(book: AccountBook, snapshot: Snapshot, splits: Sequence[ShareAction]) -> AccountBook:
     """Stand the book on a newer snapshot; an older one, or the same again, leaves it as it is.  Lifts a quarantine.
 
     What can't be trusted quarantines instead: another custodian's, or other holdings under a date and sequence that came before.
@@ -97,7 +97,7 @@ def quarantine(book: AccountBook, reason: str) -> AccountBook:
     return replace(book, quarantine=reason)
 
 
-def apply_trade(book: AccountBook, trade: TradeBooked, splits: Sequence[CorporateAction] = ()) -> AccountBook:
+def apply_trade(book: AccountBook, trade: TradeBooked, splits: Sequence[ShareAction] = ()) -> AccountBook:
     """Put a booked trade on top of the snapshot; repeated ones are ignored, early ones wait for their predecessors.
 
     One that comes after a file that may hold it is looked for there, so that it does not count twice.
@@ -115,7 +115,7 @@ def comes_late(book: AccountBook, trade: TradeBooked) -> bool:
     return book.newest is not None and any(may_hold(book.newest, one) for one in (*book.waiting, trade))
 
 
-def _find_late(book: AccountBook, splits: Sequence[CorporateAction]) -> AccountBook:
+def _find_late(book: AccountBook, splits: Sequence[ShareAction]) -> AccountBook:
     """The book with its last trade found in the file that came before it, where that file shows it.
 
     A trade that comes after two files that hold it leaves no trace between them; it stays on top, and the next file makes it a break.
@@ -142,7 +142,7 @@ def _apply_next(book: AccountBook, trade: TradeBooked) -> AccountBook:
     return replace(book, trades=(*book.trades, book_trade(trade, stands_on)), trade_seq=trade.trade_seq)
 
 
-def lots_of(book: AccountBook, splits: Sequence[CorporateAction]) -> LotColumns:
+def lots_of(book: AccountBook, splits: Sequence[ShareAction]) -> LotColumns:
     """The lots held now: the snapshot's, less the sales and plus the purchases that it lacks; only lots so touched are converted.
 
     Raises CannotApply where a lot would go below zero.
@@ -157,8 +157,11 @@ def lots_of(book: AccountBook, splits: Sequence[CorporateAction]) -> LotColumns:
             if not lacking:
                 continue
             lot_id = book.aliases.get(touched.lot_id, touched.lot_id)
-            if lot_id not in lots:
-                lots[lot_id] = lot_at(columns, row_of[lot_id]) if lot_id in row_of else _empty_lot(book, lot_id, trade)
+            if lot_id not in lots and lot_id in row_of:
+                lots[lot_id] = lot_at(columns, row_of[lot_id])
+            elif lot_id not in lots:
+                present = share_today(splits, trade.trade.security_id, trade.trade.trade_date, book.newest.business_date)[0]
+                lots[lot_id] = _empty_lot(book, lot_id, trade, present or trade.trade.security_id)
             lots[lot_id] = _after_trade(lots[lot_id], trade, trade.sign * lacking)
     for lot in lots.values():
         if lot.quantity < 0:
@@ -166,13 +169,13 @@ def lots_of(book: AccountBook, splits: Sequence[CorporateAction]) -> LotColumns:
     return with_lots(columns, lots)
 
 
-def _empty_lot(book: AccountBook, lot_id: str, trade: BookTrade) -> Lot:
+def _empty_lot(book: AccountBook, lot_id: str, trade: BookTrade, security_id: str) -> Lot:
     """A lot that the snapshot does not hold: ours by a purchase, or one that a bust brings back, its basis unknown until the next file."""
     if trade.trade.side == "buy":
-        return Lot(lot_id, trade.trade.security_id, ZERO, ZERO, trade.trade.trade_date, provisional=True)
+        return Lot(lot_id, security_id, ZERO, ZERO, trade.trade.trade_date, provisional=True)
     known = {lot.lot_id: lot for lot in book.before.lots.rows()} if book.before is not None else {}
     acquired = known[lot_id].acquired if lot_id in known else None
-    return Lot(lot_id, trade.trade.security_id, ZERO, None, acquired)
+    return Lot(lot_id, security_id, ZERO, None, acquired)
 
 
 def _after_trade(lot: Lot, trade: BookTrade, change: Decimal) -> Lot:
@@ -208,7 +211,7 @@ def cash_of(book: AccountBook) -> tuple[Decimal, Decimal]:
     return settled, unsettled
 
 
-def publishable(book: AccountBook, splits: Sequence[CorporateAction]) -> tuple[AccountBook, AccountChanged | None]:
+def publishable(book: AccountBook, splits: Sequence[ShareAction]) -> tuple[AccountBook, AccountChanged | None]:
     """The book under its right version, and the event to publish if its content changed (None if not, or if nothing is held yet).
 
     Raises CannotApply where the trades do not fit the snapshot.
@@ -255,7 +258,7 @@ def why_unusable(book: AccountBook) -> str | None:
     return book.quarantine
 
 
-def _content(book: AccountBook, newest: Snapshot, splits: Sequence[CorporateAction]) -> AccountChanged:
+def _content(book: AccountBook, newest: Snapshot, splits: Sequence[ShareAction]) -> AccountChanged:
     intake = book.intake
     settled, unsettled = cash_of(book)
     lots = lots_of(book, splits)

@@ -61,6 +61,7 @@ def build_market(inputs: MarketInputs, as_of: date, settings: MarketSettings) ->
         models=[target_model(model) for model in sorted(known.models, key=lambda model: model.strategy_id)],
         risk=risk,
         corporate_actions=_recent_splits(known, as_of, settings.action_days),
+        reorganizations=list(known.reorganizations),
     )
     return msgspec.structs.replace(market, market_id=bytes_id(msgspec.json.encode(market)))
 
@@ -101,14 +102,17 @@ def last_closes(known: MarketInputs) -> list[LastClose | None]:
 def _blocked(
     known: MarketInputs, actions: RowActions, last: list[LastClose | None], as_of: date, settings: MarketSettings
 ) -> list[str | None]:
-    """Why nothing may trade in each name: no price to trade on (none, too old, or from before an effective split), or a jump."""
+    """Why nothing may trade in each name: no price to trade on (none, too old, or from before an action), or a jump."""
     oldest = as_of - timedelta(days=settings.stale_days)
     latest_split = {a.security_id: a.ex_date for a in sorted(known.actions, key=lambda a: a.ex_date) if a.kind == "split"}
+    gone = {one.security_id for one in known.reorganizations if one.kind in ("merger", "cash_merger")}
+    spun = {one.security_id: one.ex_date for one in known.reorganizations if one.kind == "spin_off"}
     adjusted = known.price_basis == "split_adjusted"
     blocked: list[str | None] = []
     for i, (security, close) in enumerate(zip(known.securities, last, strict=True)):
         split = None if adjusted else latest_split.get(security.security_id)
-        if close is None or close.day < oldest or (split is not None and close.day < split):
+        changed = max(day for day in (split, spun.get(security.security_id), date.min) if day is not None)
+        if close is None or close.day < max(oldest, changed) or security.security_id in gone:
             blocked.append("no_price")
         elif has_unexplained_move(known.closes, actions, i, as_of, settings.moves):
             blocked.append("price_jump")

@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from libs.common.schemas.market import Reorganization
+
 Floats = NDArray[np.float64]
 Dates = NDArray[np.datetime64]
 PriceBasis = Literal["unadjusted", "split_adjusted"]
@@ -57,7 +59,8 @@ class ModelWeights:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """split: `value` new shares for one old, a stock dividend of the same security included.  dividend: `value` dollars a share.
+    """split: `value` new shares for one old, a stock dividend of the same security included.  dividend: `value` dollars a share, be it
+    cash, capital that is returned or shares that are spun off.
 
     Effective from the open of `ex_date`.
     """
@@ -83,6 +86,7 @@ class MarketInputs:
     models: tuple[ModelWeights, ...]
     actions: tuple[Action, ...]
     capitalisation: WideTable | None = None
+    reorganizations: tuple[Reorganization, ...] = ()
 
     def until(self, as_of: date) -> "MarketInputs":
         """Without anything dated after `as_of`: what follows can't look ahead."""
@@ -90,5 +94,6 @@ class MarketInputs:
             self,
             closes=self.closes.until(as_of),
             actions=tuple(action for action in self.actions if action.ex_date <= as_of),
+            reorganizations=tuple(one for one in self.reorganizations if one.ex_date <= as_of),
             capitalisation=self.capitalisation.until(as_of) if self.capitalisation else None,
         )

@@ -23,10 +23,10 @@ from msgspec.structs import replace
 
 from libs.common.money import SHARE_STEP, ZERO
 from libs.common.schemas.account import Break
-from libs.common.schemas.market import CorporateAction
 from libs.common.schemas.order import BookedLot, TradeBooked
 from services.ingest.core.lot_steps import Step
 from services.ingest.core.matching import Matching
+from services.ingest.core.share_actions import ONE, ShareAction, share_today
 from services.ingest.core.snapshot import Snapshot
 
 PROVISIONAL = "P-"
@@ -80,16 +80,12 @@ class Reconciled:
     breaks: tuple[Break, ...]
 
 
-def split_ratio(splits: Sequence[CorporateAction], security_id: str, after: date, until: date) -> Decimal:
-    """New shares for one old share of a security through the splits with `after` < ex-date <= `until`."""
-    ratio = Decimal(1)
-    for split in splits:
-        if split.security_id == security_id and after < split.ex_date <= until:
-            ratio *= split.ratio
-    return ratio
+def split_ratio(splits: Sequence[ShareAction], security_id: str, after: date, until: date) -> Decimal:
+    """New shares for one old share of a security through the splits and mergers with `after` < ex-date <= `until`."""
+    return share_today(splits, security_id, after, until)[1] if splits else ONE
 
 
-def shares_today(trade: TradeBooked, shares: Decimal, today: date, splits: Sequence[CorporateAction]) -> Decimal:
+def shares_today(trade: TradeBooked, shares: Decimal, today: date, splits: Sequence[ShareAction]) -> Decimal:
     """Shares of the trade's day in shares of `today`, to six places."""
     ratio = split_ratio(splits, trade.security_id, trade.trade_date, today)
     return shares if ratio == 1 else (shares * ratio).quantize(SHARE_STEP)
@@ -100,7 +96,7 @@ def reconcile(
     newest: Snapshot,
     trades: Sequence[BookTrade],
     aliases: Mapping[str, str],
-    splits: Sequence[CorporateAction],
+    splits: Sequence[ShareAction],
 ) -> Reconciled:
     """Match booked trades with the newest snapshot.
 
@@ -110,12 +106,28 @@ def reconcile(
     if not trades:
         return Reconciled((), aliases, ())
     started = [replace(t, reflected=t.reflected_before) for t in sorted(trades, key=lambda t: t.trade.trade_seq)]
-    purchases = {number: t.trade for number, t in enumerate(started) if t.trade.side == "buy"}
+    today = newest.business_date
+    purchases = {number: _as_today(t.trade, today, splits) for number, t in enumerate(started) if t.trade.side == "buy"}
     matching = Matching(newest, before, lot_changes(before, newest, splits), aliases, purchases)
     explained = matching.explain(_steps(started, newest, splits))
-    matched = tuple(_reflect(trade, number, explained, newest) for number, trade in enumerate(started))
-    breaks = (*_late_trades(matched, newest), *matching.unexplained({(t.trade.security_id, t.sign) for t in started}))
+    matched = tuple(_paid_out(_reflect(trade, number, explained, newest), newest, splits) for number, trade in enumerate(started))
+    traded = {(t.trade.security_id, t.sign) for t in started if _as_today(t.trade, today, splits).security_id == t.trade.security_id}
+    breaks = (*_late_trades(matched, newest), *matching.unexplained(traded))
     return Reconciled(matched, matching.aliases, breaks)
+
+
+def _as_today(trade: TradeBooked, today: date, splits: Sequence[ShareAction]) -> TradeBooked:
+    """The trade in the security that a merger since has made of what it traded."""
+    present = share_today(splits, trade.security_id, trade.trade_date, today)[0] if splits else trade.security_id
+    return trade if present in (trade.security_id, None) else replace(trade, security_id=present)
+
+
+def _paid_out(trade: BookTrade, newest: Snapshot, splits: Sequence[ShareAction]) -> BookTrade:
+    """A trade whose shares a merger has turned into cash leaves no trace in the lots: its custodian holds it once it is due."""
+    if not splits or not _is_due(trade, newest):
+        return trade
+    present = share_today(splits, trade.trade.security_id, trade.trade.trade_date, newest.business_date)[0]
+    return trade if present is not None else replace(trade, reflected=tuple(lot.quantity for lot in trade.lots))
 
 
 def may_hold(newest: Snapshot, trade: TradeBooked) -> bool:
@@ -127,8 +139,8 @@ def may_hold(newest: Snapshot, trade: TradeBooked) -> bool:
     return made_on < newest.business_date or (made_on == newest.business_date and newest.sequence > 1)
 
 
-def lot_changes(before: Snapshot | None, newest: Snapshot, splits: Sequence[CorporateAction]) -> dict[str, Decimal]:
-    """By how many shares each lot changed, in shares of the newest snapshot; splits are no change."""
+def lot_changes(before: Snapshot | None, newest: Snapshot, splits: Sequence[ShareAction]) -> dict[str, Decimal]:
+    """By how many shares each lot changed, in shares of the newest snapshot; splits and mergers are no change."""
     changes = newest.quantities()
     if before is not None:
         for lot in before.lots.rows():
@@ -138,7 +150,7 @@ def lot_changes(before: Snapshot | None, newest: Snapshot, splits: Sequence[Corp
     return changes
 
 
-def _steps(trades: Sequence[BookTrade], newest: Snapshot, splits: Sequence[CorporateAction]) -> list[Step]:
+def _steps(trades: Sequence[BookTrade], newest: Snapshot, splits: Sequence[ShareAction]) -> list[Step]:
     """What each trade that the snapshot can hold does to each of its lots and was not reflected before."""
     steps = []
     for number, trade in enumerate(trades):

@@ -4,7 +4,8 @@
 (`disposals.py`, `lot_choice.py`), shares that come in or move (`receipts.py`), corporate actions (`reorganizations.py`), and the wash rule
 (`matching.py`).  Where the rules leave a choice there is a switch (`policy.py`).  Two roads lead to events:
 * the service: `household.py` holds facts (a starting point an account, which the custodian's file gives, and the booked trades since),
-  `transitions.py` changes them, `replay.py` makes the books of one identity group from them, `view.py` shows the books;
+  `transitions.py` changes them, `action_events.py` and `new_names.py` bring the market's reorganizations into them, `replay.py` makes the
+  books of one identity group, `view.py` shows the books;
 * a file: `history_file.py` reads one, `timeline.py` keeps facts with the time they became known.
 So a bust, a late trade, a split or a new identity group need no undoing: the fact changes and the books are made again.  The sections
 named beside rules are those of the tax rules in docs/tax-ledger.md.
@@ -26,4 +27,5 @@ Invariants
 11. Allowed gains less deferred losses less losses that are gone = the economic gain.
 12. A fact that is repeated changes nothing.
 13. What was known at a time is shown again as it was.
+14. A reorganization of the market changes a lot once, and the books are the same whether a file showed it before or after it was known.
 """

@@ -4,43 +4,22 @@ Every change goes through the undo log.  So a refused event leaves nothing behin
 place by going back to that place and on again, and intended trades are tried out and taken back.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from libs.common.money import ZERO
 from services.wash_sale.core.identity import IdentityTable
-from services.wash_sale.core.lots import Layer
+from services.wash_sale.core.lots import Layer, new_shares
 from services.wash_sale.core.matching import WASH_WINDOW, Loss, Purchase, SoldShares, Wash, match, match_sold, may_replace
 from services.wash_sale.core.policy import Policy
+from services.wash_sale.core.positions import Layers, LotKey, Position
 from services.wash_sale.core.sale_rows import Gift, SaleRow
 from services.wash_sale.core.tax_events import TaxAccount
 from services.wash_sale.core.undo_log import UndoLog
-
-Layers = tuple[Layer, ...]
-MANY_DEAD = 16
-
-
-class LotKey(NamedTuple):
-    """Where a lot is."""
-
-    account_id: str
-    security_id: str
-    lot_id: str
-
-
-class Position:
-    """An account's lots of one security: `lots` by id (an emptied one stays known), `order` the open ones by date of acquisition."""
-
-    __slots__ = ("lots", "order")
-
-    def __init__(self) -> None:
-        self.lots: dict[str, Layers] = {}
-        self.order: list[tuple[date, int, str]] = []
+from services.wash_sale.core.waiting_lines import WaitingLines
 
 
 class Book:
@@ -55,39 +34,39 @@ class Book:
         self.washes: list[Wash] = []
         self.losses: list[Loss] = []
         self.gifts: list[Gift] = []
-        self._purchases: dict[str, list[Purchase]] = {}
-        self._losses: dict[str, list[int]] = {}
+        self.undo = UndoLog()
+        self._purchases: WaitingLines[Purchase] = WaitingLines(self.undo, _day_of)
+        self._losses: WaitingLines[int] = WaitingLines(self.undo, _day_of_loss(self.losses))
         self._sold: dict[str, list[SoldShares]] = {}
         self._moved: dict[str, tuple[LotKey, ...]] = {}
         self._predecessors: dict[str, tuple[str, ...]] = {}
         self._number = 0
-        self.undo = UndoLog()
 
     def lot(self, key: LotKey) -> Layers | None:
         """A lot's layers: empty where it is sold, None where it was never there."""
-        position = self.positions.get((key.account_id, key.security_id))
-        return None if position is None else position.lots.get(key.lot_id)
+        position = self.positions.get(key[:2])
+        return None if position is None else position.lots.get(key[2])
 
     def put(self, key: LotKey, layers: Sequence[Layer]) -> None:
         """Set a lot's layers."""
-        position = self.positions.get((key.account_id, key.security_id))
+        place = key[:2]
+        position = self.positions.get(place)
         if position is None:
-            position = self.positions[key.account_id, key.security_id] = Position()
+            position = self.positions[place] = Position()
         before = position.lots.get(key.lot_id)
-        self.undo.note(key)  # so that `touched_since` of book_changes.py finds it
-        self.undo.set(position.lots, key.lot_id, tuple(layers))
-        if layers and not before:
+        self.undo.set_noted(position.lots, key.lot_id, tuple(layers), key)
+        old, new = before[0].acquired if before else None, layers[0].acquired if layers else None
+        if before and layers and old == new:
+            return
+        if before:
+            self.undo.pop(position.order, position.place_of(key.lot_id, old or date.min))
+        if layers:
             self._number += 1
-            place = (layers[0].acquired or date.min, self._number, key.lot_id)
-            self.undo.insort(position.order, place)
-        elif before and not layers:
-            first = bisect_left(position.order, (before[0].acquired or date.min,))
-            index = next(i for i in range(first, len(position.order)) if position.order[i][2] == key.lot_id)
-            self.undo.pop(position.order, index)
+            self.undo.insort(position.order, (new or date.min, self._number, key.lot_id))
 
     def add(self, key: LotKey, layers: Sequence[Layer]) -> None:
-        """Add layers behind those that the lot has."""
-        self.put(key, (*(self.lot(key) or ()), *layers))
+        """Add layers to those that the lot has: behind them, but older shares (of another lot of that name) before younger ones."""
+        self.put(key, sorted((*(self.lot(key) or ()), *layers), key=lambda layer: layer.acquired or date.min))
 
     def add_row(self, row: SaleRow) -> int:
         """Write a row; returns its number."""
@@ -112,26 +91,45 @@ class Book:
         """An acquisition: it replaces the open losses of the 30 days before, first loss first (section 1.4)."""
         self._number += 1
         purchase = Purchase(day, self._number, purchase_id, key.account_id, key.security_id, key.lot_id, settled)
-        self.undo.append(self._purchases.setdefault(key.security_id, []), purchase)
-        for number in self.open_losses(key.security_id, day):
+        self._purchases.add(key.security_id, purchase)
+
+        def meet(number: int) -> bool:
             self._wash(number, purchase)
+            return self._has_free_shares(purchase)
+
+        if self._alone(key.security_id, day):
+            self._losses.walk(key.security_id, day - WASH_WINDOW, self._is_open, meet)
+        else:
+            for number in self.open_losses(key.security_id, day):
+                if not meet(number):
+                    break
 
     def lose(self, loss: Loss) -> None:
         """A loss meets the purchases of the 30 days before that are still held (section 1.5), and waits for those of the 30 days after."""
         self.undo.append(self.losses, loss)
         number = len(self.losses) - 1
-        for purchase in self.recent_purchases(loss.security_id, loss.sold):
-            if self.losses[number].over:
-                return
+
+        def meet(purchase: Purchase) -> bool:
             self._wash(number, purchase)
-        if not self.losses[number].over:
-            self.undo.append(self._losses.setdefault(loss.security_id, []), number)
+            return self._is_open(number)
+
+        if self._alone(loss.security_id, loss.sold):
+            self._purchases.walk(loss.security_id, loss.sold - WASH_WINDOW, self._has_free_shares, meet)
+        else:
+            for purchase in self.recent_purchases(loss.security_id, loss.sold):
+                if not meet(purchase):
+                    break
+        if self._is_open(number):
+            self._losses.add(loss.security_id, number)
+
+    def _alone(self, security_id: str, day: date) -> bool:
+        """Whether nothing else is identical and nothing became it, so that one line holds all there is to meet."""
+        return not self._predecessors and len(self.identity.identical_to(security_id, day)) == 1
 
     def free_purchases(self, as_of: date) -> Iterator[Purchase]:
         """Purchases of the last 30 days with shares still held that have replaced nothing."""
-        for purchases in self._purchases.values():
-            start = bisect_left(purchases, as_of - WASH_WINDOW, key=_day_of)
-            yield from (each for each in purchases[start:] if each.day <= as_of and self._has_free_shares(each))
+        recent = self._purchases.all_since(as_of - WASH_WINDOW)
+        yield from (each for each in recent if each.day <= as_of and self._has_free_shares(each))
 
     def recent_purchases(self, security_id: str, day: date) -> list[Purchase]:
         """Purchases of identical securities in the 30 days before, by date; those without free shares drop out for good.
@@ -149,12 +147,7 @@ class Book:
         return sorted(found, key=_place_of) if len(found) > 1 else found
 
     def _recent(self, security_id: str, day: date) -> list[Purchase]:
-        purchases = self._purchases.get(security_id, [])
-        start = bisect_left(purchases, day - WASH_WINDOW, key=_day_of)
-        recent = [purchase for purchase in purchases[start:] if self._has_free_shares(purchase)]
-        if len(purchases) - len(recent) > MANY_DEAD and len(recent) * 2 < len(purchases):
-            self.undo.set(self._purchases, security_id, list(recent))
-        return recent
+        return self._purchases.waiting(security_id, day - WASH_WINDOW, self._has_free_shares)
 
     def _became(self, identical: Sequence[str]) -> list[str]:
         """The other securities whose shares became some of these, one reorganization after another."""
@@ -171,12 +164,11 @@ class Book:
         """Losses of identical securities in the 30 days before that are not denied in full, by number; the others drop out for good."""
         found: list[int] = []
         for identical in self.identity.identical_to(security_id, day):
-            numbers = self._losses.get(identical, [])
-            opened = [n for n in numbers if self.losses[n].sold >= day - WASH_WINDOW and not self.losses[n].over]
-            if len(numbers) - len(opened) > MANY_DEAD and len(opened) * 2 < len(numbers):
-                self.undo.set(self._losses, identical, list(opened))
-            found += opened
+            found += self._losses.waiting(identical, day - WASH_WINDOW, self._is_open)
         return sorted(found)
+
+    def _is_open(self, number: int) -> bool:
+        return not self.losses[number].over
 
     def homes(self, purchase: Purchase) -> Sequence[LotKey]:
         """Where the shares of a purchase may be."""
@@ -192,10 +184,15 @@ class Book:
         return [home for home in homes if home.security_id in identical]
 
     def _has_free_shares(self, purchase: Purchase) -> bool:
-        return bool(self._sold.get(purchase.purchase_id)) or any(self._is_free(purchase, home) for home in self.homes(purchase))
+        if self._sold and self._sold.get(purchase.purchase_id):
+            return True
+        return any(self._is_free(purchase, home) for home in self.homes(purchase))
 
     def _is_free(self, purchase: Purchase, home: LotKey) -> bool:
-        return any(layer.purchase_id == purchase.purchase_id and not layer.replaces for layer in self.lot(home) or ())
+        for layer in self.lot(home) or ():  # noqa: SIM110 (asked for every purchase of a window; a generator costs half as much again)
+            if not layer.replaces and layer.purchase_id == purchase.purchase_id:
+                return True
+        return False
 
     def _wash(self, number: int, purchase: Purchase) -> None:
         loss = self.losses[number]
@@ -250,20 +247,22 @@ class Book:
 
     def scale_losses(self, security_id: str, account_id: str | None, new: Decimal, old: Decimal) -> None:
         """Loss shares, and sold ones that may replace, count in new shares after a split (section 8, split between sale and repurchase)."""
-        for number in self._losses.get(security_id, ()):
+        for number in self._losses.of(security_id):
             loss = self.losses[number]
             if account_id in (None, loss.account_id) and not loss.over:
-                self.undo.replace(self.losses, number, replace(loss, quantity=loss.quantity * new / old))
+                self.undo.replace(self.losses, number, replace(loss, quantity=new_shares([loss.quantity], new, old)[0]))
         self.scale_sold(security_id, account_id, new, old)
 
     def scale_sold(self, security_id: str, account_id: str | None, new: Decimal, old: Decimal) -> None:
         """Sold shares that may replace a loss, in new shares: of the security, and of those that became it."""
         if not self._sold:
             return
-        bought = (each for name in (security_id, *self._became((security_id,))) for each in self._purchases.get(name, ()))
+        bought = (each for name in (security_id, *self._became((security_id,))) for each in self._purchases.of(name))
         for purchase_id in {each.purchase_id for each in bought if account_id in (None, each.account_id)}:
             if sold := self._sold.get(purchase_id):
-                self.undo.set(self._sold, purchase_id, [each._replace(quantity=each.quantity * new / old) for each in sold])
+                shares = new_shares([each.quantity for each in sold], new, old)
+                scaled = [each._replace(quantity=quantity) for each, quantity in zip(sold, shares, strict=True)]
+                self.undo.set(self._sold, purchase_id, scaled)
 
     def layers(self) -> Iterator[Layer]:
         """Everything that is held."""
@@ -274,6 +273,10 @@ class Book:
 
 def _day_of(purchase: Purchase) -> date:
     return purchase.day
+
+
+def _day_of_loss(losses: Sequence[Loss]) -> Callable[[int], date]:
+    return lambda number: losses[number].sold
 
 
 def _place_of(purchase: Purchase) -> tuple[date, int]:

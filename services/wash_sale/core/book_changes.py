@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from services.wash_sale.core.book import Book, Layers, LotKey
+from services.wash_sale.core.book import Book
 from services.wash_sale.core.lots import Layer
+from services.wash_sale.core.positions import Layers, LotKey
 from services.wash_sale.core.sale_rows import SaleRow
 from services.wash_sale.core.undo_log import nothing
 

@@ -7,10 +7,11 @@ from services.wash_sale.core.book import Book
 from services.wash_sale.core.disposals import merge_for_cash, note_past_loss, sell
 from services.wash_sale.core.receipts import give, receive, transfer
 from services.wash_sale.core.refusals import Refusal
-from services.wash_sale.core.reorganizations import exchange, return_capital, spin_off, split
+from services.wash_sale.core.reorganizations import exchange, return_capital, sell_fractions, spin_off, split
 from services.wash_sale.core.tax_events import (
     CashMerger,
     Exchange,
+    FractionSold,
     GiftOut,
     LotIn,
     PastLoss,
@@ -33,6 +34,7 @@ BY_KIND: dict[type, Callable[[Book, Any], Refusal | None]] = {
     Exchange: exchange,
     CashMerger: merge_for_cash,
     ReturnOfCapital: return_capital,
+    FractionSold: sell_fractions,
 }
 
 

@@ -1,6 +1,6 @@
 """The books of the whole household, and what its accounts hold by them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -8,9 +8,10 @@ from decimal import Decimal
 from msgspec import Struct
 
 from libs.common.money import ZERO
-from services.wash_sale.core.group_facts import group_facts, starting_layer, traded_groups
+from services.wash_sale.core.group_facts import group_facts, reorganized_groups, starting_layer, traded_groups
 from services.wash_sale.core.household import PROVISIONAL, AccountFacts, HouseholdLedger
-from services.wash_sale.core.lots import Layer
+from services.wash_sale.core.lots import Layer, quantity_of
+from services.wash_sale.core.new_names import with_new_names
 from services.wash_sale.core.refusals import Refusal
 from services.wash_sale.core.replay import GroupBook, replay
 from services.wash_sale.core.securities import SecurityFacts
@@ -29,6 +30,7 @@ def books_of(ledger: HouseholdLedger, securities: SecurityFacts, account_ids: Co
 
     A refusal where the facts contradict each other (a split that came to be known after a sale, say).
     """
+    ledger = with_new_names(ledger, securities)
     traded = traded_groups(ledger, securities)
     groups: dict[str, GroupBook] = {}
     held: dict[str, list[Layer]] = {account_id: [] for account_id in account_ids}
@@ -50,6 +52,7 @@ def books_of(ledger: HouseholdLedger, securities: SecurityFacts, account_ids: Co
 
 def group_book(ledger: HouseholdLedger, securities: SecurityFacts, group: str) -> GroupBook | Refusal:
     """One group's book."""
+    ledger = with_new_names(ledger, securities)
     return replay(group_facts(ledger, securities, (group,))[group], ledger.accounts, securities)
 
 
@@ -61,11 +64,24 @@ class LotShares(Struct, frozen=True, gc=False):
 
 
 def shares_held(ledger: HouseholdLedger, account: AccountFacts, securities: SecurityFacts) -> dict[str, LotShares]:
-    """An account's shares by lot, straight from the facts: what came in less what went out (invariant 4: the books hold the same)."""
+    """An account's shares by lot, straight from the facts: what came in less what went out (invariant 4: the books hold the same).
+
+    Where an action may have changed lots, the books themselves say; not if the facts contradict each other.
+    """
+    ledger = with_new_names(ledger, securities)
+    account = ledger.accounts[account.account_id]
     held: dict[str, LotShares] = {}
+    by_books: dict[str, GroupBook] = {}
+    for group in reorganized_groups(ledger, securities):
+        book = group_book(ledger, securities, group)
+        if isinstance(book, GroupBook):
+            by_books[group] = book
 
     def add(lot_id: str, security_id: str, quantity: Decimal, counted_on: date) -> None:
         name = account.lot_named(lot_id)
+        if by_books and securities.cluster(security_id) in by_books:
+            held.setdefault(name, LotShares(security_id, ZERO))
+            return
         shares = quantity * securities.split_factor(security_id, counted_on) if security_id in securities.splits else quantity
         held[name] = LotShares(security_id, held[name].quantity + shares if name in held else shares)
 
@@ -81,6 +97,10 @@ def shares_held(ledger: HouseholdLedger, account: AccountFacts, securities: Secu
                 add(PROVISIONAL + trade.trade_id, security_id, trade.quantity, trade.trade_date)
             for sold in trade.lots if trade.side == "sell" else ():
                 add(sold.lot_id, security_id, -sold.quantity, trade.trade_date)
+    for book in by_books.values():
+        for (account_id, lot_id), layers in book.layers.items():
+            if account_id == account.account_id and layers:
+                held[lot_id] = LotShares(layers[0].security_id, quantity_of(layers))
     return held
 
 
@@ -120,6 +140,18 @@ def _by_present_name(account: AccountFacts) -> dict[str, Decimal]:
         name = account.lot_named(lot_id)
         reported[name] = reported.get(name, ZERO) + quantity
     return reported
+
+
+def in_another_security(account: AccountFacts, layers: Iterable[Layer], securities: SecurityFacts) -> set[str]:
+    """Lots that the account's last version shows as another security than the ledger does, and those of a security that has ended."""
+    reported, ours, ended = account.reported_basis, account.provisional, securities.ended
+    found = set()
+    for layer in layers:
+        lot = reported.get(layer.lot_id)
+        shown = lot.security_id if lot is not None else ours.get(layer.lot_id, layer.security_id) if ours else layer.security_id
+        if shown != layer.security_id or (ended and layer.security_id in ended):
+            found.add(layer.lot_id)
+    return found
 
 
 def disagreements(held: Mapping[str, Decimal], expected: Mapping[str, Decimal]) -> list[str]:

@@ -26,6 +26,7 @@ class Judgement(Struct, frozen=True):
 
 
 CONFIRMED = Judgement("confirmed", None, "")
+NOT_COVERED = Judgement("unknowable", None, "account_not_covered")
 
 
 class SaleFigures(Protocol):
@@ -52,7 +53,7 @@ def certainty_of(row: SaleFigures, as_of: date, all_covered: bool) -> Judgement:
     closes = row.trade_date + WASH_WINDOW
     if as_of <= closes:
         return Judgement("provisional", closes, "window_open")
-    return CONFIRMED if all_covered else Judgement("unknowable", None, "account_not_covered")
+    return CONFIRMED if all_covered else NOT_COVERED
 
 
 def of_year(rows: Iterable[SaleFigures], year: int, as_of: date, all_covered: bool) -> Judgement:

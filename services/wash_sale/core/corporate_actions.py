@@ -99,6 +99,7 @@ class CashInLieu(Struct, frozen=True):
 
 def cash_in_lieu(quantity: Decimal, basis: Decimal, cash: Decimal) -> CashInLieu:
     """Pay out the fraction of a share; `quantity` is the shares after the action."""
-    fraction = (quantity % 1).quantize(SHARE_STEP)
-    fraction_basis, whole_basis = split_largest_remainder(basis, (fraction, quantity - fraction))
-    return CashInLieu(quantity - fraction, whole_basis, fraction, fraction_basis, cash - fraction_basis)
+    fraction = quantity % 1
+    whole = quantity - fraction
+    fraction_basis, whole_basis = split_largest_remainder(basis, (fraction, whole))
+    return CashInLieu(whole, whole_basis, fraction.quantize(SHARE_STEP), fraction_basis, cash - fraction_basis)

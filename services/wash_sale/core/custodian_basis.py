@@ -18,6 +18,7 @@ from services.wash_sale.core.matching import Wash, denied_in
 class Cause(StrEnum):
     """Why two bases differ: the closed list, the first that explains it."""
 
+    AGREES = "agrees"
     UNKNOWN_BASIS = "unknown_basis"
     ACTION_NOT_APPLIED = "corporate_action_not_applied"
     QUANTITY = "quantity"
@@ -59,10 +60,13 @@ def compare_basis(
     washes: Iterable[Wash],
     securities_of_sales: Mapping[str, str],
     ratios: Mapping[str, Sequence[Decimal]],
+    unacted: Mapping[str, tuple[Decimal, Decimal | None]] | None = None,
+    every: bool = False,
 ) -> list[BasisDifference]:
-    """The lots of an account whose basis or shares differ, by lot.
+    """The lots of an account whose basis or shares differ, by lot; or every lot, those that agree too.
 
-    `securities_of_sales` names the security of each sale, `ratios` the known splits of each security.
+    `securities_of_sales` names the security of each sale, `ratios` the known splits of each security; `unacted` are each lot's shares and
+    basis as they would be without reorganizations, None where there are none.
     """
     ours: dict[str, list[Layer]] = {}
     for layer in layers:
@@ -77,8 +81,8 @@ def compare_basis(
     for lot_id in sorted(ours.keys() | theirs.keys()):
         lot = theirs.get(lot_id)
         both = _Both(account_id, lot_id, lot, ours.get(lot_id, []), into.get(lot_id, []))
-        if both.differ():
-            found.append(both.difference(securities_of_sales, ratios))
+        if every or both.differ():
+            found.append(both.difference(securities_of_sales, ratios, unacted))
     return found
 
 
@@ -95,7 +99,12 @@ class _Both:
     def differ(self) -> bool:
         return self.lot is None or (self.lot.quantity, self.lot.basis) != (self.quantity, self.basis)
 
-    def difference(self, securities_of_sales: Mapping[str, str], ratios: Mapping[str, Sequence[Decimal]]) -> BasisDifference:
+    def difference(
+        self,
+        securities_of_sales: Mapping[str, str],
+        ratios: Mapping[str, Sequence[Decimal]],
+        unacted: Mapping[str, tuple[Decimal, Decimal | None]] | None,
+    ) -> BasisDifference:
         security_id = self.lot.security_id if self.lot is not None else self.layers[0].security_id
         return BasisDifference(
             self.lot_id,
@@ -104,10 +113,20 @@ class _Both:
             self.quantity,
             None if self.lot is None else self.lot.basis,
             self.basis,
-            self._cause(security_id, securities_of_sales, ratios.get(security_id, ())),
+            Cause.AGREES
+            if not self.differ()
+            else Cause.ACTION_NOT_APPLIED
+            if unacted is not None and self._lacks_action(unacted.get(self.lot_id))
+            else self._cause(security_id, securities_of_sales, ratios.get(security_id, ())),
             self.adjustment,
             sorted({wash.loss_id for wash in self.washes}),
         )
+
+    def _lacks_action(self, unacted: tuple[Decimal, Decimal | None] | None) -> bool:
+        """Whether the custodian's lot is ours without the action, or is not there and ours came by an action alone."""
+        if self.lot is None or unacted is None:
+            return self.lot is None and unacted is None and bool(self.layers)
+        return unacted != (self.quantity, self.basis) and unacted == (self.lot.quantity, self.lot.basis)
 
     def _cause(self, security_id: str, securities_of_sales: Mapping[str, str], ratios: Sequence[Decimal]) -> Cause:
         if self.lot is None or self.quantity is None:

@@ -35,12 +35,12 @@ def sell(book: Book, sale: Sale) -> Refusal | None:
         if isinstance(taken, Refusal):
             return taken
         found += _realise(book, sale.day, fill, taken, fill.proceeds)
-        sold += zip((layer for each in taken for layer in each.layers), range(first_row, len(book.rows)), strict=True)
+        if book.policy.sold_replacement == "counts":
+            sold += zip((layer for each in taken for layer in each.layers), range(first_row, len(book.rows)), strict=True)
     _meet(book, found)
-    if book.policy.sold_replacement == "counts":
-        for layer, row in sold:
-            if _recent(layer, sale.day):
-                book.note_sold(layer, row)
+    for layer, row in sold:
+        if _recent(layer, sale.day):
+            book.note_sold(layer, row)
     return None
 
 
@@ -64,8 +64,8 @@ def _wanted(fill: Fill) -> Wanted:
 
 def _meet(book: Book, found: Sequence[Loss]) -> None:
     """Losses in their order; shares sold at a gain beside them count only under the reading that matches all shares sold."""
-    if book.policy.matched_shares == "loss_shares" or not any(loss.amount for loss in found):
-        found = [loss for loss in found if not loss.uses_up]
+    if not any(loss.amount for loss in found):
+        return
     for loss in sorted(found, key=lambda each: each.acquired or date.min) if len(found) > 1 else found:
         book.lose(loss)
 
@@ -96,21 +96,22 @@ def _realise(book: Book, day: date, fill: Fill, taken: Sequence[Taken], proceeds
     layers = [layer for each in taken for layer in each.layers]
     shares = divide(proceeds, [layer.quantity for layer in layers])
     sold = quantity_of(layers)
-    taxable = book.accounts[fill.account_id].taxable
+    taxable, gains_use_up = book.accounts[fill.account_id].taxable, book.policy.matched_shares != "loss_shares"
     found = []
     for layer, got in zip(layers, shares, strict=True):
         row = sale_row(fill.event_id, day, layer, got, taxable)
         number = book.add_row(row)
         if row.raw_gain is not None:
-            lost = _is_loss(row, proceeds * layer.quantity / sold)
-            found.append(_loss(row, layer, number, lost))
+            lost = row.raw_gain < 0 and _is_loss(row, proceeds, sold)
+            if lost or gains_use_up:
+                found.append(_loss(row, layer, number, lost))
     return found
 
 
-def _is_loss(row: SaleRow, exact_proceeds: Decimal) -> bool:
+def _is_loss(row: SaleRow, proceeds: Decimal, sold: Decimal) -> bool:
     """Whether shares lost: a cent that only the division of the proceeds over the lots brings about is break-even (section 1.2)."""
     gain, basis = row.raw_gain or ZERO, row.basis or ZERO
-    return gain < -CENT or (gain == -CENT and exact_proceeds - basis <= -CENT)
+    return gain < -CENT or (gain == -CENT and proceeds * row.quantity / sold - basis <= -CENT)
 
 
 class Judged(NamedTuple):
@@ -124,9 +125,10 @@ class Judged(NamedTuple):
 
 def judge(layer: Layer, proceeds: Decimal, day: date) -> Judged:
     """A gift that had lost value has one basis for gain and one for loss; between them is neither (sections 3.3, 4.2)."""
-    basis, since = layer.basis, layer.held_since
-    if basis is None:
+    since = layer.held_since
+    if layer.cost is None:
         return Judged(None, None, term_of(since, day), since)
+    basis = layer.cost + layer.wash_adjustment
     if layer.loss_cost is not None and proceeds < basis:
         low = layer.loss_basis
         assert low is not None
@@ -201,8 +203,10 @@ def merge_for_cash(book: Book, merger: CashMerger) -> Refusal | None:
         if position is None or not position.order:
             continue
         quantity = sum((layer.quantity for layers in position.lots.values() for layer in layers), ZERO)
-        cash = merger.cash if merger.cash is not None else cents_half_even(merger.cash_per_share * quantity)
+        cash = merger.cash if merger.cash is not None else cents_half_even(merger.cash_per_share * quantity / merger.shares)
         fills.append(Fill(merger.event_id, account_id, merger.security_id, None, cash))
+    if not fills and not merger.held:
+        return None
     if not fills:
         return Refusal(RefusalCode.UNKNOWN_LOT, merger.account_id or "", merger.event_id, field="security")
     return sell(book, Sale(merger.event_id, merger.day, tuple(fills)))

@@ -1,8 +1,8 @@
 """One identity group's facts, put in the order in which they happened.
 
-Same-day order: what the custodian brought comes first, then trades by account and by the account's own sequence.  The fills of one order
-of an account on one day are one sale: lots closed in it do not replace each other (section 8).  Quantities are in today's shares
-throughout, so that shares compare across a split (section 8, split between sale and repurchase).
+Same-day order: the market's actions, what the custodian brought, then trades by account and by the account's own sequence.  The fills of
+one order of an account on one day are one sale: lots closed in it do not replace each other (section 8).  Quantities are in today's
+shares throughout, so that shares compare across a split (section 8, split between sale and repurchase).
 """
 
 from collections.abc import Collection, Sequence
@@ -12,6 +12,7 @@ from datetime import date
 from libs.common.money import cents_half_even
 from libs.common.schemas.account import PastSale
 from libs.common.schemas.order import TradeBooked
+from services.wash_sale.core.action_events import action_events
 from services.wash_sale.core.household import PROVISIONAL, AccountFacts, Departure, HouseholdLedger, StartingLot
 from services.wash_sale.core.lots import Layer
 from services.wash_sale.core.securities import SecurityFacts
@@ -22,6 +23,7 @@ from services.wash_sale.core.tax_events import Fill, GiftOut, LotIn, LotPart, Pa
 class GroupFacts:
     """`past_losses` are sales at a loss from before the ledger began; `trades` the standing ones.  Each with its account."""
 
+    group: str
     starting: list[tuple[AccountFacts, StartingLot]] = field(default_factory=list)
     past_losses: list[PastSale] = field(default_factory=list)
     trades: list[tuple[AccountFacts, TradeBooked]] = field(default_factory=list)
@@ -31,12 +33,20 @@ class GroupFacts:
 def traded_groups(ledger: HouseholdLedger, securities: SecurityFacts) -> set[str]:
     """The groups in which something was booked or left; in all others the starting lots stand as they came."""
     left = {gone.security_id for account in ledger.accounts.values() for gone in account.departures}
-    return {securities.cluster(security_id) for security_id in ledger.trades.keys() | left}
+    return {securities.cluster(security_id) for security_id in ledger.trades.keys() | left} | reorganized_groups(ledger, securities)
+
+
+def reorganized_groups(ledger: HouseholdLedger, securities: SecurityFacts) -> set[str]:
+    """The groups in which an action may have changed or brought a lot."""
+    if not securities.reorganizations:
+        return set()
+    held = {lot.security_id for account in ledger.accounts.values() for lot in account.starting.values()} | ledger.trades.keys()
+    return {securities.cluster(action.security_id) for action in securities.reorganizations if action.security_id in held}
 
 
 def group_facts(ledger: HouseholdLedger, securities: SecurityFacts, groups: Collection[str]) -> dict[str, GroupFacts]:
     """The facts of the given groups."""
-    found = {group: GroupFacts() for group in sorted(groups)}
+    found = {group: GroupFacts(group) for group in sorted(groups)}
     if not found:
         return found
     for account in ledger.accounts.values():
@@ -72,8 +82,23 @@ Placed = tuple[tuple[date, int, str, int], TaxEvent]
 
 def in_order(facts: GroupFacts, securities: SecurityFacts) -> list[TaxEvent]:
     """The group's events, first to last."""
+    return [event for _, event in placed_events(facts, securities)]
+
+
+def place_of_action(number: int, day: date) -> tuple[date, int, str, int]:
+    """Before everything else of the day, in the order of the actions."""
+    return (day, -1, "", number)
+
+
+def placed_events(facts: GroupFacts, securities: SecurityFacts) -> list[Placed]:
+    """The group's events, first to last, each with its place."""
     placed: list[Placed] = []
-    for account, lot in facts.starting:
+    if securities.reorganizations:
+        accounts = {account.account_id: account for account, _ in (*facts.starting, *facts.trades)}.values()
+        actions = action_events(facts.starting, accounts, securities, facts.group)
+        placed += [(place_of_action(number, event.day), event) for number, event in actions]
+    for account, told in facts.starting:
+        lot = told.before(securities.basis_changes_on(told.security_id, told.counted_on)) if told.was else told
         day = lot.acquired or date.min
         layer = starting_layer(account, lot, securities)
         placed.append(((day, 0, account.account_id, 0), LotIn(lot.lot_id, day, layer, acquisition=lot.how == "purchase", settled=True)))
@@ -82,7 +107,7 @@ def in_order(facts: GroupFacts, securities: SecurityFacts) -> list[TaxEvent]:
     placed += _trade_events(facts.trades, securities)
     for number, (account, gone) in enumerate(facts.departures):
         placed.append(((gone.day, 2, account.account_id, number), _left(account, gone, securities)))
-    return [event for _, event in sorted(placed, key=lambda each: each[0])]
+    return sorted(placed, key=lambda each: each[0])
 
 
 def _trade_events(trades: Sequence[tuple[AccountFacts, TradeBooked]], securities: SecurityFacts) -> list[Placed]:

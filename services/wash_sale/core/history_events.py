@@ -48,6 +48,8 @@ OUTSIDE = (
     "exercise",
     "assign",
     "straddle",
+    "to_open",
+    "to_close",
 )
 """Words in the names of what the platform does not decide (sections 1.14, 2 and 3.9)."""
 
@@ -56,8 +58,8 @@ def name_of(raw: object, number: int) -> str:
     """How errors call a transaction."""
     if not isinstance(raw, dict):
         return f"transactions[{number}]"
-    own = next((str(raw[key]) for key in ("sale_id", "lot_id", "event_id") if raw.get(key)), "")
-    return " ".join(part for part in (f"seq {raw.get('seq', number + 1)}", str(raw.get("action", "")), own) if part)
+    own = raw.get("sale_id") or raw.get("lot_id") or raw.get("event_id") or ""
+    return f"seq {raw.get('seq', number + 1)} {raw.get('action', '')} {own}".replace("  ", " ").rstrip()
 
 
 def read_event(fields: Fields, method: str, event_id: str) -> TaxEvent:
@@ -65,11 +67,16 @@ def read_event(fields: Fields, method: str, event_id: str) -> TaxEvent:
     action = fields.text("action")
     reader = READERS.get(action)
     if reader is None:
-        outside = any(word in action.lower() for word in OUTSIDE)
+        outside = is_outside(action)
         code = RefusalCode.OUTSIDE_THE_PLATFORM if outside else RefusalCode.UNKNOWN_ACTION
         reason = "options, short sales and fund rules are outside the platform" if outside else f"known are {', '.join(sorted(READERS))}"
         raise fields.bad(code, "action", f"{action!r}: {reason}")
     return reader(fields, fields.day("date"), method, event_id)
+
+
+def is_outside(name: str) -> bool:
+    """Whether the name of an action, or of a kind of security, says that the platform does not decide it."""
+    return any(word in name.lower() for word in OUTSIDE)
 
 
 def _bought(fields: Fields, day: date, method: str, event_id: str) -> LotIn:
@@ -148,7 +155,7 @@ def _identified(fields: Fields, day: date, settles: date | None, method: str) ->
         named = Fields(fields.raw["identification"], fields.event)
         made_on = named.day_or_none("made_on")
         in_time = made_on is None or made_on <= identification_deadline(day, settles)
-        if not in_time:
+        if not in_time or named.raw.get("confirmed") is False:  # a broker's confirmation is part of it
             return None, "fifo"
         lots = lots or named.lots("lots")
         method = named.choice("method", METHODS, method)

@@ -15,6 +15,7 @@ from services.wash_sale.core.tax_events import LotPart
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,12})?")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _YEARS = range(1900, 2200)
+MOST_DIGITS = 16
 
 
 class BadHistory(Struct, frozen=True):
@@ -43,7 +44,7 @@ class Fields:
     """One object of the file, by name of event."""
 
     def __init__(self, raw: object, event: str) -> None:
-        if not isinstance(raw, Mapping):
+        if type(raw) is not dict and not isinstance(raw, Mapping):
             raise BadField(RefusalCode.NOT_READABLE, event, "", f"an object is wanted, not {type(raw).__name__}")
         self.raw: Mapping[str, Any] = raw
         self.event = event
@@ -57,12 +58,18 @@ class Fields:
         return self.raw.get(field) is not None
 
     def text(self, field: str) -> str:
-        """A word that must be there."""
+        """A word that must be there; a name that is a whole number is its digits."""
         value = self.raw.get(field)
+        if type(value) is str and value and value.isascii():
+            return value
         if value is None or value == "":
             raise self.bad(RefusalCode.MISSING, field, "it is needed")
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
         if not isinstance(value, str):
             raise self.bad(RefusalCode.NOT_READABLE, field, f"text is wanted, not {value!r}")
+        if any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise self.bad(RefusalCode.NOT_READABLE, field, f"{value!r} has half a character")
         return value
 
     def day(self, field: str) -> date:
@@ -87,7 +94,9 @@ class Fields:
         value = self.raw.get(field)
         if value is None:
             raise self.bad(RefusalCode.MISSING, field, "it is needed")
-        text = str(value) if isinstance(value, str | int | Decimal) and not isinstance(value, bool) else ""
+        text = value if type(value) is str else str(value) if isinstance(value, int | Decimal) else ""
+        if isinstance(value, Decimal) and abs(value.adjusted()) < MOST_DIGITS:
+            text = format(value, "f")  # 1e2 in JSON is a number like 100
         if not _NUMBER.fullmatch(text):
             raise self.bad(RefusalCode.NOT_A_NUMBER, field, f"{value!r} is not a plain decimal such as 1234.56")
         return Decimal(text)
@@ -138,8 +147,10 @@ class Fields:
             raise self.bad(RefusalCode.NOT_READABLE, field, "a list of lots with their quantities is wanted")
         parts = []
         for number, each in enumerate(value):
-            part = Fields(each, self.event)
             part_name = f"{field}[{number}]"
+            if not isinstance(each, Mapping):
+                raise self.bad(RefusalCode.NOT_READABLE, part_name, f"a lot with its quantity is wanted, not {each!r}")
+            part = Fields(each, self.event)
             try:
                 parts.append(LotPart(part.text("lot_id"), part.positive("quantity")))
             except BadField as error:

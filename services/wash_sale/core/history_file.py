@@ -13,7 +13,7 @@ from libs.common.money import ZERO
 from services.wash_sale.core.book import Book
 from services.wash_sale.core.booking import book_event
 from services.wash_sale.core.history_accounts import read_accounts
-from services.wash_sale.core.history_events import name_of, read_event
+from services.wash_sale.core.history_events import is_outside, name_of, read_event
 from services.wash_sale.core.history_fields import BadField, BadHistory, Fields
 from services.wash_sale.core.identity import IdentityEntry, IdentityTable
 from services.wash_sale.core.lot_methods import FUND_LIKE
@@ -23,8 +23,10 @@ from services.wash_sale.core.order_of_events import Dated, Step, in_order, steps
 from services.wash_sale.core.policy import DEFAULT_POLICY, Policy
 from services.wash_sale.core.refusals import Refusal, RefusalCode
 from services.wash_sale.core.sale_rows import Gift, SaleRow
-from services.wash_sale.core.tax_events import LotIn, Sale, Split, TaxAccount, TaxEvent
+from services.wash_sale.core.tax_events import CashMerger, LotIn, ReturnOfCapital, Sale, Split, TaxAccount, TaxEvent
 
+FORGET_EVERY = 100
+"""Events after which what was booked won't be taken back; a refused event is, whatever was forgotten before it."""
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
@@ -78,18 +80,46 @@ def _events(fields: Fields, accounts: Mapping[str, TaxAccount]) -> list[Dated]:
     if not isinstance(transactions, list):
         raise fields.bad(RefusalCode.MISSING, "transactions", "a list of transactions is needed")
     found: list[Dated] = []
-    lots: set[tuple[str, str, str]] = set()
+    names, kinds = _Names(transactions), {security_id: _security(fields, security_id).get("type") for security_id in _securities(fields)}
     for number, raw in enumerate(transactions):
         each = Fields(raw, name_of(raw, number))
-        event = read_event(each, method, str(each.raw.get("event_id", each.raw.get("seq", number + 1))))
-        _check(each, event, fields, accounts)
-        if isinstance(event, LotIn):
-            key = (event.layer.account_id, event.layer.security_id, event.layer.lot_id)
-            if key in lots:
-                raise each.bad(RefusalCode.DUPLICATE_LOT, "lot_id", f"{event.layer.lot_id} has come in before")
-            lots.add(key)
+        event = read_event(each, method, names.of_event(each, number))
+        _check(each, event, kinds, accounts)
+        names.only_once(each, event)
         found.append(Dated(event, _seq(each), each.event))
     return _splits_once(found)
+
+
+class _Names:
+    """What a history's lots and sales are called: each name once, for rows and later events tell them apart by it alone."""
+
+    def __init__(self, transactions: Iterable[object]) -> None:
+        self._lots: set[tuple[str, str, str]] = set()
+        self._sales: set[str] = set()
+        self._taken = {str(raw["sale_id"]) for raw in transactions if isinstance(raw, Mapping) and raw.get("sale_id") is not None}
+
+    def of_event(self, each: Fields, number: int) -> str:
+        """An event's name where it has no `sale_id`: its `event_id`, its `seq`, or its place in the list."""
+        name = each.raw.get("event_id")
+        if name is None:
+            name = each.raw.get("seq")
+        name = str(number + 1 if name is None else name)
+        if name in self._taken:
+            name = f"{name}#{number + 1}"
+        self._taken.add(name)
+        return name
+
+    def only_once(self, each: Fields, event: TaxEvent) -> None:
+        """Refuse a lot or a sale whose name another one has."""
+        if isinstance(event, LotIn):
+            lot = (event.layer.account_id, event.layer.security_id, event.layer.lot_id)
+            if lot in self._lots:
+                raise each.bad(RefusalCode.DUPLICATE_LOT, "lot_id", f"{event.layer.lot_id} has come in before")
+            self._lots.add(lot)
+        if isinstance(event, Sale | CashMerger | ReturnOfCapital) and each.has("sale_id"):
+            if event.event_id in self._sales:
+                raise each.bad(RefusalCode.DUPLICATE_SALE, "sale_id", f"another sale is called {event.event_id}")
+            self._sales.add(event.event_id)
 
 
 def _seq(fields: Fields) -> int | None:
@@ -101,14 +131,23 @@ def _seq(fields: Fields) -> int | None:
     return seq
 
 
-def _check(each: Fields, event: TaxEvent, history: Fields, accounts: Mapping[str, TaxAccount]) -> None:
+def _check(each: Fields, event: TaxEvent, kinds: Mapping[str, Any], accounts: Mapping[str, TaxAccount]) -> None:
     for field in ("account", "from_account", "to_account"):
         if each.has(field) and each.text(field) not in accounts:
             raise each.bad(RefusalCode.UNKNOWN_ACCOUNT, field, f"{each.text(field)} is not among the accounts")
-    if isinstance(event, Sale) and event.fills[0].method == "average":
-        kind = _security(history, event.fills[0].security_id).get("type")
-        if kind is not None and kind not in FUND_LIKE:
-            raise each.bad(RefusalCode.AVERAGE_NOT_ALLOWED, "lot_method", f"average basis is for funds and reinvestment plans, not {kind}")
+    kind = kinds.get(str(each.raw.get("security"))) if kinds else None
+    if isinstance(kind, str) and is_outside(kind):
+        raise each.bad(RefusalCode.OUTSIDE_THE_PLATFORM, "security", f"{each.raw['security']} is of the type {kind!r}")
+    averaged = isinstance(event, Sale) and event.fills[0].method == "average"
+    if averaged and kind is not None and kind not in FUND_LIKE:
+        raise each.bad(RefusalCode.AVERAGE_NOT_ALLOWED, "lot_method", f"average basis is for funds and reinvestment plans, not {kind}")
+
+
+def _securities(history: Fields) -> Mapping[str, Any]:
+    securities = history.raw.get("securities") or {}
+    if not isinstance(securities, Mapping):
+        raise history.bad(RefusalCode.NOT_READABLE, "securities", "an object of securities by name is wanted")
+    return securities
 
 
 def _security(history: Fields, security_id: str) -> Mapping[str, Any]:
@@ -135,12 +174,14 @@ def _splits_once(events: Sequence[Dated]) -> list[Dated]:
 def _identity(fields: Fields) -> IdentityTable:
     """`identity_groups`: [{"group", "securities", "since"?}]; by default the share classes of one issuer (`securities`: id -> issuer)."""
     entries: list[IdentityEntry] = []
-    securities = fields.raw.get("securities")
-    for security_id in securities if isinstance(securities, Mapping) else ():
+    for security_id in _securities(fields):
         issuer = _security(fields, security_id).get("issuer")
         if issuer is not None:
             entries.append(IdentityEntry(security_id, f"issuer/{issuer}"))
-    for number, raw in enumerate(fields.raw.get("identity_groups") or ()):
+    groups = fields.raw.get("identity_groups") or []
+    if not isinstance(groups, list):
+        raise fields.bad(RefusalCode.NOT_READABLE, "identity_groups", "a list of groups is wanted")
+    for number, raw in enumerate(groups):
         each = Fields(raw, f"identity_groups[{number}]")
         since = each.day_or_none("since") or date.min
         members = each.raw.get("securities")
@@ -153,7 +194,7 @@ def _identity(fields: Fields) -> IdentityTable:
 def _policy(fields: Fields) -> Policy:
     try:
         return msgspec.convert(fields.raw.get("policy") or {}, Policy) if fields.has("policy") else DEFAULT_POLICY
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise fields.bad(RefusalCode.NOT_READABLE, "policy", str(error)) from None
 
 
@@ -163,7 +204,8 @@ def replay_history(history: History) -> HistoryBooks | BadHistory:
     for step in steps(history.events):
         if refusal := book_event(book, step.event):
             return _refused(history, step, refusal)
-        book.undo.forget(book.undo.mark())
+        if step.end % FORGET_EVERY == 0:
+            book.undo.forget(book.undo.mark())
     layers = sorted(book.layers(), key=lambda layer: (layer.account_id, layer.security_id, layer.acquired or date.min, layer.lot_id))
     return HistoryBooks(history.history_id, history.accounts, book.rows, layers, book.washes, book.gifts, book, history.as_of)
 

@@ -1,6 +1,7 @@
 """A history's books as the rows of the cases file: {"id", "sales", "lots", "washes"} in plain decimals and ISO dates."""
 
 from collections.abc import Iterable, Iterator
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -46,15 +47,19 @@ def error_row(bad: BadHistory) -> Row:
 
 
 def _dollars(amount: Decimal | None) -> str | None:
-    return None if amount is None else f"{amount:.2f}"
+    if amount is None:
+        return None
+    text = str(amount)
+    return text if text[-3:-2] == "." else f"{amount:.2f}"  # in cents already, as a rule
 
 
-def _day(day: object) -> str | None:
-    return None if day is None else str(day)
+def _day(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
 
 
 def _sale(row: SaleRow) -> Row:
-    return {
+    acquired, disallowed = _day(row.acquired), _dollars(row.disallowed)
+    told = {
         "sale_id": row.trade_id,
         "account": row.account_id,
         "security": row.security_id,
@@ -64,17 +69,17 @@ def _sale(row: SaleRow) -> Row:
         "proceeds": _dollars(row.proceeds),
         "basis": _dollars(row.basis),
         "raw_gain": _dollars(row.raw_gain),
-        "disallowed": _dollars(row.disallowed),
+        "disallowed": disallowed,
         "permanently_disallowed": _dollars(row.permanently_disallowed),
         "allowed_gain": _dollars(row.allowed_gain),
         "term": row.term,
         "form_8949_code": row.code,
-        "form_8949_adjustment": _dollars(row.disallowed),
-        "form_8949_column_b": "INHERITED" if row.how == "inheritance" else _day(row.acquired),
-        "acquired": _day(row.acquired),
+        "form_8949_adjustment": disallowed,
+        "form_8949_column_b": "INHERITED" if row.how == "inheritance" else acquired,
+        "acquired": acquired,
         "hp_date": _day(row.held_since),
-        **({} if row.kind == "sale" else {"kind": row.kind}),
     }
+    return told if row.kind == "sale" else {**told, "kind": row.kind}
 
 
 def _alike_together(layers: Iterable[Layer]) -> Iterator[Layer]:

@@ -24,6 +24,8 @@ def term_of(held_since: date | None, sold: date) -> Term:
     """Long where shown to be held more than a year; an unknown date of acquisition is short."""
     if held_since is None or sold.year == held_since.year:
         return "short"
+    if sold.year > held_since.year + 1:
+        return "long"
     return "long" if sold >= first_long_day(held_since) else "short"
 
 

@@ -14,10 +14,19 @@ from services.wash_sale.core.lots import How
 PROVISIONAL = "P-"
 
 
+class EarlierWord(Struct, frozen=True, array_like=True, gc=False):
+    """What a lot's basis and date were by the files before that of `until`, which said otherwise."""
+
+    until: date
+    cost: Decimal | None
+    acquired: date | None
+
+
 class StartingLot(Struct, frozen=True, gc=False):
     """A lot as the custodian's file first brought it: `cost` is the reported basis in dollars and cents, None where unknown.
 
-    `counted_on` is the business date of that file: the splits after it apply to `quantity`.  What a person told of it (`told_by`, from
+    `counted_on` is the business date of that file: the splits after it apply to `quantity`.  `was`: what earlier files said, for a basis
+    that a file gives after an action is not the one before it.  What a person told of it (`told_by`, from
     `told_at` on) beats the file: its basis and dates, and how it came; a gift that had lost value has a second basis and date for a loss.
     """
 
@@ -33,6 +42,12 @@ class StartingLot(Struct, frozen=True, gc=False):
     loss_since: date | None = None
     told_by: str | None = None
     told_at: datetime | None = None
+    was: tuple[EarlierWord, ...] = ()
+
+    def before(self, day: date | None) -> "StartingLot":
+        """The lot with the basis and date that files from before a day gave it; None: the last word."""
+        earlier = None if day is None else next((word for word in self.was if word.until >= day), None)
+        return self if earlier is None else replace(self, cost=earlier.cost, acquired=earlier.acquired)
 
 
 class Departure(Struct, frozen=True):
@@ -65,7 +80,8 @@ class AccountFacts(Struct, frozen=True):
     `version` is the account version last compared, `reported` its lots' quantities (custodian's ids), which hold the trades up to
     `reported_seq`, and `reported_basis` their basis by the custodian; `trade_seq` is the last trade booked here.  `starting` are the
     starting lots by id, `aliases` map provisional lots to the custodian's.  `pending` are account versions that hold trades which have not
-    come yet, by their trade_seq.  An account that left the household (`departed`) keeps its history in it.
+    come yet, by their trade_seq.  `provisional` has the security, as last reported, of lots that are our own word.  An account that left
+    the household (`departed`) keeps its history in it.
     """
 
     account_id: str
@@ -84,6 +100,7 @@ class AccountFacts(Struct, frozen=True):
     reported_basis: dict[str, ReportedBasis] = {}
     departures: list[Departure] = []
     departed: bool = False
+    provisional: dict[str, str] = {}
 
     @property
     def taxable(self) -> bool:

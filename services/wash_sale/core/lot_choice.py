@@ -8,13 +8,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from libs.common.money import ZERO
-from services.wash_sale.core.book import Book, LotKey, Position
+from services.wash_sale.core.book import Book
 from services.wash_sale.core.lots import Layer, divide, quantity_of, take
+from services.wash_sale.core.positions import LotKey, Position
 from services.wash_sale.core.refusals import Refusal, RefusalCode
 from services.wash_sale.core.tax_events import LotMethod, LotPart
 
 
-class Taken(Struct, frozen=True):
+class Taken(Struct, frozen=True, gc=False):
     """Layers that leave a lot."""
 
     key: LotKey
@@ -22,7 +23,7 @@ class Taken(Struct, frozen=True):
     layers: list[Layer]
 
 
-class Wanted(Struct, frozen=True):
+class Wanted(Struct, frozen=True, gc=False):
     """What is to leave a position: shares of the named lots, or a quantity by a method (None: all of it)."""
 
     event_id: str

@@ -47,7 +47,7 @@ class Layer(Struct, frozen=True, gc=False):
         return self.basis if self.loss_cost is None else self.loss_cost + self.wash_adjustment
 
 
-class Parting(Struct, frozen=True):
+class Parting(Struct, frozen=True, gc=False):
     """A run of layers cut in two."""
 
     taken: list[Layer]

@@ -76,7 +76,7 @@ class Purchase(Struct, frozen=True, gc=False):
     settled: bool
 
 
-class Match(Struct, frozen=True):
+class Match(Struct, frozen=True, gc=False):
     """What is left of a loss, a lot's layers afterwards, and what was washed."""
 
     loss: Loss

@@ -1,7 +1,8 @@
 """In which order events count: by date; within a day by `seq`, which is the known order.
 
-Without it a day goes: corporate actions, shares in, transfers, gifts out, sales; and the sales of one day whose order is not known are one
-sale, so that their losses go by original purchase (section 1.4).  So the order in which a file lists a day's events changes nothing.
+Without it, and among events that share one, a day goes: corporate actions, shares in, transfers, gifts out, sales; and the sales of one day
+whose order is not known are one sale, so that their losses go by original purchase (section 1.4).  So the order in which a file lists a
+day's events changes nothing.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,10 +14,10 @@ from msgspec import Struct
 from services.wash_sale.core.tax_events import GiftOut, LotIn, Sale, TaxEvent, Transfer
 
 UNKNOWN_ORDER = 1 << 62
-Place = tuple[date, int, str]
+Place = tuple[date, int, int, str]
 
 
-class Dated(Struct, frozen=True):
+class Dated(Struct, frozen=True, gc=False):
     """An event in its place: the day, the known order within it (None where unknown), and how errors call it."""
 
     event: TaxEvent
@@ -24,7 +25,7 @@ class Dated(Struct, frozen=True):
     name: str
 
 
-class Step(Struct, frozen=True):
+class Step(Struct, frozen=True, gc=False):
     """What is booked at once: one event, or the sales of a day whose order is not known; `start` and `end` count events."""
 
     event: TaxEvent
@@ -44,7 +45,10 @@ def steps(events: Sequence[Dated], start: int = 0) -> Iterator[Step]:
         end = start + 1
         while end < len(events) and one_step(events[start], events[end]):
             end += 1
-        yield Step(_one(events[start:end]), ", ".join(dated.name for dated in events[start:end]), start, end)
+        if end == start + 1:
+            yield Step(events[start].event, events[start].name, start, end)
+        else:
+            yield Step(_one(events[start:end]), ", ".join(dated.name for dated in events[start:end]), start, end)
         start = end
 
 
@@ -57,11 +61,9 @@ def first_of_step(events: Sequence[Dated], position: int) -> int:
 
 def one_step(first: Dated, second: Dated) -> bool:
     """Whether two events are sales of one day whose order is not known."""
-    return _unordered_sale(first) and _unordered_sale(second) and first.event.day == second.event.day
-
-
-def _unordered_sale(dated: Dated) -> bool:
-    return dated.seq is None and isinstance(dated.event, Sale)
+    if first.seq != second.seq or first.event.day != second.event.day:
+        return False
+    return isinstance(first.event, Sale) and isinstance(second.event, Sale)
 
 
 def _one(dated: Sequence[Dated]) -> TaxEvent:
@@ -73,9 +75,8 @@ def _one(dated: Sequence[Dated]) -> TaxEvent:
 
 def place_of(dated: Dated) -> Place:
     """Where an event stands in time."""
-    if dated.seq is not None:
-        return (dated.event.day, dated.seq, _canonical(dated.event))
-    return (dated.event.day, UNKNOWN_ORDER + _rank(dated.event), _canonical(dated.event))
+    seq = UNKNOWN_ORDER if dated.seq is None else dated.seq
+    return (dated.event.day, seq, _rank(dated.event), _canonical(dated.event))
 
 
 def _rank(event: TaxEvent) -> int:

@@ -6,10 +6,11 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from libs.common.money import ZERO
-from services.wash_sale.core.book import Book, LotKey
+from services.wash_sale.core.book import Book
 from services.wash_sale.core.holding_period import Term, term_of
 from services.wash_sale.core.lot_choice import Wanted, take_wanted
 from services.wash_sale.core.lots import divide
+from services.wash_sale.core.positions import LotKey
 from services.wash_sale.core.refusals import Refusal, RefusalCode
 from services.wash_sale.core.sale_rows import Gift
 from services.wash_sale.core.tax_events import GiftOut, LotIn, Transfer

@@ -6,11 +6,11 @@ The file is the starting point, booked trades move it (DESIGN decisions 3 to 5).
    while the quantity agrees, its quantity (or its vanishing) when the same business date is delivered again; but what a person told of
    its basis and dates stays (`told_lots.py`);
 3. a lot that appears is a further starting point, and counts as a purchase on its date; but not while another lot of the same security
-   has shrunk, which may be the same shares under a new id;
+   has shrunk, which may be the same shares under a new id (what a merger or spin-off brought is looked for in `new_names.py`);
 4. anything else stays as it is in the ledger and is listed as a disagreement, which keeps the account from being traded.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -20,7 +20,8 @@ from libs.common.money import ZERO, cents_half_even
 from libs.common.schemas.account import AccountChanged, Lot
 from services.wash_sale.core.books import LotShares, expected_by_lot, group_book, shares_held
 from services.wash_sale.core.group_facts import traded_groups
-from services.wash_sale.core.household import PROVISIONAL, AccountFacts, HouseholdLedger, ReportedBasis, StartingLot
+from services.wash_sale.core.household import PROVISIONAL, AccountFacts, EarlierWord, HouseholdLedger, ReportedBasis, StartingLot
+from services.wash_sale.core.new_names import brought_by_actions, with_new_names
 from services.wash_sale.core.refusals import Refusal
 from services.wash_sale.core.securities import SecurityFacts
 
@@ -61,6 +62,7 @@ def _told(account: AccountFacts, payload: AccountChanged) -> AccountFacts:
         reported=dict(zip(payload.lots.lot_id, map(Decimal, payload.lots.quantity), strict=True)),
         reported_seq=payload.trade_seq,
         reported_basis=_reported_basis(payload),
+        provisional=_provisional(payload),
         aliases={**account.aliases, **payload.aliases},
         tax_opening=payload.tax_opening,
         past_sales=payload.past_sales,
@@ -78,11 +80,17 @@ def _reported_basis(payload: AccountChanged) -> dict[str, ReportedBasis]:
     }
 
 
+def _provisional(payload: AccountChanged) -> dict[str, str]:
+    lots = payload.lots
+    return {lot_id: security_id for lot_id, security_id, ours in zip(lots.lot_id, lots.security_id, lots.provisional, strict=True) if ours}
+
+
 @dataclass(frozen=True)
 class _Meeting:
     """The ledger so far, and the version that it meets: `reported` are its lots by their name here.
 
-    `held` is what the ledger holds by lot, `expected` what the version says is held, moved on by the trades that came since.
+    `held` is what the ledger holds by lot, `expected` what the version says is held, moved on by the trades that came since.  `brought` is
+    what came by an action, which a file may show under another id.
     """
 
     ledger: HouseholdLedger
@@ -91,6 +99,7 @@ class _Meeting:
     securities: SecurityFacts
     held: Mapping[str, LotShares]
     expected: Mapping[str, Decimal]
+    brought: Collection[str]
 
     @property
     def account(self) -> AccountFacts:
@@ -98,9 +107,11 @@ class _Meeting:
         return self.ledger.accounts[self.payload.account_id]
 
     def agrees(self, lot_id: str) -> bool:
-        """Whether a lot is held in the quantity that is expected."""
-        held = self.held[lot_id].quantity if lot_id in self.held else ZERO
-        return held == self.expected.get(lot_id, ZERO)
+        """Whether a lot is held in the quantity that is expected, and as the security."""
+        held, now = self.held.get(lot_id), self.reported.get(lot_id)
+        if held is not None and now is not None and held.security_id != now.security_id:
+            return False
+        return (ZERO if held is None else held.quantity) == self.expected.get(lot_id, ZERO)
 
 
 def compare(ledger: HouseholdLedger, payload: AccountChanged, securities: SecurityFacts) -> HouseholdLedger:
@@ -115,9 +126,14 @@ def compare(ledger: HouseholdLedger, payload: AccountChanged, securities: Securi
 
 
 def _meet(ledger: HouseholdLedger, payload: AccountChanged, securities: SecurityFacts) -> _Meeting:
-    account = ledger.accounts[payload.account_id]
+    named = with_new_names(ledger, securities)
+    account = named.accounts[payload.account_id]
     reported = {account.lot_named(lot.lot_id): lot for lot in payload.lots.rows()}
-    return _Meeting(ledger, payload, reported, securities, shares_held(ledger, account, securities), expected_by_lot(ledger, account))
+    held = shares_held(named, account, securities)
+    brought = (
+        brought_by_actions(named, account, {name: lot.security_id for name, lot in held.items()}) if securities.reorganizations else set()
+    )
+    return _Meeting(ledger, payload, reported, securities, held, expected_by_lot(named, account), brought)
 
 
 def _contradicts(meeting: _Meeting, before: AccountFacts) -> bool:
@@ -138,7 +154,7 @@ def _without_own_purchases(meeting: _Meeting) -> dict[str, StartingLot]:
     for lot_id in account.starting.keys() & set(account.aliases.values()):
         lot = account.starting[lot_id]
         shares = lot.quantity * meeting.securities.split_factor(lot.security_id, lot.counted_on)
-        if meeting.held[lot_id].quantity - shares == meeting.expected.get(lot_id, ZERO):
+        if lot_id in meeting.held and meeting.held[lot_id].quantity - shares == meeting.expected.get(lot_id, ZERO):
             twice.add(lot_id)
     return {lot_id: lot for lot_id, lot in account.starting.items() if lot_id not in twice}
 
@@ -168,7 +184,10 @@ def _corrected(lot: StartingLot, now: Lot | None, meeting: _Meeting) -> Starting
     if now is None or not meeting.agrees(meeting.account.lot_named(lot.lot_id)):
         return lot
     cost, acquired = lot.cost if now.cost_basis is None else _cents(now.cost_basis), now.acquired or lot.acquired
-    return lot if cost == lot.cost and acquired == lot.acquired else replace(lot, cost=cost, acquired=acquired)
+    if cost == lot.cost and acquired == lot.acquired:
+        return lot
+    was = (*lot.was, EarlierWord(meeting.payload.business_date, lot.cost, lot.acquired))
+    return replace(lot, cost=cost, acquired=acquired, was=was)
 
 
 def _traded(ledger: HouseholdLedger, account: AccountFacts) -> set[str]:
@@ -191,7 +210,7 @@ def _washed(lot: StartingLot, name: str, meeting: _Meeting) -> bool:
 def _with_new_lots(meeting: _Meeting) -> dict[str, StartingLot]:
     """Case 3."""
     account, held, expected = meeting.account, meeting.held, meeting.expected
-    shrunk = {lot.security_id for lot_id, lot in held.items() if lot.quantity > expected.get(lot_id, ZERO)}
+    shrunk = {lot.security_id for name, lot in held.items() if name not in meeting.brought and lot.quantity > expected.get(name, ZERO)}
     ours = set(account.aliases.values())
     starting = dict(account.starting)
     for lot_id, lot in meeting.reported.items():

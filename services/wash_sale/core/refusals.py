@@ -19,6 +19,7 @@ class RefusalCode(StrEnum):
     ACCOUNT_CAME_BACK = "account_came_back"
     UNKNOWN_ACCOUNT = "unknown_account"
     DUPLICATE_LOT = "duplicate_lot"
+    DUPLICATE_SALE = "duplicate_sale"
     CHANGES_OWNER = "changes_owner"
     CHANGES_TAX_STATUS = "changes_tax_status"
     UNKNOWN_BASIS = "unknown_basis"

@@ -10,7 +10,7 @@ from libs.common.money import SHARE_STEP, ZERO
 from libs.common.schemas.order import TradeBooked
 from services.wash_sale.core.book import Book
 from services.wash_sale.core.booking import book_event
-from services.wash_sale.core.group_facts import GroupFacts, in_order
+from services.wash_sale.core.group_facts import GroupFacts, in_order, place_of_action, placed_events
 from services.wash_sale.core.household import AccountFacts
 from services.wash_sale.core.lots import Layer, divide
 from services.wash_sale.core.matching import Loss, Wash
@@ -41,9 +41,11 @@ def replay(facts: GroupFacts, accounts: Mapping[str, AccountFacts], securities: 
     book = book_of(facts, accounts, securities)
     if isinstance(book, Refusal):
         return book
-    layers = {
-        (account_id, lot_id): found for (account_id, _), position in book.positions.items() for lot_id, found in position.lots.items()
-    }
+    layers: dict[LotKey, Sequence[Layer]] = {}
+    for (account_id, _), position in book.positions.items():
+        for lot_id, found in position.lots.items():
+            if found or (account_id, lot_id) not in layers:  # a lot that a merger emptied is held in the successor
+                layers[account_id, lot_id] = found
     rows = _in_the_days_shares(book.rows, facts, securities) if securities.splits else book.rows
     return GroupBook(layers, rows, book.washes, [loss for loss in book.losses if not loss.over], _gifts(book, securities))
 
@@ -58,12 +60,29 @@ def book_of(
 ) -> Book | Refusal:
     """The working state of a group's books, in today's shares; `also` are further securities of the group."""
     events = in_order(facts, securities)
-    book = Book(tax_accounts(accounts), securities.identity(_securities_of(facts, also)), DEFAULT_POLICY)
+    book = _book(facts, accounts, securities, also)
     for event in events:
         if refusal := book_event(book, event):
             return _explained(refusal, events, facts, securities)
         book.undo.forget(book.undo.mark())
     return book
+
+
+def book_after_action(facts: GroupFacts, accounts: Mapping[str, AccountFacts], securities: SecurityFacts, number: int) -> Book | Refusal:
+    """The working state just after one of the securities' reorganizations."""
+    book = _book(facts, accounts, securities, ())
+    last = place_of_action(number, securities.reorganizations[number].ex_date)
+    for place, event in placed_events(facts, securities):
+        if place > last:
+            break
+        if refusal := book_event(book, event):
+            return refusal
+    return book
+
+
+def _book(facts: GroupFacts, accounts: Mapping[str, AccountFacts], securities: SecurityFacts, also: Collection[str]) -> Book:
+    identity = securities.identity(_securities_of(facts, also) | securities.reorganized)
+    return Book(tax_accounts(accounts), identity, DEFAULT_POLICY)
 
 
 def tax_accounts(accounts: Mapping[str, AccountFacts]) -> dict[str, TaxAccount]:
@@ -96,6 +115,11 @@ def _in_the_days_shares(rows: Sequence[SaleRow], facts: GroupFacts, securities: 
         by_lot.setdefault((row.trade_id, row.lot_id), []).append(number)
     shown = list(rows)
     for (trade_id, lot_id), numbers in by_lot.items():
+        if trade_id not in trades:  # an action's rows, in the shares of its day
+            for number in numbers:
+                row = rows[number]
+                shown[number] = replace(row, quantity=row.quantity / securities.split_factor(row.security_id, row.trade_date))
+            continue
         booked = _booked_of(*trades[trade_id], lot_id)
         parts = divide(booked, [rows[number].quantity for number in numbers], SHARE_STEP)
         for number, part in zip(numbers, parts, strict=True):

@@ -1,7 +1,7 @@
 """What a later version of a ledger says otherwise about the past: the payload of pma.ledger.restated.
 
-A day that goes by, a sale or purchase of today, a split, a lot's new name and an account that joins restate nothing; a late trade, a
-bust, a corrected basis or identity do, and so does a purchase that denies a loss of the days before.
+A day that goes by, a sale, purchase or action of today, a split, a lot's new name and an account that joins restate nothing; a late trade,
+a bust, a corrected basis or identity do, and so does a purchase that denies a loss of the days before.
 """
 
 from collections.abc import Collection, Iterable
@@ -25,6 +25,9 @@ def restatement(before: LedgerUpdated, after: LedgerUpdated, securities: Securit
     known = {account.account_id for account in before.accounts}
     sales += [RestatedSale(None, sale) for sale in added if sale.trade_date < before.as_of and sale.account_id in known]
     today = {securities.group(sale.security_id) for sale in added if sale.trade_date >= before.as_of}
+    for action in securities.reorganizations:
+        if action.ex_date > before.as_of:
+            today |= {securities.group(each) for each in (action.security_id, action.new_security_id) if each is not None}
     lots = [lot for lot in _lots(before, after) if securities.group(lot.security_id) not in today]
     closed = [each for each in _missing(before, after) if each.until >= after.as_of and securities.group(each.security_ids[0]) not in today]
     opened = [each for each in _missing(after, before) if each.trade_date < before.as_of and each.account_id in known]

@@ -13,6 +13,9 @@ from libs.common.money import ZERO
 from services.wash_sale.core.lots import Layer
 
 LotMethod = Literal["fifo", "lifo", "hifo", "average"]
+ONE = Decimal(1)
+ShownLots = frozenset[tuple[str, str]]
+"""Lots, by account and id, that an action does not change: they came with a file that shows it already."""
 
 
 class TaxAccount(Struct, frozen=True):
@@ -27,7 +30,7 @@ class TaxAccount(Struct, frozen=True):
     covered: bool = True
 
 
-class LotIn(Struct, frozen=True):
+class LotIn(Struct, frozen=True, gc=False):
     """Shares come in.  `acquisition`: bought, or taken in a fully taxable exchange, so that they may replace a loss (section 1.7).
 
     `settled`: they came with the custodian's file, which has judged sales from before it itself.
@@ -47,7 +50,7 @@ class LotPart(Struct, frozen=True, gc=False):
     quantity: Decimal
 
 
-class Fill(Struct, frozen=True):
+class Fill(Struct, frozen=True, gc=False):
     """Part of a sale.  `lots` None: by `method`.  `quantity` None: the whole position."""
 
     event_id: str
@@ -59,7 +62,7 @@ class Fill(Struct, frozen=True):
     method: LotMethod = "fifo"
 
 
-class Sale(Struct, frozen=True):
+class Sale(Struct, frozen=True, gc=False):
     """What was sold at one time: the fills of one order, or the sales of a day whose order is not known (section 1.4)."""
 
     event_id: str
@@ -114,8 +117,19 @@ class Split(Struct, frozen=True):
     account_id: str | None = None
 
 
+class InLieu(Struct, frozen=True):
+    """Cash for the fraction of a share that an action leaves an account: `price` of a share of the action's day, which is `shares` here."""
+
+    event_id: str
+    price: Decimal
+    shares: Decimal = ONE
+
+
 class SpinOff(Struct, frozen=True):
-    """`new` shares of another security for each `old`; basis divides by `kept_value` to `new_value` (section 4.4)."""
+    """`new` shares of another security for each `old`; basis divides by `kept_value` to `new_value` (section 4.4).
+
+    The new shares keep the lot's id; where an account's lots need ids of their own, `names` has them by account and `spun_lot`.
+    """
 
     event_id: str
     day: date
@@ -126,12 +140,16 @@ class SpinOff(Struct, frozen=True):
     kept_value: Decimal
     new_value: Decimal
     account_id: str | None = None
+    shown: ShownLots = frozenset()
+    names: dict[str, dict[str, str]] | None = None
+    in_lieu: InLieu | None = None
 
 
 class Exchange(Struct, frozen=True):
     """A reorganization: `new` shares of the successor for `old`, and cash (section 4.5): dollars a share, or `cash` in all of one account.
 
-    `new_price`, of a successor's share, is needed where there is cash.
+    `new_price`, of a successor's share, is needed where there is cash.  Dollars a share are for `old_shares` and `new_shares`: where
+    shares are counted as after a later split, a share of the day is several.
     """
 
     event_id: str
@@ -144,10 +162,13 @@ class Exchange(Struct, frozen=True):
     cash: Decimal | None = None
     new_price: Decimal | None = None
     account_id: str | None = None
+    old_shares: Decimal = ONE
+    new_shares: Decimal = ONE
+    in_lieu: InLieu | None = None
 
 
 class CashMerger(Struct, frozen=True):
-    """Every share is sold for cash."""
+    """Every share is sold for cash: dollars for so many `shares`.  `held`: somebody must hold it."""
 
     event_id: str
     day: date
@@ -155,10 +176,12 @@ class CashMerger(Struct, frozen=True):
     cash_per_share: Decimal
     cash: Decimal | None = None
     account_id: str | None = None
+    shares: Decimal = ONE
+    held: bool = True
 
 
 class ReturnOfCapital(Struct, frozen=True):
-    """A distribution that is no dividend: it lowers basis, and what is left of it is gain (section 4.6)."""
+    """A distribution that is no dividend: it lowers basis, and what is left of it is gain (section 4.6): dollars for so many `shares`."""
 
     event_id: str
     day: date
@@ -166,6 +189,17 @@ class ReturnOfCapital(Struct, frozen=True):
     per_share: Decimal
     amount: Decimal | None = None
     account_id: str | None = None
+    shares: Decimal = ONE
+    shown: ShownLots = frozenset()
 
 
-TaxEvent = LotIn | Sale | PastLoss | GiftOut | Transfer | Split | SpinOff | Exchange | CashMerger | ReturnOfCapital
+class FractionSold(Struct, frozen=True):
+    """Cash for the fractions of a share that a split leaves in the accounts (section 4.7)."""
+
+    day: date
+    security_id: str
+    in_lieu: InLieu
+    shown: ShownLots = frozenset()
+
+
+TaxEvent = LotIn | Sale | PastLoss | GiftOut | Transfer | Split | SpinOff | Exchange | CashMerger | ReturnOfCapital | FractionSold

@@ -15,6 +15,7 @@ from libs.common.schemas.ledger import LotTold
 from services.wash_sale.core.books import group_book, shares_held
 from services.wash_sale.core.household import AccountFacts, Departure, HouseholdLedger
 from services.wash_sale.core.lots import How
+from services.wash_sale.core.new_names import with_new_names
 from services.wash_sale.core.received import gift_basis
 from services.wash_sale.core.refusals import Refusal, RefusalCode
 from services.wash_sale.core.securities import SecurityFacts
@@ -77,6 +78,9 @@ def tell_lot(ledger: HouseholdLedger, told: ToldLot, by: str, known_at: datetime
     if account is None:
         return Refusal(RefusalCode.UNKNOWN_ACCOUNT, told.account_id, "told lot", told.lot_id, field="account_id")
     own = _of_the_file(account, told.lot_id)
+    if own is not None and (source := _came_from(ledger, account, own, securities)) is not None:
+        where = f"it is what an action made of {source}: tell that lot's basis from before"
+        return Refusal(RefusalCode.UNKNOWN_LOT, told.account_id, f"told lot, {where}", told.lot_id, field="lot_id")
     if own is None:
         return Refusal(RefusalCode.UNKNOWN_LOT, told.account_id, "told lot", told.lot_id, field="lot_id")
     lot = replace(
@@ -89,6 +93,7 @@ def tell_lot(ledger: HouseholdLedger, told: ToldLot, by: str, known_at: datetime
         loss_since=told.loss_since,
         told_by=by,
         told_at=known_at,
+        was=(),
     )
     changed = ledger.with_account(replace(account, starting={**account.starting, own: lot}))
     return _fitting(changed, securities, lot.security_id, told.lot_id, "acquired")
@@ -115,10 +120,18 @@ def _left(gone: Departure) -> tuple[str, date, Decimal, str]:
 
 def security_of_lot(ledger: HouseholdLedger, account_id: str, lot_id: str, securities: SecurityFacts) -> str | None:
     """The security of a lot that the account has or had; None where it knows none of that name."""
-    account = ledger.accounts.get(account_id)
+    account = with_new_names(ledger, securities).accounts.get(account_id)
     held = {} if account is None else shares_held(ledger, account, securities)
     lot = held.get(lot_id if account is None else account.lot_named(lot_id))
     return None if lot is None else lot.security_id
+
+
+def _came_from(ledger: HouseholdLedger, account: AccountFacts, lot_id: str, securities: SecurityFacts) -> str | None:
+    """The lot that a merger or spin-off made into this one of the file."""
+    named = with_new_names(ledger, securities).accounts[account.account_id]
+    if lot_id in named.starting:
+        return None
+    return next((source for source, name in named.aliases.items() if name == lot_id and account.aliases.get(source) != name), None)
 
 
 def _of_the_file(account: AccountFacts, lot_id: str) -> str | None:

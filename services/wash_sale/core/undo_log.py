@@ -46,13 +46,14 @@ class UndoLog:
         """The changes since a mark, the last one first."""
         return (Undone(*each) for each in reversed(self._log[mark - self._forgotten :]))
 
-    def note(self, what: Any) -> None:
-        """Say what the next change is about, for `since`."""
-        self._log.append((nothing, what, None, None))
-
     def set(self, target: dict[Any, Any], key: Any, value: Any) -> None:
         """target[key] = value"""
         self._log.append((_unset, target, key, target.get(key)))
+        target[key] = value
+
+    def set_noted(self, target: dict[Any, Any], key: Any, value: Any, what: Any) -> None:
+        """target[key] = value, with a note before it of what the change is about, for `since`."""
+        self._log += ((nothing, what, None, None), (_unset, target, key, target.get(key)))
         target[key] = value
 
     def append(self, target: list[Any], value: Any) -> None:
@@ -64,6 +65,11 @@ class UndoLog:
         """target[index] = value"""
         self._log.append((_put, target, index, target[index]))
         target[index] = value
+
+    def splice(self, target: list[Any], start: int, stop: int, values: list[Any]) -> None:
+        """target[start:stop] = values"""
+        self._log.append((_unsplice, target, (start, start + len(values)), target[start:stop]))
+        target[start:stop] = values
 
     def insort(self, target: list[Any], value: Any) -> None:
         """Insert into a sorted list."""
@@ -92,6 +98,11 @@ def _shorten(target: list[Any], key: Any, old: Any) -> None:
 
 def _put(target: list[Any], key: Any, old: Any) -> None:
     target[key] = old
+
+
+def _unsplice(target: list[Any], key: Any, old: Any) -> None:
+    start, stop = key
+    target[start:stop] = old
 
 
 def _remove(target: list[Any], key: Any, old: Any) -> None:

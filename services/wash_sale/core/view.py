@@ -5,9 +5,10 @@ from datetime import date
 
 from libs.common.money import plain
 from libs.common.schemas.ledger import LedgerAccount, LedgerUpdated, RealisedSale, TaxLotColumns
-from services.wash_sale.core.books import Books, books_of, disagreements, expected_by_lot, held_by_lot
+from services.wash_sale.core.books import Books, books_of, disagreements, expected_by_lot, held_by_lot, in_another_security
 from services.wash_sale.core.household import AccountFacts, HouseholdLedger
 from services.wash_sale.core.lots import Layer
+from services.wash_sale.core.new_names import with_new_names
 from services.wash_sale.core.refusals import Refusal
 from services.wash_sale.core.securities import SecurityFacts
 from services.wash_sale.core.tax_years import account_years, taxpayer_years
@@ -16,6 +17,7 @@ from services.wash_sale.core.windows import blocked_buys, blocked_loss_sales
 
 def ledger_content(ledger: HouseholdLedger, securities: SecurityFacts, as_of: date) -> LedgerUpdated | Refusal:
     """Everything the ledger says as of a day, under version 0 and no run.  The accounts that left show no lots but keep their windows."""
+    ledger = with_new_names(ledger, securities)
     books = books_of(ledger, securities, ledger.accounts)
     if isinstance(books, Refusal):
         return books
@@ -25,7 +27,7 @@ def ledger_content(ledger: HouseholdLedger, securities: SecurityFacts, as_of: da
         version=0,
         as_of=as_of,
         run_id=None,
-        accounts=[_account(ledger, account, books) for account in present],
+        accounts=[_account(ledger, account, books, securities) for account in present],
         blocked_buys=blocked_buys(ledger, books, securities, as_of),
         blocked_loss_sales=blocked_loss_sales(books, securities, as_of),
         taxpayers=taxpayer_years(ledger, books, as_of),
@@ -56,9 +58,11 @@ def realised_sales(books: Books, first_year: int) -> list[RealisedSale]:
     ]
 
 
-def _account(ledger: HouseholdLedger, account: AccountFacts, books: Books) -> LedgerAccount:
+def _account(ledger: HouseholdLedger, account: AccountFacts, books: Books, securities: SecurityFacts) -> LedgerAccount:
     layers = books.layers[account.account_id]
     differing = disagreements(held_by_lot(layers), expected_by_lot(ledger, account))
+    if others := in_another_security(account, layers, securities):
+        differing = sorted({*differing, *others})
     return LedgerAccount(account.account_id, account.version, account.trade_seq, tax_lot_columns(layers), differing)
 
 

@@ -21,7 +21,7 @@ def blocked_buys(ledger: HouseholdLedger, books: Books, securities: SecurityFact
         key = (securities.group(loss.security_id), loss.sold, loss.account_id, loss.loss_id)
         found.setdefault(key, set()).update([loss.lot_id] if loss.lot_id else [])
     for row in (row for book in books.groups.values() for row in book.rows):
-        if row.unknown_basis and ledger.accounts[row.account_id].taxable:
+        if row.unknown_basis and row.kind == "sale" and ledger.accounts[row.account_id].taxable:
             key = (securities.group(row.security_id), row.trade_date, row.account_id, row.trade_id)
             found.setdefault(key, set()).add(row.lot_id)
     for sale in past_losses(ledger):

@@ -11,6 +11,7 @@ from libs.common.schemas.market import CorporateAction
 from libs.common.schemas.order import BookedLot, TradeBooked
 from services.ingest.core.book import AccountBook, apply_snapshot, apply_trade, cash_of, lots_of
 from services.ingest.core.intake import AccountIntake
+from services.ingest.core.share_actions import ShareAction
 from services.ingest.core.snapshot import Basis, Snapshot, lot_columns
 
 D = Decimal
@@ -107,7 +108,7 @@ def split(security_id: str, ex_date: date, ratio: str) -> CorporateAction:
     return CorporateAction(security_id, ex_date, "split", D(ratio))
 
 
-def book_after(*events: Snapshot | TradeBooked, splits: Iterable[CorporateAction] = ()) -> AccountBook:
+def book_after(*events: Snapshot | TradeBooked, splits: Iterable[ShareAction] = ()) -> AccountBook:
     """The book after files and trades in the given order."""
     known = list(splits)
     book = AccountBook(intake())
@@ -116,7 +117,7 @@ def book_after(*events: Snapshot | TradeBooked, splits: Iterable[CorporateAction
     return book
 
 
-def shares(book: AccountBook, *splits: CorporateAction) -> dict[str, Decimal]:
+def shares(book: AccountBook, *splits: ShareAction) -> dict[str, Decimal]:
     """Shares by lot id as the book has them now."""
     return {lot.lot_id: lot.quantity for lot in lots_of(book, splits).rows()}
 

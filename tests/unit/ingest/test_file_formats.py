@@ -4,16 +4,19 @@ import json
 import re
 from datetime import date
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
 from msgspec import Struct
 
 from libs.common.schemas.account import Budgets, CashFlow, PastSale, TaxOpening, TaxRates, Wish
+from libs.common.schemas.market import ReorganizationKind
 from services.ingest.core.holdings_csv import AccountHoldings
 from services.ingest.core.holdings_json import csv_lines
 from services.ingest.core.intake import AccountIntake, problems_of
 from services.ingest.delivery_store import Acknowledgement
+from services.ingest.market_actions import COLUMNS, OPTIONS, read_actions
 from services.ingest.market_files import SECURITY_COLUMNS, SECURITY_OPTIONS, load_market, read_market_directory
 from tests.unit.ingest.holdings_samples import read
 
@@ -75,6 +78,17 @@ def test_the_defaults_in_the_text_are_the_codes() -> None:
     ):
         (row,) = [line for line in PAGE.splitlines() if line.startswith(f"| {members} |")]
         assert row.endswith(f"| {said} |")
+
+
+def test_the_example_of_corporate_actions_has_every_kind_and_the_text_names_it() -> None:
+    path = EXAMPLES / "corporate_actions.csv"
+    actions, reorganizations = read_actions(path, {"ACME", "ACME.B", "BOLT", "CRANE", "HERON", "SPARK"})
+    assert {one.kind for one in reorganizations} == set(get_args(ReorganizationKind))
+    assert {one.kind for one in actions} == {"split", "dividend"}
+    section = PAGE[PAGE.index("## Market files") :]
+    kinds = re.findall(r"^\| `(\w+)` \|", section[section.index("| `kind` |") :], re.MULTILINE)
+    assert set(kinds) == {"kind", "split", "stock_dividend", "dividend", *get_args(ReorganizationKind)}
+    assert [name for name in (*COLUMNS, *OPTIONS) if f"`{name}`" not in section] == []
 
 
 def test_the_example_market_is_read() -> None:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from libs.common.money import cents_half_even, plain
 from libs.common.schemas.account import AccountChanged, AccountType, Budgets, Lot, LotColumns, PastSale, TaxOpening, TaxRates
-from libs.common.schemas.market import CorporateAction
+from libs.common.schemas.market import CorporateAction, Reorganization, ReorganizationKind
 from libs.common.schemas.order import BookedLot, TradeBooked
 from services.wash_sale.core.household import HouseholdLedger
 from services.wash_sale.core.refusals import Refusal
@@ -147,6 +147,23 @@ def bust(trade_id: str, seq: int, of: TradeBooked) -> TradeBooked:
 
 def split(security_id: str, ex_date: date, ratio: str) -> CorporateAction:
     return CorporateAction(security_id, ex_date, "split", D(ratio))
+
+
+def merger(old: str, ex_date: date, new: str, ratio: str, cash: str | None = None, new_price: str | None = None) -> Reorganization:
+    dollars = None if cash is None else D(cash)
+    return Reorganization(old, ex_date, "merger", new, D(ratio), dollars, None if new_price is None else D(new_price))
+
+
+def spin_off(parent: str, ex_date: date, new: str, ratio: str, new_price: str, parent_price: str) -> Reorganization:
+    return Reorganization(parent, ex_date, "spin_off", new, D(ratio), None, D(new_price), D(parent_price))
+
+
+def paid(security_id: str, ex_date: date, kind: ReorganizationKind, cash: str) -> Reorganization:
+    return Reorganization(security_id, ex_date, kind, cash_per_share=D(cash))
+
+
+def acted(*actions: Reorganization, splits: Iterable[CorporateAction] = (), groups: Mapping[str, str] | None = None) -> SecurityFacts:
+    return security_facts(groups or {}, splits, date.max, (), actions)
 
 
 def facts(groups: Mapping[str, str] | None = None, *splits: CorporateAction) -> SecurityFacts:

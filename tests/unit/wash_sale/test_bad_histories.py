@@ -17,6 +17,7 @@ Code = RefusalCode
 
 THREE = (T1, IRA, account("F", owner="F"))
 
+HALF = sell("S1", after(0), 2000, {"L1": 50})
 GIVEN = tx("gift_in", after(0), lot_id="G", quantity="1", donor_basis="1", donor_acquired="2020-01-02", fmv="1")
 
 
@@ -72,8 +73,14 @@ def without(row: Row, field: str) -> Row:
         ([{**L1, "action": "option_buy"}], Code.OUTSIDE_THE_PLATFORM, "seq 1 option_buy L1", "action"),
         ([{**S1, "action": "short_sale"}], Code.OUTSIDE_THE_PLATFORM, "seq 1 short_sale S1", "action"),
         ([{**L1, "action": "exempt_interest_dividend"}], Code.OUTSIDE_THE_PLATFORM, "seq 1 exempt_interest_dividend L1", "action"),
+        ([tx("split", after(0), ratio="2", security="\ud800")], Code.NOT_READABLE, "seq 1 split", "security"),
         ([{**L1, "account": "NONE"}], Code.UNKNOWN_ACCOUNT, "seq 1 buy L1", "account"),
         ([L1, L1], Code.DUPLICATE_LOT, "seq 2 buy L1", "lot_id"),
+        ([L1, HALF, HALF], Code.DUPLICATE_SALE, "seq 3 sell S1", "sale_id"),
+        ([L1, HALF, tx("cash_merger", after(9), cash_per_share="1", sale_id="S1")], Code.DUPLICATE_SALE, "seq 3 cash_merger S1", "sale_id"),
+        ([L1, {**S1, "lots": ["L1"]}], Code.NOT_READABLE, "seq 2 sell S1", "lots[0]"),
+        ([L1, {**S1, "lots": []}], Code.NOT_READABLE, "seq 2 sell S1", "lots"),
+        ([{**S1, "action": "sell_to_open"}], Code.OUTSIDE_THE_PLATFORM, "seq 1 sell_to_open S1", "action"),
         ([L1, tx("split", after(0), ratio="0")], Code.NOT_POSITIVE, "seq 2 split", "ratio"),
         ([L1, tx("split", after(0), ratio="-2")], Code.NOT_POSITIVE, "seq 2 split", "ratio"),
         ([L1, tx("split", after(0), ratio="1/0")], Code.NOT_POSITIVE, "seq 2 split", "ratio"),
@@ -100,6 +107,10 @@ def test_what_is_refused(transactions: list[Any], code: RefusalCode, event: str,
         ({"accounts": [T1, T1]}, Code.NOT_READABLE, "id"),
         ({"policy": {"tacking": "guess"}}, Code.NOT_READABLE, "policy"),
         ({"policy": {"takking": "add_days"}}, Code.NOT_READABLE, "policy"),
+        ({"policy": {"tacking": "\ud800"}}, Code.NOT_READABLE, "policy"),
+        ({"securities": ["XYZ"]}, Code.NOT_READABLE, "securities"),
+        ({"identity_groups": 1.5}, Code.NOT_READABLE, "identity_groups"),
+        ({"securities": {"XYZ": {"type": "call_option"}}}, Code.OUTSIDE_THE_PLATFORM, "security"),
         ({"transactions": None}, Code.MISSING, "transactions"),
         ({"lot_method": "best"}, Code.NOT_READABLE, "lot_method"),
         ({"lot_method": "average", "securities": {"XYZ": {"type": "common_stock"}}}, Code.AVERAGE_NOT_ALLOWED, "lot_method"),
@@ -135,6 +146,35 @@ def test_a_number_in_text_and_the_lot_of_a_sale_as_a_member() -> None:
     books = books_of_history(history({**L1, "seq": "1"}, {**younger, "seq": "2"}, {**S1, "seq": "3", "lots": None, "lot_id": "L2"}))
     assert not isinstance(books, BadHistory)
     assert [row.lot_id for row in books.rows] == ["L2"]
+
+
+def test_whole_numbers_as_names_and_numbers_with_exponents(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "history.json"
+    bought, sold = {**L1, "lot_id": 7, "quantity": "MANY"}, {**S1, "sale_id": 8, "lots": [{"lot_id": 7, "quantity": 100}]}
+    file.write_text("\ufeff" + json.dumps(history(bought, sold)).replace('"MANY"', "1e2"), encoding="utf-8")
+    assert replay_command.run(file) == 0
+    (only,) = json.loads(capsys.readouterr().out)
+    assert [(row["sale_id"], row["lot_id"], row["quantity"]) for row in only["sales"]] == [("8", "7", "100")]
+
+
+def test_sales_without_a_name_are_told_apart_where_each_day_counts_its_own_seq() -> None:
+    def unnamed(day: str) -> Row:
+        return {**without(HALF, "sale_id"), "date": day, "seq": 1}
+
+    raw = history(L1) | {"transactions": [{"seq": 1, **L1}, unnamed(after(0)), unnamed(after(1)), {**unnamed(after(50)), "quantity": "0"}]}
+    books = books_of_history({**raw, "transactions": raw["transactions"][:3]})
+    assert not isinstance(books, BadHistory)
+    assert len({row.trade_id for row in books.rows}) == 2
+    assert isinstance(books_of_history(raw), BadHistory)
+
+
+def test_the_order_of_events_that_share_a_seq_is_not_known() -> None:
+    """A purchase and two sales of one day: all bought first, the losses by original purchase, however the sales are called."""
+    day = [{**buy("L2", after(0), 100, 4000), "seq": 5}, *({**sell(name, after(0), 2000, quantity=50), "seq": 5} for name in "BA")]
+    found = [books_of_history(history() | {"transactions": [{**L1, "seq": 1}, *order]}) for order in (day, day[::-1])]
+    first, second = (each for each in found if not isinstance(each, BadHistory))
+    assert sorted(first.rows, key=str) == sorted(second.rows, key=str) and list(first.layers) == list(second.layers)
+    assert [row.raw_gain for row in first.rows] == [-500, -500] and sum(row.disallowed for row in first.rows) == 1000
 
 
 def test_a_number_without_end_costs_its_own_history_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

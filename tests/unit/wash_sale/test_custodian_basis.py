@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from libs.common.schemas.market import Reorganization
 from services.wash_sale.core.books import books_of
 from services.wash_sale.core.custodian_basis import BasisDifference, Cause, CustodianLot, compare_basis
 from services.wash_sale.core.history_fields import BadHistory
@@ -65,3 +66,30 @@ def test_what_the_custodian_has_not_said_yet_is_no_difference() -> None:
     never = samples.applied([samples.account()])
     books = books_of(never, NO_SECURITY_FACTS, never.accounts)
     assert not isinstance(books, Refusal) and custodian_differences(never, NO_SECURITY_FACTS, books) == {}
+
+
+@pytest.mark.parametrize(
+    ("action", "shown", "causes"),
+    [
+        pytest.param(samples.paid("A", samples.day(2), "return_of_capital", "2"), [("L1", "A", "100", "1000")], ["L1"], id="basis"),
+        pytest.param(samples.merger("A", samples.day(2), "B", "2"), [("L1", "A", "100", "1000")], ["L1"], id="shares"),
+        pytest.param(
+            samples.spin_off("A", samples.day(2), "C", "1", "5", "5"), [("L1", "A", "100", "1000")], ["L1", "L1/C"], id="spun off"
+        ),
+        pytest.param(samples.paid("A", samples.day(2), "cash_merger", "2"), [("L1", "A", "100", "1000")], ["L1"], id="cash"),
+        pytest.param(samples.paid("A", samples.day(2), "return_of_capital", "2"), [("L1", "A", "100", "800")], [], id="applied"),
+        pytest.param(samples.paid("A", samples.day(2), "return_of_capital", "2"), [("L1", "A", "100", "850")], None, id="something else"),
+    ],
+)
+def test_an_action_that_the_custodian_has_not_applied(action: Reorganization, shown: list[tuple[str, str, str, str]], causes: Any) -> None:
+    securities = samples.acted(action)
+    first = samples.account(lots=[samples.lot("L1", "A", "100", "1000", samples.day(-400))])
+    second = samples.account(lots=[samples.lot(*each, samples.day(-400)) for each in shown], version=2, business_date=samples.day(3))
+    ledger = samples.applied([first, second], securities)
+    books = books_of(ledger, securities, ledger.accounts)
+    assert not isinstance(books, Refusal)
+    found = custodian_differences(ledger, securities, books)["A1"]
+    if causes is None:
+        assert [each.cause for each in found] == [Cause.UNEXPLAINED]
+    else:
+        assert [(each.lot_id, each.cause) for each in found] == [(lot_id, Cause.ACTION_NOT_APPLIED) for lot_id in causes]

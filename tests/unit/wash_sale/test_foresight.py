@@ -7,13 +7,17 @@ from typing import Any
 import pytest
 
 from services.wash_sale.core.book import Book
-from services.wash_sale.core.certainty import certainty_of, of_year
+from services.wash_sale.core.certainty import Judgement, certainty_of, of_year
 from services.wash_sale.core.history_fields import BadHistory
 from services.wash_sale.core.history_file import HistoryBooks, books_of_history
 from services.wash_sale.core.history_rows import history_rows
+from services.wash_sale.core.household_questions import meaning_of
 from services.wash_sale.core.intended import IntendedTrade, Meaning, try_out
 from services.wash_sale.core.open_windows import open_windows
+from services.wash_sale.core.refusals import Refusal
+from services.wash_sale.core.securities import NO_SECURITY_FACTS
 from services.wash_sale.core.tax_events import LotPart
+from tests.unit.wash_sale import samples
 from tests.unit.wash_sale.own_cases import L1, ROTH, S1, SOLD, T1, T2, Row, after, buy, case, sell
 
 D = Decimal
@@ -120,6 +124,32 @@ def test_a_purchase_in_a_roth_would_make_a_loss_gone() -> None:
     (found,) = meaning(book, day(12), buying(60, "41", "ROTH"))
     assert (found.denied, found.permanently_denied, found.first_free_day) == (D(600), D(600), day(31))
     assert [w.loss_id for w in found.washes] == ["S1"]
+
+
+@pytest.mark.parametrize(
+    ("transactions", "trade", "covered", "certainty", "until"),
+    [
+        pytest.param([L1], selling(100, "40"), True, "provisional", day(42), id="a loss may still be washed"),
+        pytest.param([L1], selling(100, "40"), False, "unknowable", None, id="an account that no feed covers may have bought"),
+        pytest.param([L1], selling(100, "60"), False, "confirmed", None, id="a gain"),
+        pytest.param([L1, buy("L2", after(1), 100, 4000)], selling(100, "40", {"L1": 100}), False, "confirmed", None, id="denied in full"),
+        pytest.param([L1, S1], buying(60, "41"), True, "confirmed", None, id="a purchase"),
+        pytest.param([L1, S1], buying(60, "41"), False, "unknowable", None, id="a purchase for losses that no feed shows"),
+        pytest.param([L1], selling(101, "40"), True, None, None, id="a trade that can't be made"),
+    ],
+)
+def test_how_certain_a_meaning_is(
+    transactions: list[Row], trade: IntendedTrade, covered: bool, certainty: str | None, until: date | None
+) -> None:
+    (found,) = try_out(books(*transactions).book, [trade], day(12), covered)
+    assert (found.certain and found.certain.certainty, found.certain and found.certain.until) == (certainty, until)
+
+
+def test_a_purchase_after_a_sale_of_unknown_basis_denies_nobody_knows_what() -> None:
+    first = samples.account(lots=[samples.lot("L1", "XYZ", "10", None, None)])
+    ledger = samples.applied([first, samples.sell("s", 1, samples.START, "90", {"L1": "10"})])
+    found = meaning_of(ledger, NO_SECURITY_FACTS, [IntendedTrade("i", "A1", "XYZ", "buy", D(5), D(9))], samples.START)
+    assert not isinstance(found, Refusal) and found[0].certain == Judgement("unknowable", None, "unknown_basis")
 
 
 def test_a_list_is_judged_together() -> None:

@@ -10,9 +10,10 @@ from services.wash_sale.core.history_rows import history_rows
 from tests.unit.wash_sale.own_cases import IDENTITY, RELATED, RETIREMENT, TRANSFERS
 from tests.unit.wash_sale.own_cases_of_actions import OF_ACTIONS
 from tests.unit.wash_sale.own_cases_of_combinations import OF_COMBINATIONS
+from tests.unit.wash_sale.own_cases_of_names import OF_NAMES
 from tests.unit.wash_sale.test_tax_cases import ROWS, unmatched
 
-CASES = [*RETIREMENT, *RELATED, *IDENTITY, *TRANSFERS, *OF_ACTIONS, *OF_COMBINATIONS]
+CASES = [*RETIREMENT, *RELATED, *IDENTITY, *TRANSFERS, *OF_ACTIONS, *OF_COMBINATIONS, *OF_NAMES]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])

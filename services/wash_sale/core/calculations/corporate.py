@@ -1,6 +1,6 @@
 """What a corporate action does to given lots: the member `op` says which (section 11 of the tax rules)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -9,6 +9,7 @@ from services.wash_sale.core import corporate_actions as actions
 from services.wash_sale.core.calculations.inputs import Answer, day_of, dollars, inner, needed_day, rows_of
 from services.wash_sale.core.history_fields import Fields
 from services.wash_sale.core.holding_period import term_of
+from services.wash_sale.core.lots import divide
 from services.wash_sale.core.refusals import RefusalCode
 
 
@@ -101,7 +102,24 @@ def _reverse_split(inputs: Fields) -> Answer:
 
 
 def _merger_with_boot(inputs: Fields) -> Answer:
-    found = actions.merger_with_boot(inputs.dollars("basis"), inputs.dollars("stock_fmv"), inputs.dollars("cash"))
+    """One lot, or `lots`, each by itself: stock and cash are a lot's own, or divide by shares."""
+    if not inputs.has("lots"):
+        return _boot_of(inputs, inputs.dollars("stock_fmv"), inputs.dollars("cash"))
+    rows = _lots(inputs)
+    stock, cash = (_per_lot(inputs, rows, name) for name in ("stock_fmv", "cash"))
+    lots = [{"lot_id": lot.raw.get("lot_id"), **_boot_of(lot, *received)} for lot, *received in zip(rows, stock, cash, strict=True)]
+    sums = {name: sum((lot[name] for lot in lots), ZERO) for name in ("realized_gain", "recognized_gain", "recognized_loss", "new_basis")}
+    return {"lots": lots, **sums}
+
+
+def _per_lot(inputs: Fields, lots: Sequence[Fields], name: str) -> list[Decimal]:
+    if not inputs.has(name):
+        return [lot.dollars(name) for lot in lots]
+    return divide(inputs.dollars(name), [lot.positive("quantity") for lot in lots])
+
+
+def _boot_of(inputs: Fields, stock_value: Decimal, cash: Decimal) -> Answer:
+    found = actions.merger_with_boot(inputs.dollars("basis"), stock_value, cash)
     return {
         "realized_gain": found.realised_gain,
         "recognized_gain": found.recognised_gain,

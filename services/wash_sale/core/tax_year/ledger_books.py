@@ -33,7 +33,7 @@ def _alone(ledger: HouseholdLedger, account_id: str, securities: SecurityFacts) 
     """The sale rows of one account by itself, as its broker sees it: no other account, every security a group by itself."""
     trades = {security_id: [trade for trade in trades if trade.account_id == account_id] for security_id, trades in ledger.trades.items()}
     own = HouseholdLedger(ledger.household_id, {account_id: ledger.accounts[account_id]}, trades)
-    books = books_of(own, SecurityFacts({}, securities.splits), ())
+    books = books_of(own, SecurityFacts({}, securities.splits, (), securities.reorganizations), ())
     return [] if isinstance(books, Refusal) else [row for book in books.groups.values() for row in book.rows]
 
 
