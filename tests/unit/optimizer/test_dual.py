@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.optimizer_instances import model_of, trades_for_scorer
-from services.optimizer.core.dual.model import Model, ModelError, Rows, Trades, elastic_objective, excess, objective, validated
+from services.optimizer.core.dual.model import Model, ModelError, Rows, Trades, validated
 from services.optimizer.core.dual.newton import box
+from services.optimizer.core.dual.primal import elastic_objective, excess, objective
 from services.optimizer.core.dual.solve import FEASIBLE, Certified, Effort, Outcome, solve
 from services.optimizer.core.dual.value import curvature, evaluate, prepare
 from tests.unit.optimizer import scorer

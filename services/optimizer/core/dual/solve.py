@@ -23,8 +23,9 @@ from itertools import count
 import numpy as np
 
 from services.optimizer.core.arrays import Bools, Floats, Ints
-from services.optimizer.core.dual.model import Model, Trades, dearest, elastic_objective, excess
+from services.optimizer.core.dual.model import Model, Trades
 from services.optimizer.core.dual.newton import Climb, climb
+from services.optimizer.core.dual.primal import dearest, elastic_objective, excess
 from services.optimizer.core.dual.value import Prepared, evaluate, prepare, trades_of
 
 FEASIBLE = 1e-8  # of account value: what a row may be broken by
