@@ -141,7 +141,7 @@ class HarvestThreshold(Struct, frozen=True):
 class HarvestPolicy(Struct, frozen=True):
     """When a loss is taken for its own sake.
 
-    objective: wherever it is worth more than it costs.  threshold: only from the threshold of its month and age on (none given: the house's).
+    objective: wherever it is worth more than it costs.  threshold: from the threshold of its month and age on (none given: the house's).
     off: never.  `refresh_gain_frac`: lots with a gain of at most this fraction of their price may be sold on purpose, where the later
     losses that a new basis makes possible are worth more than the tax (None: never).
     """
