@@ -122,11 +122,13 @@ class LossPolicy(Struct, frozen=True):
     """What a realised loss is worth to a decision.
 
     at_rates: its own rate at once.  netted: what it saves when the taxpayer's year is netted, ordinary income up to
-    `ordinary_limit` dollars included; a dollar that is carried into later years is worth `carried_frac`.  none: nothing.
+    `ordinary_limit` dollars included; a dollar that is carried into later years is worth `carried_frac`, a long-term one
+    `carried_long_frac` (None: the same).  none: only what it saves against the year's gains.
     """
 
     counts: LossValue = "at_rates"
     carried_frac: Decimal = Decimal(0)
+    carried_long_frac: Decimal | None = None
     ordinary_limit: Decimal = Decimal(3000)
 
 

@@ -79,10 +79,11 @@ def _of_bound(place: str, bound: WeightBound, again: bool) -> Iterator[IntakePro
 
 def _of_losses(losses: LossPolicy, rates: TaxRates) -> Iterator[IntakeProblem]:
     most = max(min(rates.short_frac, rates.long_frac), ZERO)
-    if not ZERO <= losses.carried_frac <= most:
-        said = f"{losses.carried_frac} is not from 0 to the lower of the two rates, {most}"
-        yield IntakeProblem("losses.carried_frac", said, "A carried dollar of loss saves no more than it would save now")
-    if losses.counts != "netted" and losses.carried_frac:
+    for name, carried in (("carried_frac", losses.carried_frac), ("carried_long_frac", losses.carried_long_frac)):
+        if carried is not None and not ZERO <= carried <= most:
+            said = f"{carried} is not from 0 to the lower of the two rates, {most}"
+            yield IntakeProblem(f"losses.{name}", said, "A carried dollar of loss saves no more than it would save now")
+    if losses.counts != "netted" and (losses.carried_frac or losses.carried_long_frac):
         yield IntakeProblem("losses.carried_frac", f"has no meaning for {losses.counts}", "Leave it out, or let losses count netted")
     if losses.ordinary_limit < 0:
         yield IntakeProblem("losses.ordinary_limit", "is negative", "Give dollars a year: 3000, or 0 for none")

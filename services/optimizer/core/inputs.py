@@ -19,6 +19,7 @@ from libs.common.schemas.proposal import ProposalCreated, ProposalDeclined, Term
 from libs.common.schemas.screen import ScreenUpdated, Verdict
 from services.optimizer.core.decline import Decline, DeclineCode
 from services.optimizer.core.market import Model, Snapshot
+from services.optimizer.core.plan_rules import rules_fault
 from services.optimizer.core.policy import Policy
 from services.optimizer.core.terms import is_long
 from services.optimizer.core.windows import Blocks, blocks_of, could_be_loss
@@ -159,6 +160,9 @@ def _invalid(account: AccountChanged) -> Decline | None:
             return Decline(DeclineCode.INVALID_ACCOUNT, f"{field} below its least value", low, value if value.is_finite() else None)
         if high is not None and value > high:
             return Decline(DeclineCode.INVALID_ACCOUNT, f"{field} above its greatest value", high, value)
+    cash = account.cash_target
+    if cash is not None and not (cash.is_finite() and cash >= 0):
+        return Decline(DeclineCode.INVALID_ACCOUNT, "cash_target must be dollars, not negative", ZERO, cash if cash.is_finite() else None)
     if account.risk_aversion == 0:
         return Decline(DeclineCode.INVALID_ACCOUNT, "risk_aversion must be positive", ZERO, ZERO)
     return None
@@ -244,7 +248,7 @@ def _holdings(account: AccountChanged, held: LedgerAccount, snapshot: Snapshot, 
         positions[lot.security_id] = positions.get(lot.security_id, ZERO) + lot.quantity
     cash = account.cash_settled + account.cash_unsettled
     shares = sum((quantity * _price(snapshot, name) for name, quantity in positions.items()), ZERO)
-    return _Holdings(lots, positions, model, cents_half_even(cash + shares))
+    return rules_fault(account, snapshot, model) or _Holdings(lots, positions, model, cents_half_even(cash + shares))
 
 
 def _not_in_risk_model(lots: Sequence[HeldLot], model: Model, snapshot: Snapshot) -> str | None:

@@ -32,11 +32,15 @@ class Room:
 
 
 def cash_band(case: Case) -> CashBand:
-    """The account's band on its value less withdrawals due."""
+    """The account's band on its value less withdrawals due, or the cash it is told to keep: then least and most are the same."""
     account, invested = case.account, case.value_usd - case.withdrawal_usd
+    before = account.cash_settled + account.cash_unsettled
+    if account.cash_target is not None:
+        wanted = max(account.cash_target + case.withdrawal_usd, account.cash_unsettled)
+        return CashBand(before, wanted, wanted)
     least = max(account.cash_min_frac * invested + case.withdrawal_usd, account.cash_unsettled)
     most = max(account.cash_max_frac * invested + case.withdrawal_usd, least)
-    return CashBand(account.cash_settled + account.cash_unsettled, least, most)
+    return CashBand(before, least, most)
 
 
 def budget_room(case: Case) -> Room:

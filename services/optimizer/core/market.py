@@ -33,17 +33,21 @@ class Snapshot:
     """One market, indexed.  Rows of every array follow the snapshot's securities.
 
     `exposures` [securities, factors] and `specific_var_ann` [securities] are zero where `in_risk_model` is false.
-    `half_spread_frac` is the cost of trading one dollar.
+    `half_spread_frac` is the cost of trading one dollar; `adv_usd` the median daily dollar volume.
     """
 
     market_id: str
     security_id: tuple[str, ...]
     position: dict[str, int]
     identity_group: tuple[str, ...]
+    sector: tuple[str, ...]
+    industry: tuple[str, ...]
     price: tuple[Decimal | None, ...]
     half_spread: tuple[Decimal, ...]
     blocked: tuple[str | None, ...]
     half_spread_frac: Floats
+    adv_usd: Floats
+    factors: tuple[str, ...]
     exposures: Floats
     specific_var_ann: Floats
     in_risk_model: Bools
@@ -65,10 +69,14 @@ def prepare(market: MarketPublished) -> Snapshot | Decline:
         security_id=tuple(columns.security_id),
         position=position,
         identity_group=tuple(columns.identity_group),
+        sector=tuple(columns.sector),
+        industry=tuple(columns.industry),
         price=tuple(prices),
         half_spread=half_spread,
         blocked=tuple(columns.blocked),
         half_spread_frac=frozen(np.array([float_from_decimal(each) for each in half_spread], dtype=np.float64)),
+        adv_usd=frozen(np.array(columns.adv_usd, dtype=np.float64)),
+        factors=tuple(market.risk.factors),
         exposures=frozen(exposures),
         specific_var_ann=frozen(specific),
         in_risk_model=frozen(covered),
