@@ -4,13 +4,12 @@
     inputs.py       join of the payloads into one case, or a decline     market.py    a snapshot as arrays, made once and shared
     windows.py      what the household's wash sales block                terms.py, limits.py     short or long; cash band and budgets
     problem.py, build.py  the account's quadratic programme: arrays, shapes, units, and how a case becomes them
+    chain.py        solve, certify, try harder, fall back                dual/, dual_programme.py  the certified solve; the problem for it
     branch.py       what a branch allows, and a solver's answer on it    evaluate.py  a plan's terms, without any solver
-    programme.py, pdlp.py  the convex programme of one branch, and OR-Tools PDLP on it
-    exclusivity.py  buy or harvest, group by group                       small_trades.py  what is too small to trade
+    dual_solver.py  the dual method on one branch                        programme.py, pdlp.py  OR-Tools PDLP on one, reference and fallback
+    sides.py        buy or harvest, group by group                       small_trades.py  what is too small to trade
     shares.py, rounding.py  whole shares                                 trades.py    lots, tax and cost in exact decimals
     explain.py      reasons, unmet wishes, binding limits                verify.py    the proposal against its invariants
 
-Not yet in the chain, proved beside it by tests and `python -m benchmarks.optimizer`: the certified solve, dual/.
-
-A convex solver is anything that keeps `branch.BranchSolver`; PDLP is the reference.
+A solver of one branch is anything that keeps `branch.BranchSolver`; PDLP is the reference.
 """

@@ -86,6 +86,17 @@ def budget_excess(problem: Problem, plan: Plan) -> float:
     return max(0.0, tax - problem.tax_room, short - problem.short_room, long - problem.long_room)
 
 
+def priced(problem: Problem, plan: Plan, penalty: float) -> float:
+    """The objective with `penalty` for each unit of a soft rule broken: cash outside its band, weight above its maximum, and twice that
+    for what must be sold and is not."""
+    cash = cash_after(problem, plan)
+    outside = max(problem.cash_min - cash, cash - problem.cash_max, 0.0)
+    weight = active_weights(problem, plan) + problem.target
+    heavy = float(np.sum((weight - problem.weight_max)[problem.held > problem.weight_max].clip(min=0.0)))
+    left = float(np.sum((problem.size - plan.sold)[problem.may_sell & problem.must_sell]))
+    return evaluate(problem, plan).objective + penalty * (outside + heavy + 2 * left)
+
+
 def violation(problem: Problem, branch: Branch, plan: Plan) -> float:
     """The most by which a plan breaks a hard rule of its branch, in weight.  Cash and forced sales are soft and not in it."""
     limits = np.where(sellable(problem, branch), problem.size, 0.0)

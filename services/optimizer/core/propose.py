@@ -19,20 +19,21 @@ from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import MarketPublished, RunOpened
 from libs.common.schemas.proposal import Pins, ProposalCreated, ProposalDeclined, Unmet
 from libs.common.schemas.screen import ScreenUpdated
-from services.optimizer.core.branch import Branch, Plan
+from services.optimizer.core.branch import Plan, SolveStatus
 from services.optimizer.core.build import build_problem
+from services.optimizer.core.chain import SOLVER_VERSION, Solution, solve_chain
 from services.optimizer.core.decline import Decline, DeclineCode
+from services.optimizer.core.dual_solver import DualSolver
 from services.optimizer.core.evaluate import Value, active_weights, evaluate, no_trade, traded_by_name, variance, violation
-from services.optimizer.core.exclusivity import USABLE, Chosen, choose_sides
 from services.optimizer.core.explain import bindings, give_reasons, unmet_wishes
 from services.optimizer.core.inputs import Case, join
 from services.optimizer.core.limits import cash_band
 from services.optimizer.core.market import Snapshot, prepare
-from services.optimizer.core.pdlp import SOLVER_VERSION, PdlpSolver
 from services.optimizer.core.policy import DEFAULT_POLICY, Policy
 from services.optimizer.core.problem import Problem
 from services.optimizer.core.programme import dominance
 from services.optimizer.core.rounding import Shares, round_to_shares
+from services.optimizer.core.sides import USABLE, Chosen
 from services.optimizer.core.small_trades import drop_small_trades
 from services.optimizer.core.trades import draft_trades, estimate_tax
 from services.optimizer.core.verify import broken_rule
@@ -45,10 +46,9 @@ BPS_STEP = Decimal("0.001")
 
 @dataclass(frozen=True, slots=True)
 class _Solved:
-    """A plan in weights and in shares, on its branch."""
+    """The certified plan in weights; the one without small trades; and that in shares, and in weights again."""
 
-    branch: Branch
-    wanted: Chosen
+    found: Solution
     chosen: Chosen
     shares: Shares
     weights: Plan
@@ -157,10 +157,12 @@ def _decide(case: Case, pins: Pins, policy: Policy) -> ProposalCreated | Proposa
 
 def _solve(case: Case, problem: Problem, policy: Policy) -> _Solved | Decline:
     """The plan in weights, then in shares."""
-    solver, penalty = PdlpSolver(problem, policy.iteration_limit), dominance(problem)
-    min_trade = float(case.account.min_trade)
-    wanted = choose_sides(problem, solver, policy, penalty)
-    chosen = drop_small_trades(problem, solver, wanted, min_trade, policy) if wanted.answer.status in USABLE else wanted
+    penalty, min_trade = dominance(problem), float(case.account.min_trade)
+    found = solve_chain(problem, penalty, policy)
+    if isinstance(found, SolveStatus):
+        return Decline(DeclineCode.SOLVER_FAILED, f"no solver has a plan; the last ended with {found.value}")
+    solver = DualSolver(problem, penalty, policy.iteration_limit, found.start)
+    chosen = drop_small_trades(problem, solver, found.chosen, min_trade, policy)
     if chosen.answer.status not in USABLE:
         return Decline(DeclineCode.SOLVER_FAILED, f"the solver ended with {chosen.answer.status.value}")
     broken = violation(problem, chosen.branch, chosen.answer.plan)
@@ -168,7 +170,7 @@ def _solve(case: Case, problem: Problem, policy: Policy) -> _Solved | Decline:
         actual = Decimal(repr(broken)).quantize(TE_STEP)
         return Decline(DeclineCode.SOLVER_FAILED, "the solver's plan breaks a rule, in weight", Decimal(repr(TOLERATED)), actual)
     shares = round_to_shares(problem, chosen.branch, chosen.answer, min_trade)
-    return _Solved(chosen.branch, wanted, chosen, shares, _weights(problem, shares))
+    return _Solved(found, chosen, shares, _weights(problem, shares))
 
 
 def _weights(problem: Problem, shares: Shares) -> Plan:
@@ -214,7 +216,7 @@ def _proposal(case: Case, problem: Problem, solved: _Solved, pins: Pins, te_befo
         cost=sum((draft.cost for draft in drafts), ZERO),
         cash_before=cash_before,
         cash_after=cash_after,
-        solve_status=solved.chosen.answer.status.value,
+        solve_status=solved.found.state.value,
     )
 
 
@@ -240,7 +242,7 @@ def _worth_it(case: Case, problem: Problem, solved: _Solved, proposal: ProposalC
 
 def _nothing_left(case: Case, problem: Problem, solved: _Solved) -> Decline:
     """At target, or with wishes too small to trade."""
-    wanted = traded_by_name(problem, solved.wanted.answer.plan)
+    wanted = traded_by_name(problem, solved.found.chosen.answer.plan)
     largest = Decimal(repr(float(np.max(np.abs(wanted), initial=0.0)) * problem.invested_usd)).quantize(Decimal("0.01"))
     if largest < 1:
         return Decline(DeclineCode.AT_TARGET, "no trade improves the account")

@@ -14,8 +14,8 @@ import numpy as np
 from services.optimizer.core.arrays import Floats, Ints
 from services.optimizer.core.branch import Answer, Branch, buyable, forced, sellable
 from services.optimizer.core.evaluate import sold_by_name
-from services.optimizer.core.exclusivity import SOLD_WHOLE, sale_price
 from services.optimizer.core.problem import Problem
+from services.optimizer.core.sides import SOLD_WHOLE, sale_price
 
 ROUNDING = 1e-6  # shares: float64 sums of lots against whole numbers
 

@@ -11,8 +11,8 @@ from msgspec import structs
 from libs.common.schemas.account import CashFlow
 from libs.common.schemas.market import MarketPublished
 from libs.common.schemas.proposal import ProposalDeclined
+from services.optimizer.core.chain import SOLVER_VERSION
 from services.optimizer.core.decline import Decline, DeclineCode
-from services.optimizer.core.pdlp import SOLVER_VERSION
 from tests.unit.optimizer.samples import AS_OF, Lot, Security, World, with_account, world
 
 SECURITIES = [Security("AA", "100", "0.6"), Security("BB", "50", "0.4"), Security("CC", "20")]

@@ -1,0 +1,159 @@
+"""The chain of one account's solve: solve, certify, try harder, fall back.
+
+1. The dual method with sides free: a plan, and a bound that no plan within the rules can beat.
+2. Certify: the plan's objective by `evaluate.py`, which shares nothing with the dual; the gap is that less the bound.
+3. Above `CERTIFIED_GAP`, or without a plan: once more with less smoothing and many more nodes.
+4. Still without a plan: the sides that are better for each group alone, and PDLP on that branch; its gap is against the dual's bound.
+
+Deadlines are in work (Newton steps, nodes, iterations), never in time, so that an account that is hard ends the same way everywhere.
+
+Invariants
+1. Every path ends in a `SolveState`, or in PDLP's own status where no solver has a plan.
+2. `lower_bound` is at most the objective of any plan that keeps the problem's hard rules.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import ortools
+
+from services.optimizer.core.arrays import Floats
+from services.optimizer.core.branch import Answer, Branch, Multipliers, Plan, SolveStatus
+from services.optimizer.core.dual.solve import DEFAULT_EFFORT, Certified, Effort, Outcome, solve
+from services.optimizer.core.dual_programme import DualProgramme, dual_programme, multipliers_of
+from services.optimizer.core.evaluate import active_weights, priced
+from services.optimizer.core.pdlp import PdlpSolver
+from services.optimizer.core.policy import Policy
+from services.optimizer.core.problem import Problem
+from services.optimizer.core.sides import USABLE, Chosen, better_sides, harvesting, torn
+
+SOLVER_VERSION = f"dual-1 numpy-{np.__version__} ortools-{ortools.__version__}"
+CERTIFIED_GAP = 5e-5  # of invested value: half a basis point
+HARDER = Effort(heat=1e-4, nodes=400, repairs=16, steps=200)
+
+
+class SolveState(StrEnum):
+    """How the chain ended with a plan; a closed list."""
+
+    CERTIFIED = "certified"
+    GAP_TOO_WIDE = "gap_too_wide"
+    FALLBACK = "fallback"
+
+
+class Method(StrEnum):
+    """What found the plan."""
+
+    DUAL = "dual"
+    DUAL_HARDER = "dual_harder"
+    PDLP = "pdlp"
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """A plan on its branch, its objective (soft breaches priced in) and the bound, as fractions of invested value; `start` are
+    multipliers from which a solve of the same problem may start."""
+
+    chosen: Chosen
+    objective: float
+    lower_bound: float
+    state: SolveState
+    method: Method
+    nodes: int
+    newton_steps: int
+    start: Floats | None
+
+    @property
+    def gap(self) -> float:
+        """Never negative: below the bound by rounding is on it."""
+        return max(0.0, self.objective - self.lower_bound)
+
+
+def solve_chain(
+    problem: Problem, penalty: float, policy: Policy, first: Effort = DEFAULT_EFFORT, harder: Effort = HARDER
+) -> Solution | SolveStatus:
+    """The best plan in fractional shares with sides free, or how the last solver ended without one."""
+    search = _Chain(problem, penalty, policy)
+    search.by_dual(first, Method.DUAL)
+    if search.gap > CERTIFIED_GAP:
+        search.by_dual(harder, Method.DUAL_HARDER)
+    if search.best is None:
+        return search.by_pdlp()
+    return search.ended(SolveState.CERTIFIED if search.gap <= CERTIFIED_GAP else SolveState.GAP_TOO_WIDE)
+
+
+class _Chain:
+    """The best plan and the highest bound so far."""
+
+    def __init__(self, problem: Problem, penalty: float, policy: Policy) -> None:
+        self._problem, self._penalty, self._policy = problem, penalty, policy
+        self._nothing_held = np.zeros(len(problem.held), dtype=np.bool_)
+        self._programme = dual_programme(problem, self._nothing_held, penalty)
+        self._bound, self._objective = -float("inf"), float("inf")
+        self._nodes, self._steps = 0, 0
+        self._method = Method.DUAL
+        self._start: Floats | None = None
+        self.best: Chosen | None = None
+
+    @property
+    def gap(self) -> float:
+        return self._objective - self._bound
+
+    def by_dual(self, effort: Effort, method: Method) -> None:
+        """Solve with sides free; where groups of several names end torn, again on the better sides of those."""
+        solved = solve(self._programme.model, effort, self._start)
+        self._start = solved.start
+        self._count(solved)
+        self._bound = max(self._bound, solved.lower_bound + self._programme.reward)
+        if solved.trades is None:
+            return
+        answer = self._answer(solved, self._programme)
+        both = torn(self._problem, answer.plan)
+        if both.any():
+            common = 2 * self._problem.risk_aversion * self._common(answer.plan)
+            sides = harvesting(self._problem, answer.plan) & (~both | better_sides(self._problem, common, answer.multipliers))
+            programme = dual_programme(self._problem, self._nothing_held, self._penalty, sides)
+            solved = solve(programme.model, effort, self._start)
+            self._count(solved)
+            if solved.trades is None:
+                return
+            answer = self._answer(solved, programme)
+        self._keep(answer, method)
+
+    def by_pdlp(self) -> Solution | SolveStatus:
+        """The sides that are better for each group alone, and PDLP on them."""
+        sides = better_sides(self._problem, self._nothing_held.astype(np.float64), Multipliers())
+        branch = Branch(sides, self._nothing_held)
+        answer = PdlpSolver(self._problem, self._policy.iteration_limit).solve(branch, self._policy.final_tolerance)
+        if answer.status not in USABLE:
+            return answer.status
+        self._keep(answer, Method.PDLP, branch)
+        return self.ended(SolveState.FALLBACK)
+
+    def ended(self, state: SolveState) -> Solution:
+        """What was reached."""
+        if self.best is None:
+            raise AssertionError("a chain without a plan has no solution")
+        return Solution(self.best, self._objective, self._bound, state, self._method, self._nodes, self._steps, self._start)
+
+    def _common(self, plan: Plan) -> Floats:
+        exposures = self._problem.exposures
+        common: Floats = exposures @ (exposures.T @ active_weights(self._problem, plan))
+        return common
+
+    def _count(self, solved: Certified) -> None:
+        self._nodes += solved.nodes
+        self._steps += solved.newton_steps
+
+    def _answer(self, solved: Certified, programme: DualProgramme) -> Answer:
+        if solved.trades is None:
+            raise AssertionError("asked for the plan of a solve without one")
+        status = SolveStatus.OPTIMAL if solved.outcome is Outcome.CERTIFIED else SolveStatus.ITERATION_LIMIT
+        prices = multipliers_of(programme, solved.multipliers[programme.model.factors :])
+        return Answer(status, programme.plan(self._problem, solved.trades), prices, solved.newton_steps)
+
+    def _keep(self, answer: Answer, method: Method, branch: Branch | None = None) -> None:
+        objective = priced(self._problem, answer.plan, self._penalty)
+        if objective < self._objective:
+            taken = Branch(harvesting(self._problem, answer.plan), self._nothing_held) if branch is None else branch
+            self.best, self._objective, self._method = Chosen(taken, answer), objective, method
