@@ -17,10 +17,11 @@ from libs.common.money import ZERO
 from libs.common.schemas.account import AccountChanged
 from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import MarketPublished, RunOpened
-from libs.common.schemas.proposal import Pins, ProposalCreated, ProposalDeclined, Unmet
+from libs.common.schemas.proposal import Certificate, Pins, ProposalCreated, ProposalDeclined, Unmet
 from libs.common.schemas.screen import ScreenUpdated
 from services.optimizer.core.branch import Plan, SolveStatus
 from services.optimizer.core.build import build_problem
+from services.optimizer.core.certificate import certificate_of
 from services.optimizer.core.chain import SOLVER_VERSION, Solution, solve_chain
 from services.optimizer.core.decline import Decline, DeclineCode
 from services.optimizer.core.dual_solver import DualSolver
@@ -115,6 +116,7 @@ def declined(
     decline: Decline,
     unmet: Sequence[Unmet] = (),
     te: Decimal | None = None,
+    certificate: Certificate | None = None,
 ) -> ProposalDeclined:
     """The event that says why an account gets no trades."""
     return ProposalDeclined(
@@ -130,6 +132,7 @@ def declined(
         actual=decline.actual,
         unmet=list(unmet),
         te_before_frac=te,
+        certificate=certificate,
     )
 
 
@@ -145,13 +148,13 @@ def _decide(case: Case, pins: Pins, policy: Policy) -> ProposalCreated | Proposa
     solved = _solve(case, problem, policy)
     proposal: ProposalCreated | Decline
     if isinstance(solved, Decline):
-        proposal, unmet = solved, list[Unmet]()
+        proposal, unmet, certificate = solved, list[Unmet](), None
     else:
         proposal = _proposal(case, problem, solved, pins, te_before)
-        unmet = proposal.unmet
+        unmet, certificate = proposal.unmet, proposal.certificate
         proposal = _worth_it(case, problem, solved, proposal, policy) or proposal
     if isinstance(proposal, Decline):
-        return declined(case.account.account_id, case.account.household_id, case.run.run_id, pins, proposal, unmet, te_before)
+        return declined(case.account.account_id, case.account.household_id, case.run.run_id, pins, proposal, unmet, te_before, certificate)
     return proposal
 
 
@@ -217,6 +220,7 @@ def _proposal(case: Case, problem: Problem, solved: _Solved, pins: Pins, te_befo
         cash_before=cash_before,
         cash_after=cash_after,
         solve_status=solved.found.state.value,
+        certificate=certificate_of(case, problem, solved.found, solved.weights),
     )
 
 
