@@ -1,0 +1,168 @@
+"""An account with a year's netted tax, as one convex dual model a piece (dual/tax_pieces.py).
+
+A piece is a price on each lot's gain and rows at the end of the model's own: an elastic one for each hinge, whose multiplier's box is the
+hinge's slope, and a hard one for each row of the budgets' choice.
+
+Invariants
+1. A plan's objective in a piece's model, plus the model's constant, is at least its risk and cost with what it adds to the year's cost.
+2. Only prices and rows differ between the models of one account.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+import numpy as np
+
+from libs.common.money import float_from_decimal
+from services.optimizer.core.arrays import Floats
+from services.optimizer.core.dual.model import Model, Rows, Trades, validated
+from services.optimizer.core.dual.primal import elastic_objective
+from services.optimizer.core.dual.tax_law import TaxPosition, budgets_in_force
+from services.optimizer.core.dual.tax_pieces import BudgetChoice, Law, Limits, Line, Piece, Reach, budget_choices, cost, pieces
+
+FIT_ROUNDS = 20
+Nets = tuple[float, float]  # short, long
+
+
+@dataclass(frozen=True, slots=True)
+class NettedAccount:
+    """An account's model whose prices hold no tax; by lot, the short and the long gain on a unit of weight sold (one of them zero)."""
+
+    model: Model
+    short_gain: Floats
+    long_gain: Floats
+
+    def gains(self, sold: Floats) -> Nets:
+        """Short and long gain of what is sold [lots], in fractions of account value."""
+        return float(self.short_gain @ sold), float(self.long_gain @ sold)
+
+    @property
+    def first_row(self) -> int:
+        """Where a piece's rows begin among the multipliers: after the factors, the rows on weights and the model's own rows."""
+        return self.model.factors + len(self.model.weights.bound) + len(self.model.rows.bound)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A piece with a choice of budget rows."""
+
+    piece: Piece
+    budget: BudgetChoice
+
+    @property
+    def lines(self) -> list[Line]:
+        """The rows that the piece adds, in their order."""
+        return [*(hinge.line for hinge in self.piece.hinges), *(row.line for row in self.budget.rows)]
+
+    @property
+    def ceilings(self) -> list[float]:
+        """The most that each row's multiplier may be."""
+        return [*(hinge.slope for hinge in self.piece.hinges), *(np.inf for _ in self.budget.rows)]
+
+    def prices(self, own: Floats) -> Nets:
+        """What a unit of short and of long gain costs at these multipliers of the piece's rows."""
+        priced = list(zip(self.lines, own.tolist(), strict=True))
+        return self.piece.short + sum(z * line.short for line, z in priced), self.piece.long + sum(z * line.long for line, z in priced)
+
+    def shadow(self, own: Floats) -> dict[str, float]:
+        """By budget, what a unit more of it would lower the objective by."""
+        prices: dict[str, float] = {}
+        for row, z in zip(self.budget.rows, own[len(self.piece.hinges) :].tolist(), strict=True):
+            prices[row.budget] = prices.get(row.budget, 0.0) + z * row.per_unit
+        return prices
+
+    def fitted(self, prices: Nets) -> Floats:
+        """Multipliers in their boxes that price gains nearest to `prices` (least squares, a coordinate at a time)."""
+        z = [0.0] * len(self.lines)
+        short, long = prices[0] - self.piece.short, prices[1] - self.piece.long
+        for _ in range(FIT_ROUNDS):
+            for k, (line, most) in enumerate(zip(self.lines, self.ceilings, strict=True)):
+                moved = z[k] + (short * line.short + long * line.long) / (line.short**2 + line.long**2)
+                step = min(max(moved, 0.0), most) - z[k]
+                short, long, z[k] = short - step * line.short, long - step * line.long, z[k] + step
+        return np.array(z)
+
+
+@dataclass(frozen=True, slots=True)
+class Year:
+    """The position in fractions of account value: the nets that the cost and the budgets start from, and the choices a plan could need."""
+
+    law: Law
+    net: Nets
+    budget_net: Nets
+    choices: tuple[Choice, ...]
+
+    def added(self, gains: Nets) -> float:
+        """What a plan's gains add to the cost of the year."""
+        return cost(self.law, self.net[0] + gains[0], self.net[1] + gains[1]) - cost(self.law, *self.net)
+
+
+def true_objective(account: NettedAccount, year: Year, trades: Trades) -> float:
+    """Risk and cost of a plan, and what its gains add to the cost of the year."""
+    return elastic_objective(account.model, trades) + year.added(account.gains(trades.sold))
+
+
+def year_of(account: NettedAccount, position: TaxPosition) -> Year:
+    """The crossing of a position's money into fractions of account value."""
+
+    def part(dollars: Decimal) -> float:
+        return float_from_decimal(dollars / position.value)
+
+    rates = position.law
+    law = Law(
+        short=float_from_decimal(rates.short_frac),
+        long=float_from_decimal(rates.long_frac),
+        ordinary=float_from_decimal(rates.ordinary_frac),
+        limit=part(rates.ordinary_limit),
+        carried_short=float_from_decimal(rates.carried_short_frac),
+        carried_long=float_from_decimal(rates.carried_long_frac),
+    )
+    net = (part(position.year.short), part(position.year.long))
+    budget_net = (part(position.budget_year.short), part(position.budget_year.long))
+    given = budgets_in_force(position)
+    tax, short, long = (None if each is None else part(each) for each in (given.tax, given.short_gain, given.long_gain))
+    choices = budget_choices(law, Limits(tax, short, long), _reach(account, budget_net))
+    return Year(law, net, budget_net, _needed(law, choices, _reach(account, net), net == budget_net))
+
+
+def piece_model(account: NettedAccount, year: Year, choice: Choice) -> tuple[Model, float]:
+    """The model of a piece, and the constant that its objective lacks."""
+    model, piece, rows = account.model, choice.piece, account.model.rows
+    bounds = [-hinge.line.over(*year.net) for hinge in piece.hinges] + [-row.line.over(*year.budget_net) for row in choice.budget.rows]
+    sell = [line.short * account.short_gain + line.long * account.long_gain for line in choice.lines]
+    added = len(bounds)
+    widened = Rows(
+        sell=np.column_stack([rows.sell, *sell]),
+        buy=np.hstack([rows.buy, np.zeros((len(rows.buy), added))]),
+        bound=np.append(rows.bound, bounds),
+        floor=np.append(rows.floor, np.zeros(added)),
+        ceiling=np.append(rows.ceiling, choice.ceilings),
+        uses=np.hstack([rows.uses, np.zeros((len(rows.uses), added))]),
+    )
+    price = model.lots.sell_price + piece.short * account.short_gain + piece.long * account.long_gain
+    constant = piece.constant + piece.short * year.net[0] + piece.long * year.net[1] - cost(year.law, *year.net)
+    return validated(replace(model, lots=replace(model.lots, sell_price=price), rows=widened)), constant
+
+
+def _needed(law: Law, budgets: Sequence[BudgetChoice], reach: Reach, same_year: bool) -> tuple[Choice, ...]:
+    """Pieces with choices.  Where cost and budgets start from one year, a piece that is exact for one sign of the long net goes only with
+    the choice that is weaker there."""
+    every = pieces(law)
+    reached = [piece for piece in every if any(all(reach.passes(line) for line in region) for region in piece.where)] or list(every)
+    split = same_year and {piece.splits_short for piece in reached} == {False, True}
+    return tuple(
+        Choice(piece, budget)
+        for piece in reached
+        for budget in budgets
+        if not split or budget.splits_short is None or budget.splits_short is piece.splits_short
+    )
+
+
+def _reach(account: NettedAccount, net: Nets) -> Reach:
+    """Nets if every gain, or every loss, of a character were taken."""
+    short, long = account.short_gain * account.model.lots.size, account.long_gain * account.model.lots.size
+    return Reach(
+        (net[0] + float(short.clip(max=0.0).sum()), net[0] + float(short.clip(min=0.0).sum())),
+        (net[1] + float(long.clip(max=0.0).sum()), net[1] + float(long.clip(min=0.0).sum())),
+    )
