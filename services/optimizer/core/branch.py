@@ -56,13 +56,15 @@ class SolveStatus(StrEnum):
 class Multipliers:
     """Shadow prices, in objective per unit of invested value: what a dollar more of cash, or less of budget, is worth.
 
-    `cash` is positive where cash is short and negative where it must be invested; budgets are never negative.
+    `cash` is positive where cash is short and negative where it must be invested; budgets are never negative.  `rules` are the other
+    rows' by name: weight rows, turnover_frac, and tracking_error_frac per unit of half the cap's square.
     """
 
     cash: float = 0.0
     tax: float = 0.0
     short: float = 0.0
     long: float = 0.0
+    rules: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

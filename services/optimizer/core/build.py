@@ -13,9 +13,12 @@ import numpy as np
 from libs.common.money import ZERO, float_from_decimal
 from libs.common.schemas.screen import Verdict
 from services.optimizer.core.arrays import Bools, Floats, Ints, frozen
+from services.optimizer.core.harvest import policy_prices
 from services.optimizer.core.inputs import Case, HeldLot
 from services.optimizer.core.limits import budget_room, cash_band
 from services.optimizer.core.market import Snapshot
+from services.optimizer.core.plan_rules import plan_rules
+from services.optimizer.core.policy import DEFAULT_POLICY, HarvestSettings
 from services.optimizer.core.problem import NO_LIMIT, Problem
 
 
@@ -25,6 +28,7 @@ class _Kind:
 
     name: int
     gain_frac: float
+    policy_frac: float
     is_long: bool
     may_sell: bool
     loss: bool
@@ -32,10 +36,10 @@ class _Kind:
     way_out: bool
 
 
-def build_problem(case: Case) -> Problem:
+def build_problem(case: Case, settings: HarvestSettings = DEFAULT_POLICY.harvest) -> Problem:
     """Turn a case into arrays; the crossing of its money, shares and prices into float64."""
     rows = _rows(case)
-    kinds = _kinds(case, {case.snapshot.security_id[i]: n for n, i in enumerate(rows)})
+    kinds = _kinds(case, {case.snapshot.security_id[i]: n for n, i in enumerate(rows)}, policy_prices(case, settings))
     ordered = sorted(kinds, key=lambda kind: (kind.name, kinds[kind][0]))
     invested = case.value_usd - case.withdrawal_usd
     row, name = _ints(rows), _ints([kind.name for kind in ordered])
@@ -57,6 +61,7 @@ def build_problem(case: Case) -> Problem:
         size=size,
         gain_frac=_floats([kind.gain_frac for kind in ordered]),
         rate_frac=_floats([_rate(case, kind) for kind in ordered]),
+        policy_frac=_floats([kind.policy_frac for kind in ordered]),
         is_short=_bools([case.taxable and not kind.is_long for kind in ordered]),
         is_long=_bools([case.taxable and kind.is_long for kind in ordered]),
         may_sell=_bools([kind.may_sell for kind in ordered]),
@@ -72,6 +77,7 @@ def build_problem(case: Case) -> Problem:
         tax_room=_fraction(room.tax, invested),
         short_room=_fraction(room.short, invested),
         long_room=_fraction(room.long, invested),
+        rules=plan_rules(case.account, case.snapshot, rows, _targets(case, row), case.value_usd, invested),
     )
 
 
@@ -143,13 +149,13 @@ def _rate(case: Case, kind: _Kind) -> float:
     return float_from_decimal(rates.long_frac if kind.is_long else rates.short_frac) if case.taxable else 0.0
 
 
-def _kinds(case: Case, number: dict[str, int]) -> dict[_Kind, list[int]]:
+def _kinds(case: Case, number: dict[str, int], policy: list[float]) -> dict[_Kind, list[int]]:
     """Lots by what they are to the programme; the order of lots within a kind is the account's."""
     wanted = set(case.blocks.way_out.values())
     ways_out = {lot.security_id: lot.lot_id for lot in case.lots if lot.lot_id in wanted and _can_go_whole(case, lot)}
     kinds: dict[_Kind, list[int]] = {}
     for n, lot in enumerate(case.lots):
-        kinds.setdefault(_kind(case, lot, number[lot.security_id], ways_out.get(lot.security_id)), []).append(n)
+        kinds.setdefault(_kind(case, lot, number[lot.security_id], policy[n], ways_out.get(lot.security_id)), []).append(n)
     return kinds
 
 
@@ -173,7 +179,7 @@ def _can_go_whole(case: Case, lot: HeldLot) -> bool:
     return fits and free_to_sell(case, lot)
 
 
-def _kind(case: Case, lot: HeldLot, name: int, way_out: str | None) -> _Kind:
+def _kind(case: Case, lot: HeldLot, name: int, policy_frac: float, way_out: str | None) -> _Kind:
     """`way_out` is the lot of this name whose sale lifts the group's window; it does not help the group's other names, whose
     orders could fill before it."""
     i = case.snapshot.position[lot.security_id]
@@ -184,6 +190,7 @@ def _kind(case: Case, lot: HeldLot, name: int, way_out: str | None) -> _Kind:
     return _Kind(
         name=name,
         gain_frac=float_from_decimal(gain / proceeds),
+        policy_frac=policy_frac,
         is_long=lot.term == "long",
         may_sell=may_sell,
         loss=lot.loss,

@@ -11,7 +11,7 @@ from services.optimizer.core.problem import Problem
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """The terms of the objective, as fractions of invested value (1e4 of them are basis points)."""
+    """The terms of the objective, as fractions of invested value (1e4 of them are basis points); `tax` as the harvest policy counts it."""
 
     risk: float
     tax: float
@@ -62,7 +62,7 @@ def evaluate(problem: Problem, plan: Plan) -> Value:
     sold = sold_by_name(problem, plan)
     return Value(
         risk=problem.risk_aversion * variance(problem, active_weights(problem, plan)),
-        tax=float(problem.tax_frac @ plan.sold),
+        tax=float(problem.sale_frac @ plan.sold),
         cost=float(problem.cost_frac @ (sold + plan.bought)),
     )
 

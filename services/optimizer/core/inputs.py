@@ -30,7 +30,8 @@ class HeldLot:
     """One lot: the account's quantity, the ledger's basis in dollars for all of it, and its term if sold on the run's date.
 
     A lot of several layers is one lot here: its basis is their sum, it is long only if all of them are, and `loss` (a sale of it
-    could be a loss) holds if it does for one of them.
+    could be a loss) holds if it does for one of them.  `held_since` is the start of its youngest layer's holding period, None where
+    one is not known.
     """
 
     lot_id: str
@@ -39,6 +40,7 @@ class HeldLot:
     basis: Decimal | None
     term: Term
     loss: bool
+    held_since: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +214,9 @@ def _held_lot(lot_id: str, rows: list[TaxLot], quantity: Decimal, price: Decimal
     known = [row.tax_basis for row in rows if row.tax_basis is not None]
     basis = sum(known, ZERO) if len(known) == len(rows) else None
     loss = taxable and any(could_be_loss(row.tax_basis, row.quantity * price, run.price_collar_bps) for row in rows)
-    return HeldLot(lot_id, rows[0].security_id, quantity, basis, _term(rows, basis, taxable, run.as_of), loss)
+    starts = [row.holding_period_start for row in rows if row.holding_period_start is not None]
+    since = max(starts) if len(starts) == len(rows) else None
+    return HeldLot(lot_id, rows[0].security_id, quantity, basis, _term(rows, basis, taxable, run.as_of), loss, since)
 
 
 def _term(rows: list[TaxLot], basis: Decimal | None, taxable: bool, as_of: date) -> Term:

@@ -40,6 +40,9 @@ class PlanRules:
     weights: tuple[WeightRow, ...] = field(default=())
 
 
+NO_RULES = PlanRules()
+
+
 def plan_rules(
     account: AccountChanged, snapshot: Snapshot, rows: list[int], target: Floats, value_usd: Decimal, invested: Decimal
 ) -> PlanRules:

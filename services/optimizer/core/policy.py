@@ -1,6 +1,31 @@
 """The house's own settings of a decision."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from libs.common.schemas.account import HarvestThreshold
+
+ABOUT_TO_BE_LONG_DAYS, LONG_DAYS = 335, 367
+HOUSE_THRESHOLDS = tuple(
+    HarvestThreshold(month, age, Decimal(loss))
+    for month, by_age in ((1, ("0.05", "0.02", "0.05")), (10, ("0.03", "0.01", "0.03")), (12, ("0.01", "0.005", "0.01")))
+    for age, loss in zip((0, ABOUT_TO_BE_LONG_DAYS, LONG_DAYS), by_age, strict=True)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HarvestSettings:
+    """The house's figures behind an account's harvest policy (harvest.py).
+
+    `thresholds` for accounts that give none: lower towards the end of the year, and where a short-term loss is about to become long.
+    `horizon_days`: how far a new basis is looked after; `lock_up_days`: how long new shares keep losses of the name from counting;
+    `later_tax_frac`: the chance, discounted, that the tax on a gain that is kept is ever paid.
+    """
+
+    thresholds: tuple[HarvestThreshold, ...] = HOUSE_THRESHOLDS
+    horizon_days: int = 365
+    lock_up_days: int = 31
+    later_tax_frac: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +43,7 @@ class Policy:
     drop_rounds: int = 2
     final_tolerance: float = 1e-6
     iteration_limit: int = 20_000
+    harvest: HarvestSettings = field(default=HarvestSettings())
 
 
 DEFAULT_POLICY = Policy()

@@ -5,12 +5,10 @@ before it is written.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from math import sqrt
 
 import msgspec
-import numpy as np
 
 from libs.common.ids import content_id
 from libs.common.money import ZERO
@@ -19,40 +17,24 @@ from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import MarketPublished, RunOpened
 from libs.common.schemas.proposal import Certificate, Pins, ProposalCreated, ProposalDeclined, Unmet
 from libs.common.schemas.screen import ScreenUpdated
-from services.optimizer.core.branch import Plan, SolveStatus
 from services.optimizer.core.build import build_problem
 from services.optimizer.core.certificate import certificate_of
-from services.optimizer.core.chain import SOLVER_VERSION, Solution, solve_chain
+from services.optimizer.core.chain import SOLVER_VERSION
 from services.optimizer.core.decline import Decline, DeclineCode
-from services.optimizer.core.dual_solver import DualSolver
-from services.optimizer.core.evaluate import Value, active_weights, evaluate, no_trade, traded_by_name, variance, violation
+from services.optimizer.core.evaluate import Value, active_weights, evaluate, no_trade, variance
 from services.optimizer.core.explain import bindings, give_reasons, unmet_wishes
 from services.optimizer.core.inputs import Case, join
 from services.optimizer.core.limits import cash_band
 from services.optimizer.core.market import Snapshot, prepare
+from services.optimizer.core.planned import Planned, largest_wanted, plan_of
 from services.optimizer.core.policy import DEFAULT_POLICY, Policy
 from services.optimizer.core.problem import Problem
-from services.optimizer.core.programme import dominance
-from services.optimizer.core.rounding import Shares, round_to_shares
-from services.optimizer.core.sides import USABLE, Chosen
-from services.optimizer.core.small_trades import drop_small_trades
 from services.optimizer.core.trades import draft_trades, estimate_tax
 from services.optimizer.core.verify import broken_rule
 
 BPS = 1e4
-TOLERATED = 1e-4  # of invested value: what a solve may break a rule by before rounding puts it right
 TE_STEP = Decimal("1e-8")
 BPS_STEP = Decimal("0.001")
-
-
-@dataclass(frozen=True, slots=True)
-class _Solved:
-    """The certified plan in weights; the one without small trades; and that in shares, and in weights again."""
-
-    found: Solution
-    chosen: Chosen
-    shares: Shares
-    weights: Plan
 
 
 def propose(
@@ -143,9 +125,9 @@ def proposal_id_of(run_id: str, account_id: str, pins: Pins | None) -> str:
 
 def _decide(case: Case, pins: Pins, policy: Policy) -> ProposalCreated | ProposalDeclined:
     """Solve, round, explain, and check; every path ends in a proposal or a decline."""
-    problem = build_problem(case)
+    problem = build_problem(case, policy.harvest)
     te_before = _te(problem, no_trade(problem))
-    solved = _solve(case, problem, policy)
+    solved = plan_of(case, problem, policy)
     proposal: ProposalCreated | Decline
     if isinstance(solved, Decline):
         proposal, unmet, certificate = solved, list[Unmet](), None
@@ -158,46 +140,14 @@ def _decide(case: Case, pins: Pins, policy: Policy) -> ProposalCreated | Proposa
     return proposal
 
 
-def _solve(case: Case, problem: Problem, policy: Policy) -> _Solved | Decline:
-    """The plan in weights, then in shares."""
-    penalty, min_trade = dominance(problem), float(case.account.min_trade)
-    found = solve_chain(problem, penalty, policy)
-    if isinstance(found, SolveStatus):
-        return Decline(DeclineCode.SOLVER_FAILED, f"no solver has a plan; the last ended with {found.value}")
-    solver = DualSolver(problem, penalty, policy.iteration_limit, found.start)
-    chosen = drop_small_trades(problem, solver, found.chosen, min_trade, policy)
-    if chosen.answer.status not in USABLE:
-        return Decline(DeclineCode.SOLVER_FAILED, f"the solver ended with {chosen.answer.status.value}")
-    broken = violation(problem, chosen.branch, chosen.answer.plan)
-    if broken > TOLERATED:
-        actual = Decimal(repr(broken)).quantize(TE_STEP)
-        return Decline(DeclineCode.SOLVER_FAILED, "the solver's plan breaks a rule, in weight", Decimal(repr(TOLERATED)), actual)
-    shares = round_to_shares(problem, chosen.branch, chosen.answer, min_trade)
-    return _Solved(found, chosen, shares, _weights(problem, shares))
-
-
-def _weights(problem: Problem, shares: Shares) -> Plan:
-    """The rounded trades in weights again, to value them."""
-    plan = no_trade(problem)
-    per_share = problem.price_usd / problem.invested_usd
-    for name, bought in shares.bought.items():
-        plan.bought[name] = bought * per_share[name]
-    for name, sold in shares.sold.items():
-        curve = shares.curves[name]
-        for k, tranche in enumerate(curve.tranches):
-            part = min(sold, curve.shares[k + 1]) - curve.shares[k]
-            plan.sold[tranche] = max(part, 0.0) * per_share[name]
-    return plan
-
-
 def _te(problem: Problem, plan: Plan) -> Decimal:
     """Tracking error ex ante, as a fraction."""
     return Decimal(repr(sqrt(variance(problem, active_weights(problem, plan))))).quantize(TE_STEP)
 
 
-def _proposal(case: Case, problem: Problem, solved: _Solved, pins: Pins, te_before: Decimal) -> ProposalCreated:
+def _proposal(case: Case, problem: Problem, solved: Planned, pins: Pins, te_before: Decimal) -> ProposalCreated:
     drafts = draft_trades(case, problem, solved.shares)
-    multipliers = solved.chosen.answer.multipliers
+    multipliers = solved.found.chosen.answer.multipliers
     tax = estimate_tax(case, drafts)
     cash_before = case.account.cash_settled + case.account.cash_unsettled
     cash_after = cash_before + sum((draft.cash for draft in drafts), ZERO)
@@ -224,13 +174,13 @@ def _proposal(case: Case, problem: Problem, solved: _Solved, pins: Pins, te_befo
     )
 
 
-def _worth_it(case: Case, problem: Problem, solved: _Solved, proposal: ProposalCreated, policy: Policy) -> Decline | None:
+def _worth_it(case: Case, problem: Problem, solved: Planned, proposal: ProposalCreated, policy: Policy) -> Decline | None:
     """Why the proposal should not be made; None where it should."""
     band = cash_band(case)
     if proposal.cash_after < 0 or (not proposal.trades and band.before < min(band.least, case.withdrawal_usd)):
         return Decline(DeclineCode.CASH_SHORT, "dollars of cash needed and reached", max(case.withdrawal_usd, ZERO), proposal.cash_after)
     if not proposal.trades:
-        return _nothing_left(case, problem, solved)
+        return _nothing_left(case, problem, policy)
     fault = broken_rule(case, proposal)
     if fault is not None:
         return Decline(DeclineCode.PLAN_NOT_VERIFIED, fault)
@@ -244,10 +194,9 @@ def _worth_it(case: Case, problem: Problem, solved: _Solved, proposal: ProposalC
     return Decline(DeclineCode.GAIN_BELOW_COST, message, _bps(needed), _bps(gain))
 
 
-def _nothing_left(case: Case, problem: Problem, solved: _Solved) -> Decline:
+def _nothing_left(case: Case, problem: Problem, policy: Policy) -> Decline:
     """At target, or with wishes too small to trade."""
-    wanted = traded_by_name(problem, solved.found.chosen.answer.plan)
-    largest = Decimal(repr(float(np.max(np.abs(wanted), initial=0.0)) * problem.invested_usd)).quantize(Decimal("0.01"))
+    largest = Decimal(repr(largest_wanted(problem, policy) * problem.invested_usd)).quantize(Decimal("0.01"))
     if largest < 1:
         return Decline(DeclineCode.AT_TARGET, "no trade improves the account")
     return Decline(
@@ -255,7 +204,7 @@ def _nothing_left(case: Case, problem: Problem, solved: _Solved) -> Decline:
     )
 
 
-def _pressed(case: Case, problem: Problem, solved: _Solved) -> bool:
+def _pressed(case: Case, problem: Problem, solved: Planned) -> bool:
     """Whether something has to be done whatever it gains: a must-sell, too heavy a name, or cash well outside its band."""
     sold = solved.weights.sold > 0
     band = cash_band(case)

@@ -76,7 +76,7 @@ def sale_price(problem: Problem, multipliers: Multipliers) -> Floats:
     cost = problem.cost_frac[problem.name]
     use = multipliers.tax * problem.tax_frac
     use = use + (multipliers.short * problem.is_short + multipliers.long * problem.is_long) * problem.gain_frac
-    price: Floats = problem.tax_frac + cost + use - multipliers.cash * (1 - cost)
+    price: Floats = problem.sale_frac + cost + use - multipliers.cash * (1 - cost)
     return price
 
 
