@@ -4,9 +4,9 @@
     inputs.py       join of the payloads into one case, or a decline     market.py    a snapshot as arrays, made once and shared
     windows.py      what the household's wash sales block                terms.py, limits.py     short or long; cash band and budgets
     problem.py, build.py  the account's quadratic programme: arrays, shapes, units, and how a case becomes them
-    chain.py        solve, certify, try harder, fall back                dual/, dual_programme.py  the certified solve; the problem for it
+    chain.py        solve, certify, try harder, fall back                dual/, dual_programme.py, dual_options.py  the certified solve
     branch.py       what a branch allows, and a solver's answer on it    evaluate.py  a plan's terms, without any solver
-    dual_solver.py  the dual method on one branch                        programme.py, pdlp.py  OR-Tools PDLP on one, reference and fallback
+    planned.py      the chain, then whole shares                         programme.py, pdlp.py  PDLP on a branch: reference and fallback
     sides.py        buy or harvest, group by group                       small_trades.py  what is too small to trade
     shares.py, rounding.py  whole shares                                 trades.py    lots, tax and cost in exact decimals
     explain.py      reasons, unmet wishes, binding limits                verify.py    the proposal against its invariants

@@ -3,7 +3,8 @@
 1. The dual method with sides free: a plan, and a bound that no plan within the rules can beat.
 2. Certify: the plan's objective by `evaluate.py`, which shares nothing with the dual; the gap is that less the bound.
 3. Above `CERTIFIED_GAP`, or without a plan: once more with less smoothing and many more nodes.
-4. Still without a plan: the sides that are better for each group alone, and PDLP on that branch; its gap is against the dual's bound.
+4. Still without a plan: the sides that are better for each group alone, PDLP on that branch, and again without what is too small to
+   trade; its gap is against the dual's bound.
 
 Deadlines are in work (Newton steps, nodes, iterations), never in time, so that an account that is hard ends the same way everywhere.
 
@@ -19,14 +20,15 @@ import numpy as np
 import ortools
 
 from services.optimizer.core.arrays import Floats
-from services.optimizer.core.branch import Answer, Branch, Multipliers, Plan, SolveStatus
+from services.optimizer.core.branch import Answer, Branch, Multipliers, SolveStatus
 from services.optimizer.core.dual.solve import DEFAULT_EFFORT, Certified, Effort, Outcome, solve
-from services.optimizer.core.dual_programme import DualProgramme, dual_programme, multipliers_of
-from services.optimizer.core.evaluate import active_weights, priced
+from services.optimizer.core.dual_programme import dual_programme, multipliers_of
+from services.optimizer.core.evaluate import priced
 from services.optimizer.core.pdlp import PdlpSolver
 from services.optimizer.core.policy import Policy
 from services.optimizer.core.problem import Problem
-from services.optimizer.core.sides import USABLE, Chosen, better_sides, harvesting, torn
+from services.optimizer.core.sides import USABLE, Chosen, better_sides, harvesting
+from services.optimizer.core.small_trades import drop_small_trades
 
 SOLVER_VERSION = f"dual-1 numpy-{np.__version__} ortools-{ortools.__version__}"
 CERTIFIED_GAP = 5e-5  # of invested value: half a basis point
@@ -70,10 +72,10 @@ class Solution:
 
 
 def solve_chain(
-    problem: Problem, penalty: float, policy: Policy, first: Effort = DEFAULT_EFFORT, harder: Effort = HARDER
+    problem: Problem, penalty: float, least: Floats, policy: Policy, first: Effort = DEFAULT_EFFORT, harder: Effort = HARDER
 ) -> Solution | SolveStatus:
-    """The best plan in fractional shares with sides free, or how the last solver ended without one."""
-    search = _Chain(problem, penalty, policy)
+    """The best plan in fractional shares, no trade below `least` [names], or how the last solver ended without one."""
+    search = _Chain(problem, penalty, least, policy)
     search.by_dual(first, Method.DUAL)
     if search.gap > CERTIFIED_GAP:
         search.by_dual(harder, Method.DUAL_HARDER)
@@ -85,10 +87,10 @@ def solve_chain(
 class _Chain:
     """The best plan and the highest bound so far."""
 
-    def __init__(self, problem: Problem, penalty: float, policy: Policy) -> None:
-        self._problem, self._penalty, self._policy = problem, penalty, policy
+    def __init__(self, problem: Problem, penalty: float, least: Floats, policy: Policy) -> None:
+        self._problem, self._penalty, self._least, self._policy = problem, penalty, least, policy
         self._nothing_held = np.zeros(len(problem.held), dtype=np.bool_)
-        self._programme = dual_programme(problem, self._nothing_held, penalty)
+        self._programme = dual_programme(problem, self._nothing_held, penalty, least)
         self._bound, self._objective = -float("inf"), float("inf")
         self._nodes, self._steps = 0, 0
         self._method = Method.DUAL
@@ -100,34 +102,27 @@ class _Chain:
         return self._objective - self._bound
 
     def by_dual(self, effort: Effort, method: Method) -> None:
-        """Solve with sides free; where groups of several names end torn, again on the better sides of those."""
+        """Solve with sides free; a second solve starts where the first one ended."""
         solved = solve(self._programme.model, effort, self._start)
         self._start = solved.start
         self._count(solved)
         self._bound = max(self._bound, solved.lower_bound + self._programme.reward)
         if solved.trades is None:
             return
-        answer = self._answer(solved, self._programme)
-        both = torn(self._problem, answer.plan)
-        if both.any():
-            common = 2 * self._problem.risk_aversion * self._common(answer.plan)
-            sides = harvesting(self._problem, answer.plan) & (~both | better_sides(self._problem, common, answer.multipliers))
-            programme = dual_programme(self._problem, self._nothing_held, self._penalty, sides)
-            solved = solve(programme.model, effort, self._start)
-            self._count(solved)
-            if solved.trades is None:
-                return
-            answer = self._answer(solved, programme)
-        self._keep(answer, method)
+        self._keep(self._answer(solved), method)
 
     def by_pdlp(self) -> Solution | SolveStatus:
         """The sides that are better for each group alone, and PDLP on them."""
         sides = better_sides(self._problem, self._nothing_held.astype(np.float64), Multipliers())
         branch = Branch(sides, self._nothing_held)
-        answer = PdlpSolver(self._problem, self._policy.iteration_limit).solve(branch, self._policy.final_tolerance)
+        solver = PdlpSolver(self._problem, self._policy.iteration_limit)
+        answer = solver.solve(branch, self._policy.final_tolerance)
         if answer.status not in USABLE:
             return answer.status
-        self._keep(answer, Method.PDLP, branch)
+        found = drop_small_trades(self._problem, solver, Chosen(branch, answer), self._least, self._policy)
+        if found.answer.status not in USABLE:
+            return found.answer.status
+        self._keep(found.answer, Method.PDLP, found.branch)
         return self.ended(SolveState.FALLBACK)
 
     def ended(self, state: SolveState) -> Solution:
@@ -136,20 +131,16 @@ class _Chain:
             raise AssertionError("a chain without a plan has no solution")
         return Solution(self.best, self._objective, self._bound, state, self._method, self._nodes, self._steps, self._start)
 
-    def _common(self, plan: Plan) -> Floats:
-        exposures = self._problem.exposures
-        common: Floats = exposures @ (exposures.T @ active_weights(self._problem, plan))
-        return common
-
     def _count(self, solved: Certified) -> None:
         self._nodes += solved.nodes
         self._steps += solved.newton_steps
 
-    def _answer(self, solved: Certified, programme: DualProgramme) -> Answer:
+    def _answer(self, solved: Certified) -> Answer:
+        programme = self._programme
         if solved.trades is None:
             raise AssertionError("asked for the plan of a solve without one")
         status = SolveStatus.OPTIMAL if solved.outcome is Outcome.CERTIFIED else SolveStatus.ITERATION_LIMIT
-        prices = multipliers_of(programme, solved.multipliers[programme.model.factors :])
+        prices = multipliers_of(programme, solved.multipliers)
         return Answer(status, programme.plan(self._problem, solved.trades), prices, solved.newton_steps)
 
     def _keep(self, answer: Answer, method: Method, branch: Branch | None = None) -> None:

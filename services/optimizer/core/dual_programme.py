@@ -1,9 +1,9 @@
 """The account's problem as the dual method's model: options of each name, and every rule that couples names as a row.
 
-A name buys, or sells what can't be a loss, or sells anything (and the way out of its window whole).  On a branch only what its group's
-side allows is left.  Hard rows: budgets, minimum weights.  Elastic rows, at the price that exceeds whatever breaking them could gain: the
-cash band and maximum weights of what is held above them.  What must be sold is forced; where a hard budget could forbid that, it is
-rewarded instead with twice that price, and the reward is taken out of the objective and its bound again (`reward`).
+Hard rows: budgets, turnover, numbers of trades and of names, bounds on sectors, industries and factors, the tracking-error cap.  Elastic
+rows, at the price that exceeds whatever breaking them could gain: the cash band and maximum weights of what is held above them.  What must
+be sold is forced; where a hard rule could forbid that, it is rewarded instead with twice that price, and the reward is taken out of the
+objective and its bound again (`reward`).
 
 Invariants
 1. A plan of the model is a plan of the problem at the same objective, `reward` and elastic breaches aside.
@@ -11,13 +11,13 @@ Invariants
 """
 
 from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 
 from services.optimizer.core.arrays import Bools, Floats, Ints
 from services.optimizer.core.branch import Multipliers, Plan
-from services.optimizer.core.dual.model import Lots, Model, Names, Options, Rows, Trades, validated
+from services.optimizer.core.dual.model import Lots, Model, Names, Rows, Trades, WeightRows, validated
+from services.optimizer.core.dual_options import Ask, OptionTable, option_table
 from services.optimizer.core.problem import NO_LIMIT, Problem
 
 INF = float("inf")
@@ -25,22 +25,17 @@ CASH_LEAST, CASH_MOST = "cash_min_usd", "cash_max_usd"
 TAX, SHORT, LONG = "tax_budget_usd", "short_gain_budget_usd", "long_gain_budget_usd"
 
 
-class Kind(IntEnum):
-    """What an option does, in the order in which a name's options stand.  BUY stands for doing nothing where nothing may be bought."""
-
-    BUY = 0
-    SELL_NO_LOSS = 1
-    SELL_ANY = 2
-
-
 @dataclass(frozen=True, slots=True)
 class DualProgramme:
-    """The model, the problem's number of each of its lots, what must-sell rewards would add up to if all were sold, and what each of
-    the model's rows is about."""
+    """The model, the problem's number of each of its lots, and what must-sell rewards would add up to if all were sold.
+
+    `weight_names`, `row_names`: what each of the model's weight rows and rows is about, in the order of their multipliers.
+    """
 
     model: Model
     tranches: Ints
     reward: float
+    weight_names: tuple[str, ...]
     row_names: tuple[str, ...]
 
     def plan(self, problem: Problem, trades: Trades) -> Plan:
@@ -50,15 +45,16 @@ class DualProgramme:
         return Plan(sold, trades.bought.copy())
 
 
-def dual_programme(problem: Problem, hold: Bools, penalty: float, harvest: Bools | None = None) -> DualProgramme:
+def dual_programme(problem: Problem, hold: Bools, penalty: float, least: Floats, harvest: Bools | None = None) -> DualProgramme:
     """The model without the names in `hold` [names]; on the sides of `harvest` [groups], or with sides free.  `penalty` is the
-    price of a unit of soft breach."""
+    price of a unit of soft breach, `least` [names] the smallest trade, in weight."""
     tranches = np.flatnonzero(problem.may_sell & ~hold[problem.name])
-    rewarded = min(problem.tax_room, problem.short_room, problem.long_room) < NO_LIMIT
-    must = problem.must_sell[tranches]
+    must, name, cost = problem.must_sell[tranches], problem.name[tranches], problem.cost_frac
+    rewarded = hard_rules(problem)
     reward = np.where(must & rewarded, 2 * penalty, 0.0)
-    name, cost = problem.name[tranches], problem.cost_frac
-    rows = _rows(problem, tranches, penalty)
+    buy_max = _most_bought(problem, hold)
+    table = option_table(problem, Ask(tranches, must & (not rewarded), buy_max, least, harvest))
+    rows = _rows(problem, tranches, table, penalty)
     model = Model(
         risk=2 * problem.risk_aversion,
         names=Names(
@@ -67,13 +63,20 @@ def dual_programme(problem: Problem, hold: Bools, penalty: float, harvest: Bools
             exposures=problem.exposures,
             specific_var=problem.specific_var,
             buy_price=cost,
-            buy_max=_most_bought(problem, hold),
+            buy_max=buy_max,
         ),
-        lots=Lots(name, problem.size[tranches], problem.tax_frac[tranches] + cost[name] - reward),
-        options=_options(problem, tranches, problem.may_buy & ~hold, must & (not rewarded), harvest),
-        rows=_stacked(rows, len(tranches)),
+        lots=Lots(name, problem.size[tranches], problem.sale_frac[tranches] + cost[name] - reward),
+        options=table.options,
+        rows=_stacked(rows, len(tranches), len(table.kind)),
+        weights=WeightRows(),
     )
-    return DualProgramme(validated(model), tranches, float(reward @ problem.size[tranches]), tuple(row.name for row in rows))
+    row_names = tuple(row.name for row in rows)
+    return DualProgramme(validated(model), tranches, float(reward @ problem.size[tranches]), (), row_names)
+
+
+def hard_rules(problem: Problem) -> bool:
+    """Whether a rule could keep what must be sold from being sold."""
+    return min(problem.tax_room, problem.short_room, problem.long_room) < NO_LIMIT
 
 
 def _most_bought(problem: Problem, hold: Bools) -> Floats:
@@ -82,42 +85,6 @@ def _most_bought(problem: Problem, hold: Bools) -> Floats:
     room = np.minimum(problem.weight_max - problem.held, pays).clip(min=0.0)
     most: Floats = np.where(problem.may_buy & ~hold, room, 0.0)
     return most
-
-
-def _options(problem: Problem, tranches: Ints, may_buy: Bools, forced: Bools, harvest: Bools | None) -> Options:
-    """The options that each name has, and their lots; what a name must sell is in its only option."""
-    name, loss = problem.name[tranches], problem.loss[tranches]
-    way_out = problem.way_out[tranches]
-    count = len(problem.held)
-
-    def named(flags: Bools) -> Bools:
-        found: Bools = np.bincount(name[flags], minlength=count) > 0
-        return found
-
-    lossy, plain, must = named(loss), named(~loss), named(forced)
-    leads_out = named(way_out) & lossy
-    has = np.zeros((count, len(Kind)), dtype=np.bool_)
-    if harvest is None:
-        several = np.bincount(problem.group)[problem.group] > 1
-        has[:, Kind.SELL_ANY] = lossy
-        has[:, Kind.SELL_NO_LOSS] = plain & ~(must & lossy) & (~lossy | leads_out | several)
-        has[:, Kind.BUY] = (may_buy | ~(has[:, Kind.SELL_NO_LOSS] | (lossy & ~leads_out))) & ~must
-    else:
-        selling = harvest[problem.group]
-        may_buy = may_buy & ~selling
-        has[:, Kind.SELL_ANY] = lossy & selling
-        has[:, Kind.SELL_NO_LOSS] = plain & ~(lossy & selling)
-        has[:, Kind.BUY] = ~must & (may_buy | ~has.any(axis=1))
-        has[~has.any(axis=1), Kind.BUY] = True  # must be sold, but not on this side
-    number = np.cumsum(has).reshape(has.shape) - 1
-    any_slot, plain_slot = np.flatnonzero(has[name, Kind.SELL_ANY]), np.flatnonzero(has[name, Kind.SELL_NO_LOSS] & ~loss)
-    slot_option = np.concatenate([number[name[any_slot], Kind.SELL_ANY], number[name[plain_slot], Kind.SELL_NO_LOSS]])
-    slot_lot = np.concatenate([any_slot, plain_slot])
-    slot_forced = np.concatenate([forced[any_slot] | way_out[any_slot], forced[plain_slot]])
-    order = np.lexsort((slot_lot, slot_option))
-    option_name, kind = np.nonzero(has)
-    buys = (kind == Kind.BUY) & may_buy[option_name]
-    return Options(option_name, buys, slot_option[order], slot_lot[order], slot_forced[order])
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +98,8 @@ class _Row:
     price: float
 
 
-def _rows(problem: Problem, tranches: Ints, penalty: float) -> list[_Row]:
-    """The cash band, the three budgets, then maximum and minimum weights by the name's number; rules without a limit are left out."""
+def _rows(problem: Problem, tranches: Ints, table: OptionTable, penalty: float) -> list[_Row]:
+    """The cash band, the three budgets, then maximum weights by the name's number; rules without a limit are left out."""
     name, cost, gain = problem.name[tranches], problem.cost_frac, problem.gain_frac[tranches]
     spends, pays = 1 + cost, 1 - cost[name]
     nothing = np.zeros(len(cost))
@@ -146,13 +113,10 @@ def _rows(problem: Problem, tranches: Ints, penalty: float) -> list[_Row]:
     for i in np.flatnonzero(problem.held > problem.weight_max).tolist():
         own = (name == i).astype(np.float64)
         rows.append(_Row(f"weight_most:{i}", -own, nothing, float(problem.weight_max[i] - problem.held[i]), penalty))
-    for i in np.flatnonzero((problem.weight_min > 0) & (problem.held > 0)).tolist():
-        own = (name == i).astype(np.float64)
-        rows.append(_Row(f"weight_least:{i}", own, nothing, max(0.0, float(problem.held[i] - problem.weight_min[i])), INF))
     return [row for row in rows if row.bound < NO_LIMIT]
 
 
-def _stacked(rows: list[_Row], lots: int) -> Rows:
+def _stacked(rows: list[_Row], lots: int, options: int) -> Rows:
     return Rows(
         sell=np.column_stack([row.sell for row in rows]).reshape(lots, len(rows)),
         buy=np.column_stack([row.buy for row in rows]),
@@ -162,8 +126,10 @@ def _stacked(rows: list[_Row], lots: int) -> Rows:
     )
 
 
-def multipliers_of(programme: DualProgramme, z: Floats) -> Multipliers:
-    """The rows' multipliers as shadow prices."""
+def multipliers_of(programme: DualProgramme, multipliers: Floats) -> Multipliers:
+    """The rows' multipliers as shadow prices, out of all of the model's."""
+    first = programme.model.factors + len(programme.weight_names)
+    z = multipliers[first : first + len(programme.row_names)]
     price = dict(zip(programme.row_names, z.tolist(), strict=True))
     cash = price.get(CASH_LEAST, 0.0) - price.get(CASH_MOST, 0.0)
     return Multipliers(cash, price.get(TAX, 0.0), price.get(SHORT, 0.0), price.get(LONG, 0.0))

@@ -17,6 +17,7 @@ from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import MarketPublished, RunOpened
 from libs.common.schemas.proposal import Certificate, Pins, ProposalCreated, ProposalDeclined, Unmet
 from libs.common.schemas.screen import ScreenUpdated
+from services.optimizer.core.branch import Plan
 from services.optimizer.core.build import build_problem
 from services.optimizer.core.certificate import certificate_of
 from services.optimizer.core.chain import SOLVER_VERSION

@@ -1,4 +1,4 @@
-"""Drops trades that are too small to make, and solves again so that the rest takes over what they were for.
+"""What is too small to trade, and how a solver that can't rule it out is brought to leave it: drop, and solve again.
 
 A trade is too small below the account's minimum in dollars, or below half a share.  Where many small trades do one thing together (new
 cash spread over five hundred names), as many of the largest are kept as their sum can feed.
@@ -32,12 +32,11 @@ def exempt(problem: Problem, branch: Branch, answer: Answer, least: Floats) -> B
     return either
 
 
-def drop_small_trades(problem: Problem, solver: BranchSolver, chosen: Chosen, min_trade_usd: float, policy: Policy) -> Chosen:
-    """The plan on the chosen sides without small trades; some may stay below the minimum for rounding to judge.
+def drop_small_trades(problem: Problem, solver: BranchSolver, chosen: Chosen, least: Floats, policy: Policy) -> Chosen:
+    """The plan on the chosen sides without trades below `least` [names]; some may stay below the minimum for rounding to judge.
 
     What the plan does not trade stays untraded, so that each round solves for fewer names.
     """
-    least = least_trade(problem, min_trade_usd)
     branch, answer = chosen.branch, chosen.answer
     for _ in range(policy.drop_rounds):
         small = _small(problem, branch, answer, least)

@@ -1,0 +1,64 @@
+"""The plan of one account: the chain's in fractional shares, then in whole ones."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+
+from services.optimizer.core.branch import Plan, SolveStatus
+from services.optimizer.core.chain import Solution, solve_chain
+from services.optimizer.core.decline import Decline, DeclineCode
+from services.optimizer.core.evaluate import no_trade, traded_by_name, violation
+from services.optimizer.core.inputs import Case
+from services.optimizer.core.policy import Policy
+from services.optimizer.core.problem import Problem
+from services.optimizer.core.programme import dominance
+from services.optimizer.core.rounding import Shares, round_to_shares
+from services.optimizer.core.small_trades import least_trade
+
+TOLERATED = 1e-4  # of invested value: what a solve may break a rule by before rounding puts it right
+STEP = Decimal("1e-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The certified plan in weights, and that in whole shares and in weights again."""
+
+    found: Solution
+    shares: Shares
+    weights: Plan
+
+
+def plan_of(case: Case, problem: Problem, policy: Policy) -> Planned | Decline:
+    """Solve and round, or why there is no plan."""
+    min_trade = float(case.account.min_trade)
+    found = solve_chain(problem, dominance(problem), least_trade(problem, min_trade), policy)
+    if isinstance(found, SolveStatus):
+        return Decline(DeclineCode.SOLVER_FAILED, f"no solver has a plan; the last ended with {found.value}")
+    branch, answer = found.chosen.branch, found.chosen.answer
+    broken = violation(problem, branch, answer.plan)
+    if broken > TOLERATED:
+        actual = Decimal(repr(broken)).quantize(STEP)
+        return Decline(DeclineCode.SOLVER_FAILED, "the solver's plan breaks a rule, in weight", Decimal(repr(TOLERATED)), actual)
+    shares = round_to_shares(problem, branch, answer, min_trade)
+    return Planned(found, shares, _weights(problem, shares))
+
+
+def largest_wanted(problem: Problem, policy: Policy) -> float:
+    """The largest trade that would be made if trades of any size were, in weight."""
+    found = solve_chain(problem, dominance(problem), np.zeros(len(problem.held)), policy)
+    return 0.0 if isinstance(found, SolveStatus) else float(np.max(np.abs(traded_by_name(problem, found.chosen.answer.plan)), initial=0.0))
+
+
+def _weights(problem: Problem, shares: Shares) -> Plan:
+    """The rounded trades in weights again, to value them."""
+    plan = no_trade(problem)
+    per_share = problem.price_usd / problem.invested_usd
+    for name, bought in shares.bought.items():
+        plan.bought[name] = bought * per_share[name]
+    for name, sold in shares.sold.items():
+        curve = shares.curves[name]
+        for k, tranche in enumerate(curve.tranches):
+            part = min(sold, curve.shares[k + 1]) - curve.shares[k]
+            plan.sold[tranche] = max(part, 0.0) * per_share[name]
+    return plan
