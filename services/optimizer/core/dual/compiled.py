@@ -1,4 +1,4 @@
-"""How the kernels of the dual are compiled: once to machine code, kept beside the source (or where NUMBA_CACHE_DIR says), same bytes each run.
+"""How the kernels of the dual are compiled: to machine code once, kept beside the source or where NUMBA_CACHE_DIR says.
 
 No fast-math and no threads: sums are taken in the order that is written, so the same arguments give the same bytes.
 """

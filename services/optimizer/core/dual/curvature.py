@@ -7,30 +7,32 @@ coefficient changed, four at a time.
 
 import numpy as np
 
-from services.optimizer.core.arrays import Floats
+from services.optimizer.core.arrays import Floats, Ints
 from services.optimizer.core.dual.compiled import compiled
 from services.optimizer.core.dual.tables import Scratch, Tables
 
 
 @compiled
 def assemble(t: Tables, w: Scratch, at: Floats, temperature: float, tie: float, afresh: bool) -> None:
-    """Fill the upper half of `w.matrix` at the point that the scratch holds; `afresh` forgets the part by factors kept from before."""
+    """Fill the lower half of `w.matrix` at the point that the scratch holds; `afresh` forgets the part by factors kept from before."""
     wide, rows = t.exposures.shape[1], t.rows.shape[1] + t.capped
     w.matrix[wide:, wide:] = 0.0
     w.diagonal[:] = 0.0
     w.cross[:] = 0.0
-    block_count = len(t.block_first) - 1
-    for block in range(block_count):
-        _block_spread(t, w, t.block_first[block], t.block_first[block + 1], temperature, tie)
+    _moves_spread(t, w)
+    if tie > 0:
+        _swaps_spread(t, w)
+    if temperature > 0:
+        _mixing_spread(t, w, temperature)
     _by_factors(t, w, afresh)
     w.matrix[:wide, :wide] = w.root
-    w.matrix[:wide, wide:] = 0.0
+    w.matrix[wide:, :wide] = 0.0
     for i in range(len(w.mean)):
         for r in range(rows):
             amount = w.cross[i, r]
             if amount != 0.0:
                 for f in range(wide):
-                    w.matrix[f, wide + r] += amount * t.exposures[i, f]
+                    w.matrix[wide + r, f] += amount * t.exposures[i, f]
     if temperature > 0:
         for group in range(len(t.group_first) - 1):
             if t.group_first[group + 1] > t.group_first[group] + 1:
@@ -40,60 +42,67 @@ def assemble(t: Tables, w: Scratch, at: Floats, temperature: float, tie: float, 
         w.matrix[f, f] += 1.0 / risk
         squares += at[f] * at[f]
         if t.capped:
-            w.matrix[f, wide + rows - 1] -= at[f] / (risk * risk)
+            w.matrix[wide + rows - 1, f] -= at[f] / (risk * risk)
     if t.capped:
         w.matrix[wide + rows - 1, wide + rows - 1] += squares / (risk * risk * risk)
 
 
 @compiled
-def _block_spread(t: Tables, w: Scratch, first: int, end: int, temperature: float, tie: float) -> None:
-    """What a name's options, within one side, add to the name's diagonal and cross and to the rows' corner."""
-    wide, rows, i = t.exposures.shape[1], t.rows.shape[1] + t.capped, t.name[first]
-    whole, mean = 0.0, 0.0
-    mixed = False
-    for o in range(first, end):
-        share = w.share[o]
-        whole += share
-        mean += share * w.active[o]
-        if share > 0 and w.moves[o] > 0:
-            _add(w, i, wide, rows, share * w.moves[o], 1.0, w.move_rows[o])
-        if share > 0 and tie > 0 and not t.buys[o]:
-            _swap_spread(t, w, o, share)
-    for o in range(first, end):
-        mixed = mixed or 0.0 < w.share[o] < whole
-    if temperature <= 0 or not mixed:
-        return
-    mean_rows = np.zeros(rows)
-    for o in range(first, end):
-        if w.share[o] > 0:
-            for r in range(rows):
-                mean_rows[r] += w.share[o] * w.activity[o, r] / whole
-    for o in range(first, end):
-        if w.share[o] > 0:
-            _add(w, i, wide, rows, w.share[o] / temperature, w.active[o] - mean / whole, w.activity[o] - mean_rows)
-
-
-@compiled
-def _add(w: Scratch, i: int, wide: int, rows: int, weight: float, along: float, along_rows: Floats) -> None:
-    """weight x (along; along_rows)(along; along_rows)' of name i."""
-    w.diagonal[i] += weight * along * along
-    for r in range(rows):
-        w.cross[i, r] += weight * along * along_rows[r]
-        for q in range(r, rows):
-            w.matrix[wide + r, wide + q] += weight * along_rows[r] * along_rows[q]
-
-
-@compiled
-def _swap_spread(t: Tables, w: Scratch, o: int, share: float) -> None:
-    """Where softened lots of the option swap: each lot's rows against the mean of those that move."""
-    wide, rows = t.exposures.shape[1], t.rows.shape[1]
-    for slot in range(t.slot_first[o], t.slot_first[o + 1]):
-        weight = share * w.swaps[slot]
+def _moves_spread(t: Tables, w: Scratch) -> None:
+    """How each option's trade moves with its price."""
+    wide, rows = t.exposures.shape[1], t.rows.shape[1] + t.capped
+    for o in range(len(t.name)):
+        weight = w.share[o] * w.moves[o]
         if weight > 0:
+            w.diagonal[t.name[o]] += weight
             for r in range(rows):
+                amount = weight * w.move_rows[o, r]
+                w.cross[t.name[o], r] += amount
                 for q in range(r, rows):
-                    off, other = t.rows[slot, r] + w.move_rows[o, r], t.rows[slot, q] + w.move_rows[o, q]
-                    w.matrix[wide + r, wide + q] += weight * off * other
+                    w.matrix[wide + q, wide + r] += amount * w.move_rows[o, q]
+
+
+@compiled
+def _mixing_spread(t: Tables, w: Scratch, temperature: float) -> None:
+    """How a name's options, within one side, take over from each other."""
+    wide, rows = t.exposures.shape[1], t.rows.shape[1] + t.capped
+    mean_rows = np.zeros(rows)
+    for block in range(len(t.block_first) - 1):
+        whole, mean, largest = 0.0, 0.0, 0.0
+        mean_rows[:] = 0.0
+        for o in range(t.block_first[block], t.block_first[block + 1]):
+            share = w.share[o]
+            if share > 0:
+                whole, mean, largest = whole + share, mean + share * w.active[o], max(largest, share)
+                for r in range(rows):
+                    mean_rows[r] += share * w.activity[o, r]
+        if largest == whole:
+            continue
+        for o in range(t.block_first[block], t.block_first[block + 1]):
+            if w.share[o] > 0:
+                weight, off = w.share[o] / temperature, w.active[o] - mean / whole
+                w.diagonal[t.name[o]] += weight * off * off
+                for r in range(rows):
+                    amount = weight * (w.activity[o, r] - mean_rows[r] / whole)
+                    w.cross[t.name[o], r] += amount * off
+                    for q in range(r, rows):
+                        w.matrix[wide + q, wide + r] += amount * (w.activity[o, q] - mean_rows[q] / whole)
+
+
+@compiled
+def _swaps_spread(t: Tables, w: Scratch) -> None:
+    """How softened lots of an option swap: each lot's rows against the mean of those that move."""
+    wide, rows = t.exposures.shape[1], t.rows.shape[1]
+    for o in range(len(t.name)):
+        if w.share[o] <= 0:
+            continue
+        for slot in range(t.slot_first[o], t.slot_first[o + 1]):
+            weight = w.share[o] * w.swaps[slot]
+            if weight > 0:
+                for r in range(rows):
+                    amount = weight * (t.rows[slot, r] + w.move_rows[o, r])
+                    for q in range(r, rows):
+                        w.matrix[wide + q, wide + r] += amount * (t.rows[slot, q] + w.move_rows[o, q])
 
 
 @compiled
@@ -124,7 +133,7 @@ def _side_spread(t: Tables, w: Scratch, group: int, temperature: float) -> None:
             off = along[row] - mean
             for p in range(size):
                 for q in range(p, size):
-                    w.matrix[p, q] += weight[row] / temperature * off[p] * off[q]
+                    w.matrix[q, p] += weight[row] / temperature * off[p] * off[q]
 
 
 @compiled
@@ -153,12 +162,11 @@ def _by_factors(t: Tables, w: Scratch, afresh: bool) -> None:
 
 
 @compiled
-def _add_four(exposures: Floats, root: Floats, chosen: Floats, weight: Floats) -> None:
-    """Add weight x b b' of four names to the upper half of `root`."""
+def _add_four(exposures: Floats, root: Floats, chosen: Ints, weight: Floats) -> None:
+    """Add weight x b b' of four names to the lower half of `root`."""
     b0, b1, b2, b3 = exposures[chosen[0]], exposures[chosen[1]], exposures[chosen[2]], exposures[chosen[3]]
-    wide = exposures.shape[1]
-    for f in range(wide):
+    for f in range(exposures.shape[1]):
         a0, a1, a2, a3 = weight[0] * b0[f], weight[1] * b1[f], weight[2] * b2[f], weight[3] * b3[f]
         line = root[f]
-        for j in range(f, wide):
+        for j in range(f + 1):
             line[j] += (a0 * b0[j] + a1 * b1[j]) + (a2 * b2[j] + a3 * b3[j])

@@ -17,10 +17,9 @@ def factorized(system: Floats, size: int) -> bool:
         for k in range(j, size):
             line[k] *= scale
         for i in range(j + 1, size):
-            amount, below = line[i], system[i]
-            if amount != 0.0:
-                for k in range(i, size):
-                    below[k] -= amount * line[k]
+            amount, below, tail = line[i], system[i, i:size], line[i:size]
+            for k in range(len(tail)):
+                below[k] -= amount * tail[k]
     return True
 
 

@@ -22,9 +22,10 @@ from services.optimizer.core.dual.model import Model, Trades
 from services.optimizer.core.dual.netted_model import Choice, NettedAccount, Year, piece_model, true_objective, year_of
 from services.optimizer.core.dual.newton import climb
 from services.optimizer.core.dual.solve import DEFAULT_EFFORT, SMOOTHED, Certified, Effort, Outcome, solve
+from services.optimizer.core.dual.tables import prepare
 from services.optimizer.core.dual.tax_law import Nets, PlanTax, TaxPosition, plan_tax
 from services.optimizer.core.dual.tax_pieces import BudgetChoice, Hinge, Line, Piece
-from services.optimizer.core.dual.value import evaluate, prepare
+from services.optimizer.core.dual.value import evaluate
 
 TRIAL_ROWS = (Hinge(Line(1.0, 0.0, 0.0), 0.0), Hinge(Line(0.0, 1.0, 0.0), 0.0))  # free of charge: their derivatives are the two nets
 

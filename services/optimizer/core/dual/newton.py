@@ -149,12 +149,12 @@ def _solve_free(w: Scratch, free: Bools, ridge: float) -> bool:
         p = index[a]
         right[a] = w.gradient[p]
         for b in range(a, len(index)):
-            w.system[a, b] = w.matrix[p, index[b]]
+            w.system[a, b] = w.matrix[index[b], p]
         w.system[a, a] += ridge
     for q in range(len(free)):
         if not free[q] and w.step[q] != 0.0:
             for a in range(len(index)):
-                right[a] -= w.matrix[min(index[a], q), max(index[a], q)] * w.step[q]
+                right[a] -= w.matrix[max(index[a], q), min(index[a], q)] * w.step[q]
     if not factorized(w.system, len(index)):
         return False
     solved(w.system, right)

@@ -25,7 +25,6 @@ class Tables(NamedTuple):
     capped: int  # 1 or 0
     half_cap_sq: float
     exposures: Floats  # [n, f]: factors, then weight rows
-    turned: Floats  # the same, [f, n]
     specific_var: Floats
     bound: Floats  # [f - factors + r]: of weight rows on active weights, then of rows
     low: Floats  # [f + r1]
@@ -72,8 +71,8 @@ class Scratch(NamedTuple):
     diagonal: Floats  # by name
     cross: Floats  # [n, r1]
     gradient: Floats
-    matrix: Floats  # [f + r1, f + r1], upper half
-    root: Floats  # [f, f], upper half: of `assembled`
+    matrix: Floats  # [f + r1, f + r1], lower half
+    root: Floats  # [f, f], lower half: of `assembled`
     assembled: Floats  # by name, the diagonal that `root` was made with
     system: Floats
     step: Floats
@@ -96,7 +95,7 @@ def prepare(model: Model) -> Prepared:
     option, lot = options.slot_option[free], options.slot_lot[free]
     order = np.lexsort((lots.sell_price[lot], option))
     option, lot = option[order], lot[order]
-    exposures = np.ascontiguousarray(np.hstack([names.exposures, weights.coefficient]))
+    exposures = np.hstack([names.exposures, weights.coefficient]) if len(weights.bound) else names.exposures
     unbounded, cap = np.full(model.factors, np.inf), np.full(int(model.capped), model.te_ceiling)
     tables = Tables(
         risk=float(model.risk),
@@ -104,7 +103,6 @@ def prepare(model: Model) -> Prepared:
         capped=int(model.capped),
         half_cap_sq=0.5 * model.te_cap**2 if model.capped else 0.0,
         exposures=exposures,
-        turned=np.ascontiguousarray(exposures.T),
         specific_var=names.specific_var,
         bound=np.append(weights.bound - weights.coefficient.T @ names.target, model.rows.bound),
         low=np.concatenate([-unbounded, weights.floor, model.rows.floor, np.zeros(int(model.capped))]),
@@ -123,7 +121,7 @@ def prepare(model: Model) -> Prepared:
 
 def _kept(array: NDArray[Any]) -> NDArray[Any]:
     """In one layout and unchangeable, so that one compiled kernel serves every model."""
-    return frozen(np.array(array, order="C"))
+    return frozen(np.ascontiguousarray(array))
 
 
 def _by_option(model: Model) -> dict[str, Floats]:

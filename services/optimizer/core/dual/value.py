@@ -20,9 +20,12 @@ import numpy as np
 from services.optimizer.core.arrays import Bools, Floats, Ints
 from services.optimizer.core.dual.compiled import compiled
 from services.optimizer.core.dual.curvature import assemble
-from services.optimizer.core.dual.inner import option_minimum
+from services.optimizer.core.dual.inner import option_minima
 from services.optimizer.core.dual.model import Trades
-from services.optimizer.core.dual.tables import Prepared, Scratch, Tables
+from services.optimizer.core.dual.tables import Prepared, Scratch, Tables, prepare
+
+__all__ = ["DualPoint", "curvature", "dual_gradient", "dual_value", "evaluate", "prepare", "trades_of"]
+NEGLIGIBLE = -40.0  # exponents below it make a share that no sum of shares feels
 
 
 @compiled
@@ -30,20 +33,10 @@ def dual_value(t: Tables, w: Scratch, at: Floats, temperature: float, allowed: B
     """g at the multipliers `at` with only the `allowed` options; the scratch then holds every option's minimiser and share."""
     wide, rows = t.exposures.shape[1], t.rows.shape[1]
     x = at[wide + rows] if t.capped else 0.0
-    z = at[wide:]
-    w.pull[:] = 0.0
-    for f in range(wide):
-        if at[f] != 0.0:
-            for i in range(len(w.pull)):
-                w.pull[i] += at[f] * t.turned[f, i]
-    for o in range(len(t.name)):
-        if allowed[o]:
-            option_minimum(t, w, o, z, x, tie)
-        else:
-            w.cost[o] = np.inf
-    total = 0.0
-    for group in range(len(t.group_first) - 1):
-        total += _group_minimum(t, w, group, temperature)
+    _pull(t.exposures, at, w.pull)
+    option_minima(t, w, at[wide:], x, allowed, tie)
+    _block_minima(t, w, temperature)
+    total = _group_minima(t, w, temperature)
     squares = 0.0
     for f in range(t.factors):
         squares += at[f] * at[f]
@@ -54,49 +47,75 @@ def dual_value(t: Tables, w: Scratch, at: Floats, temperature: float, allowed: B
 
 
 @compiled
-def _group_minimum(t: Tables, w: Scratch, group: int, temperature: float) -> float:
-    """The group's least cost over its sides, and the share of each of its options."""
-    first, end = t.group_first[group], t.group_first[group + 1]
-    best, least = first, np.inf
-    for side in range(first, end):
-        w.side_cost[side] = 0.0
-        for block in range(t.side_first[side], t.side_first[side + 1]):
-            w.side_cost[side] += _minimum(w.cost, w.share, t.block_first[block], t.block_first[block + 1], temperature)
-        if w.side_cost[side] < least:
-            least, best = w.side_cost[side], side
-    if end == first + 1:
-        return least
-    weight = 0.0
-    for side in range(first, end):
-        if temperature > 0:
-            weight += np.exp((least - w.side_cost[side]) / temperature)
-    for side in range(first, end):
-        share = 1.0 if side == best else 0.0
-        if temperature > 0:
-            share = np.exp((least - w.side_cost[side]) / temperature) / weight
-        for o in range(t.block_first[t.side_first[side]], t.block_first[t.side_first[side + 1]]):
-            w.share[o] *= share
-    return least - temperature * np.log(weight) if temperature > 0 else least
+def _pull(exposures: Floats, at: Floats, pull: Floats) -> None:
+    """Prices of names' active weights: exposures times multipliers, four names abreast."""
+    names, wide = exposures.shape
+    for i in range(0, names - 3, 4):
+        p0, p1, p2, p3 = 0.0, 0.0, 0.0, 0.0
+        for f in range(wide):
+            p0 += exposures[i, f] * at[f]
+            p1 += exposures[i + 1, f] * at[f]
+            p2 += exposures[i + 2, f] * at[f]
+            p3 += exposures[i + 3, f] * at[f]
+        pull[i], pull[i + 1], pull[i + 2], pull[i + 3] = p0, p1, p2, p3
+    for i in range(names - names % 4, names):
+        pull[i] = 0.0
+        for f in range(wide):
+            pull[i] += exposures[i, f] * at[f]
 
 
 @compiled
-def _minimum(cost: Floats, share: Floats, first: int, end: int, temperature: float) -> float:
-    """The (soft) minimum of the costs from `first` to `end`, and each one's share of it; the first where they tie."""
-    best, least = first, np.inf
-    for o in range(first, end):
-        share[o] = 0.0
-        if cost[o] < least:
-            least, best = cost[o], o
-    if temperature <= 0 or not np.isfinite(least) or end == first + 1:
-        share[best] = 1.0
-        return least
-    total = 0.0
-    for o in range(first, end):
-        share[o] = np.exp((least - cost[o]) / temperature)
-        total += share[o]
-    for o in range(first, end):
-        share[o] /= total
-    return least - temperature * np.log(total)
+def _block_minima(t: Tables, w: Scratch, temperature: float) -> None:
+    """By block the (soft) minimum over its options, and each one's share of it; the first where they tie."""
+    for block in range(len(w.block_cost)):
+        first, end = t.block_first[block], t.block_first[block + 1]
+        best, least = first, np.inf
+        for o in range(first, end):
+            w.share[o] = 0.0
+            if w.cost[o] < least:
+                least, best = w.cost[o], o
+        w.block_cost[block] = least
+        if temperature <= 0 or not least < np.inf or end == first + 1:
+            w.share[best] = 1.0
+            continue
+        total = 0.0
+        for o in range(first, end):
+            behind = (least - w.cost[o]) / temperature
+            if behind > NEGLIGIBLE:
+                w.share[o] = np.exp(behind)
+                total += w.share[o]
+        w.block_cost[block] = least - temperature * np.log(total)
+        for o in range(first, end):
+            w.share[o] /= total
+
+
+@compiled
+def _group_minima(t: Tables, w: Scratch, temperature: float) -> float:
+    """The sum of the groups' (soft) minima over their sides; options' shares become those within their group."""
+    whole = 0.0
+    for group in range(len(t.group_first) - 1):
+        first, end = t.group_first[group], t.group_first[group + 1]
+        best, least = first, np.inf
+        for side in range(first, end):
+            w.side_cost[side] = 0.0
+            for block in range(t.side_first[side], t.side_first[side + 1]):
+                w.side_cost[side] += w.block_cost[block]
+            if w.side_cost[side] < least:
+                best, least = side, w.side_cost[side]
+        whole += least
+        if end == first + 1:
+            continue
+        weight = 1.0
+        if temperature > 0:
+            weight = np.exp((least - w.side_cost[first:end]) / temperature).sum()
+            whole -= temperature * np.log(weight)
+        for side in range(first, end):
+            share = 1.0 if side == best else 0.0
+            if temperature > 0:
+                share = np.exp((least - w.side_cost[side]) / temperature) / weight
+            for o in range(t.block_first[t.side_first[side]], t.block_first[t.side_first[side + 1]]):
+                w.share[o] *= share
+    return whole
 
 
 @compiled
@@ -127,7 +146,7 @@ def dual_gradient(t: Tables, w: Scratch, at: Floats) -> None:
 
 @dataclass(frozen=True, slots=True)
 class DualPoint:
-    """g and its derivative; by option the weight in the (soft) minimum and the least cost; the plan of the options with the largest share."""
+    """g and its derivative; by option the weight in the (soft) minimum and the least cost."""
 
     value: float
     gradient: Floats
@@ -136,7 +155,7 @@ class DualPoint:
 
 
 def evaluate(ready: Prepared, multipliers: Floats, temperature: float, allowed: Bools, tie: float = 0.0) -> DualPoint:
-    """g with only the `allowed` options at `multipliers`; the plain minimum where `temperature` is 0.  `tie` softens lots (dual/ties.py)."""
+    """g with only the `allowed` options at `multipliers`; the plain minimum where `temperature` is 0; `tie` softens lots."""
     t, w = ready.tables, ready.scratch
     value = dual_value(t, w, multipliers, temperature, allowed, tie)
     dual_gradient(t, w, multipliers)
@@ -149,8 +168,8 @@ def curvature(ready: Prepared, multipliers: Floats, temperature: float, allowed:
     dual_value(t, w, multipliers, temperature, allowed, tie)
     dual_gradient(t, w, multipliers)
     assemble(t, w, multipliers, temperature, tie, True)
-    upper = np.triu(w.matrix)
-    whole: Floats = upper + np.triu(upper, 1).T
+    lower = np.tril(w.matrix)
+    whole: Floats = lower + np.tril(lower, -1).T
     return whole
 
 
