@@ -3,13 +3,13 @@
 1. The dual method with sides free: a plan, and a bound that no plan within the rules can beat.
 2. Certify: the plan's objective by `evaluate.py`, which shares nothing with the dual; the gap is that less the bound.
 3. Above `CERTIFIED_GAP`, or without a plan: once more with less smoothing and many more nodes.
-4. Still without a plan: the sides that are better for each group alone, PDLP on that branch, and again without what is too small to
-   trade; its gap is against the dual's bound.
+4. Still without a plan, and none excluded: the sides that are better for each group alone, PDLP on that branch, and again without what
+   is too small to trade; its gap is against the dual's bound.  A dual without end proves that no plan keeps the hard rules.
 
 Deadlines are in work (Newton steps, nodes, iterations), never in time, so that an account that is hard ends the same way everywhere.
 
 Invariants
-1. Every path ends in a `SolveState`, or in PDLP's own status where no solver has a plan.
+1. Every path ends in a `SolveState`, or where there is no plan in INFEASIBLE (proved) or PDLP's own status.
 2. `lower_bound` is at most the objective of any plan that keeps the problem's hard rules.
 """
 
@@ -24,6 +24,7 @@ from services.optimizer.core.branch import Answer, Branch, Multipliers, SolveSta
 from services.optimizer.core.dual.solve import DEFAULT_EFFORT, Certified, Effort, Outcome, solve
 from services.optimizer.core.dual_programme import dual_programme, multipliers_of
 from services.optimizer.core.evaluate import priced
+from services.optimizer.core.kept import excess
 from services.optimizer.core.pdlp import PdlpSolver
 from services.optimizer.core.policy import Policy
 from services.optimizer.core.problem import Problem
@@ -31,6 +32,7 @@ from services.optimizer.core.sides import USABLE, Chosen, better_sides, harvesti
 from services.optimizer.core.small_trades import drop_small_trades
 
 SOLVER_VERSION = f"dual-1 numpy-{np.__version__} ortools-{ortools.__version__}"
+LIMITS_KEPT = 1e-6  # of invested value: what a plan of PDLP may be beyond the owner's limits
 CERTIFIED_GAP = 5e-5  # of invested value: half a basis point
 HARDER = Effort(heat=1e-4, nodes=400, repairs=16, steps=200)
 
@@ -77,8 +79,10 @@ def solve_chain(
     """The best plan in fractional shares, no trade below `least` [names], or how the last solver ended without one."""
     search = _Chain(problem, penalty, least, policy)
     search.by_dual(first, Method.DUAL)
-    if search.gap > CERTIFIED_GAP:
+    if search.gap > CERTIFIED_GAP and not search.impossible:
         search.by_dual(harder, Method.DUAL_HARDER)
+    if search.impossible:
+        return SolveStatus.INFEASIBLE
     if search.best is None:
         return search.by_pdlp()
     return search.ended(SolveState.CERTIFIED if search.gap <= CERTIFIED_GAP else SolveState.GAP_TOO_WIDE)
@@ -96,6 +100,7 @@ class _Chain:
         self._method = Method.DUAL
         self._start: Floats | None = None
         self.best: Chosen | None = None
+        self.impossible = False
 
     @property
     def gap(self) -> float:
@@ -107,6 +112,7 @@ class _Chain:
         self._start = solved.start
         self._count(solved)
         self._bound = max(self._bound, solved.lower_bound + self._programme.reward)
+        self.impossible = solved.outcome is Outcome.INFEASIBLE
         if solved.trades is None:
             return
         self._keep(self._answer(solved), method)
@@ -122,6 +128,8 @@ class _Chain:
         found = drop_small_trades(self._problem, solver, Chosen(branch, answer), self._least, self._policy)
         if found.answer.status not in USABLE:
             return found.answer.status
+        if excess(self._problem, found.answer.plan).beyond(LIMITS_KEPT):
+            return SolveStatus.UNKNOWN  # PDLP's programme has no row for these limits
         self._keep(found.answer, Method.PDLP, found.branch)
         return self.ended(SolveState.FALLBACK)
 

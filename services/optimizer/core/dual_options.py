@@ -36,21 +36,26 @@ class Kind(IntEnum):
 @dataclass(frozen=True, slots=True)
 class Ask:
     """What the options are made for: the tranches that may be sold, by tranche whether it is forced out; what may be bought, and the
-    least trade, both [names]; the branch's sides [groups], or free ones."""
+    least trade, both [names]; the branch's sides [groups], or free ones.
+
+    `ranged`: some rule tells trades from none, or whole sales from others, so that HOLD and SELL_ALL are options of their own.
+    """
 
     tranches: Ints
     forced: Bools
     buy_max: Floats
     least: Floats
     harvest: Bools | None
+    ranged: bool
 
 
 @dataclass(frozen=True, slots=True)
 class OptionTable:
-    """The options, and what each does."""
+    """The options, what each does, and whether it is forced to sell the whole position."""
 
     options: Options
     kind: Ints
+    empties: Bools
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,8 @@ def option_table(problem: Problem, ask: Ask) -> OptionTable:
         side=np.cumsum(np.diff(2 * group + side, prepend=-1) != 0) - 1,
         group=group,
     )
-    return OptionTable(options, kind)
+    empties = (traits.must & traits.whole)[name] & ((kind == Kind.SELL_ANY) | ((kind == Kind.SELL_NO_LOSS) & ~traits.lossy[name]))
+    return OptionTable(options, kind, empties)
 
 
 def _traits(problem: Problem, ask: Ask) -> _Traits:
@@ -128,11 +134,12 @@ def _ranges(problem: Problem, ask: Ask, traits: _Traits) -> tuple[Floats, Floats
     least, most = np.zeros((count, len(Kind))), np.full((count, len(Kind)), np.inf)
     exempt = traits.must | traits.leads_out | (problem.held > problem.weight_max)
     exempt |= np.bincount(problem.name, problem.must_sell, count) > 0
-    room = (problem.held - np.minimum(problem.weight_min, problem.held)).clip(min=0.0)
+    holding = problem.rules.min_holding
+    room = problem.held - np.minimum(np.maximum(problem.weight_min, holding), problem.held)
     for kind in (Kind.SELL_NO_LOSS, Kind.SELL_ANY):
         least[:, kind] = np.where(exempt, 0.0, ask.least)
         most[:, kind] = np.where(traits.must, np.inf, room)
-    least[:, Kind.BUY] = ask.least
+    least[:, Kind.BUY] = np.maximum(ask.least, holding - problem.held)
     return least, most
 
 
@@ -140,7 +147,7 @@ def _present(problem: Problem, ask: Ask, traits: _Traits) -> Bools:
     """[2 sides, names, kinds] Which options there are; side 1 is the harvesting one."""
     least, most = _ranges(problem, ask, traits)
     fits = least <= most
-    free, ranged = ~traits.must, ask.least > 0
+    free, ranged = ~traits.must, ask.ranged
     has = np.zeros((2, len(problem.held), len(Kind)), dtype=np.bool_)
     has[0, :, Kind.BUY] = traits.buying & free & (ask.buy_max > 0) & (least[:, Kind.BUY] <= ask.buy_max)
     plain = traits.plain & fits[:, Kind.SELL_NO_LOSS] & (least[:, Kind.SELL_NO_LOSS] <= traits.plain_sum)
@@ -149,7 +156,7 @@ def _present(problem: Problem, ask: Ask, traits: _Traits) -> Bools:
     has[1, :, Kind.SELL_NO_LOSS] = traits.harvesting & plain & ~traits.lossy
     way_out = np.bincount(problem.name, problem.size * problem.way_out, len(problem.held))
     any_lot = traits.lossy & fits[:, Kind.SELL_ANY] & (least[:, Kind.SELL_ANY] <= traits.any_sum) & (way_out <= most[:, Kind.SELL_ANY])
-    whole = traits.whole & free & ranged
+    whole = traits.whole & free if ranged else np.zeros(len(problem.held), dtype=np.bool_)
     for kind, wanted in ((Kind.SELL_ANY, any_lot), (Kind.SELL_ALL, whole & traits.lossy)):
         has[0, :, kind] = traits.merged & wanted
         has[1, :, kind] = traits.harvesting & wanted
@@ -157,7 +164,7 @@ def _present(problem: Problem, ask: Ask, traits: _Traits) -> Bools:
     has[1, :, Kind.SELL_ALL] |= traits.harvesting & whole & ~traits.lossy
     for side, there in enumerate((traits.buying, traits.harvesting)):
         idle = has[side, :, Kind.BUY] | has[side, :, Kind.SELL_NO_LOSS] | (has[side, :, Kind.SELL_ANY] & ~traits.leads_out)
-        has[side, :, Kind.HOLD] = there & ((free & (ranged | ~idle)) | ~has[side].any(axis=1))
+        has[side, :, Kind.HOLD] = there & ((free & (~idle | ranged)) | ~has[side].any(axis=1))
     return has
 
 

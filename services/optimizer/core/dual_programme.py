@@ -17,12 +17,15 @@ import numpy as np
 from services.optimizer.core.arrays import Bools, Floats, Ints
 from services.optimizer.core.branch import Multipliers, Plan
 from services.optimizer.core.dual.model import Lots, Model, Names, Rows, Trades, WeightRows, validated
-from services.optimizer.core.dual_options import Ask, OptionTable, option_table
+from services.optimizer.core.dual_options import Ask, Kind, OptionTable, option_table
+from services.optimizer.core.plan_rules import NO_RULES, PlanRules
 from services.optimizer.core.problem import NO_LIMIT, Problem
 
 INF = float("inf")
 CASH_LEAST, CASH_MOST = "cash_min_usd", "cash_max_usd"
 TAX, SHORT, LONG = "tax_budget_usd", "short_gain_budget_usd", "long_gain_budget_usd"
+
+TURNOVER, TRADES, NAMES, TRACKING_ERROR = "turnover_frac", "trades", "names", "tracking_error_frac"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,9 @@ def dual_programme(problem: Problem, hold: Bools, penalty: float, least: Floats,
     rewarded = hard_rules(problem)
     reward = np.where(must & rewarded, 2 * penalty, 0.0)
     buy_max = _most_bought(problem, hold)
-    table = option_table(problem, Ask(tranches, must & (not rewarded), buy_max, least, harvest))
+    rules = problem.rules
+    ranged = bool(least.any()) or rules.trades is not None or rules.names is not None or rules.min_holding > 0
+    table = option_table(problem, Ask(tranches, must & (not rewarded), buy_max, least, harvest, ranged))
     rows = _rows(problem, tranches, table, penalty)
     model = Model(
         risk=2 * problem.risk_aversion,
@@ -68,15 +73,24 @@ def dual_programme(problem: Problem, hold: Bools, penalty: float, least: Floats,
         lots=Lots(name, problem.size[tranches], problem.sale_frac[tranches] + cost[name] - reward),
         options=table.options,
         rows=_stacked(rows, len(tranches), len(table.kind)),
-        weights=WeightRows(),
+        weights=_weight_rows(rules),
+        te_cap=rules.tracking_error,
     )
-    row_names = tuple(row.name for row in rows)
-    return DualProgramme(validated(model), tranches, float(reward @ problem.size[tranches]), (), row_names)
+    weight_names, row_names = tuple(row.name for row in rules.weights), tuple(row.name for row in rows)
+    return DualProgramme(validated(model), tranches, float(reward @ problem.size[tranches]), weight_names, row_names)
 
 
 def hard_rules(problem: Problem) -> bool:
     """Whether a rule could keep what must be sold from being sold."""
-    return min(problem.tax_room, problem.short_room, problem.long_room) < NO_LIMIT
+    return min(problem.tax_room, problem.short_room, problem.long_room) < NO_LIMIT or problem.rules != NO_RULES
+
+
+def _weight_rows(rules: PlanRules) -> WeightRows:
+    if not rules.weights:
+        return WeightRows()
+    count = len(rules.weights)
+    coefficient, bound = np.column_stack([row.coefficient for row in rules.weights]), np.array([row.bound for row in rules.weights])
+    return WeightRows(coefficient, bound, np.zeros(count), np.full(count, INF))
 
 
 def _most_bought(problem: Problem, hold: Bools) -> Floats:
@@ -96,10 +110,12 @@ class _Row:
     buy: Floats
     bound: float
     price: float
+    uses: Floats | None = None
 
 
 def _rows(problem: Problem, tranches: Ints, table: OptionTable, penalty: float) -> list[_Row]:
-    """The cash band, the three budgets, then maximum weights by the name's number; rules without a limit are left out."""
+    """The cash band, the three budgets, turnover and counts, then maximum weights by the name's number; rules without a limit are left
+    out."""
     name, cost, gain = problem.name[tranches], problem.cost_frac, problem.gain_frac[tranches]
     spends, pays = 1 + cost, 1 - cost[name]
     nothing = np.zeros(len(cost))
@@ -109,11 +125,25 @@ def _rows(problem: Problem, tranches: Ints, table: OptionTable, penalty: float) 
         _Row(SHORT, problem.is_short[tranches] * gain, nothing, problem.short_room, INF),
         _Row(LONG, problem.is_long[tranches] * gain, nothing, problem.long_room, INF),
         _Row(TAX, problem.tax_frac[tranches], nothing, problem.tax_room, INF),
+        _Row(TURNOVER, np.ones(len(tranches)), nothing + 1.0, problem.rules.turnover, INF),
+        *_counts(problem, table, np.zeros(len(tranches)), nothing),
     ]
     for i in np.flatnonzero(problem.held > problem.weight_max).tolist():
         own = (name == i).astype(np.float64)
         rows.append(_Row(f"weight_most:{i}", -own, nothing, float(problem.weight_max[i] - problem.held[i]), penalty))
     return [row for row in rows if row.bound < NO_LIMIT]
+
+
+def _counts(problem: Problem, table: OptionTable, no_lots: Floats, no_buys: Floats) -> list[_Row]:
+    """The numbers of names traded, and of names held afterwards."""
+    rules, name, found = problem.rules, table.options.name, []
+    if rules.trades is not None:
+        trading = (table.kind != Kind.HOLD).astype(np.float64)
+        found.append(_Row(TRADES, no_lots, no_buys, float(rules.trades), INF, trading))
+    if rules.names is not None:
+        stays = (table.kind != Kind.SELL_ALL) & ((problem.held[name] > 0) | (table.kind == Kind.BUY)) & ~table.empties
+        found.append(_Row(NAMES, no_lots, no_buys, float(rules.names), INF, stays.astype(np.float64)))
+    return found
 
 
 def _stacked(rows: list[_Row], lots: int, options: int) -> Rows:
@@ -123,6 +153,7 @@ def _stacked(rows: list[_Row], lots: int, options: int) -> Rows:
         bound=np.array([row.bound for row in rows]),
         floor=np.zeros(len(rows)),
         ceiling=np.array([row.price for row in rows]),
+        uses=np.column_stack([np.zeros(options) if row.uses is None else row.uses for row in rows]),
     )
 
 
@@ -131,5 +162,9 @@ def multipliers_of(programme: DualProgramme, multipliers: Floats) -> Multipliers
     first = programme.model.factors + len(programme.weight_names)
     z = multipliers[first : first + len(programme.row_names)]
     price = dict(zip(programme.row_names, z.tolist(), strict=True))
+    weights = zip(programme.weight_names, multipliers[programme.model.factors : first].tolist(), strict=True)
+    rules = [*weights, *((each, price[each]) for each in (TURNOVER, TRADES, NAMES) if each in price)]
+    if programme.model.capped:
+        rules.append((TRACKING_ERROR, float(multipliers[-1])))
     cash = price.get(CASH_LEAST, 0.0) - price.get(CASH_MOST, 0.0)
-    return Multipliers(cash, price.get(TAX, 0.0), price.get(SHORT, 0.0), price.get(LONG, 0.0))
+    return Multipliers(cash, price.get(TAX, 0.0), price.get(SHORT, 0.0), price.get(LONG, 0.0), tuple(rules))

@@ -10,6 +10,7 @@ from services.optimizer.core.chain import Solution, solve_chain
 from services.optimizer.core.decline import Decline, DeclineCode
 from services.optimizer.core.evaluate import no_trade, traded_by_name, violation
 from services.optimizer.core.inputs import Case
+from services.optimizer.core.kept import excess, tightened
 from services.optimizer.core.policy import Policy
 from services.optimizer.core.problem import Problem
 from services.optimizer.core.programme import dominance
@@ -18,6 +19,7 @@ from services.optimizer.core.small_trades import least_trade
 
 TOLERATED = 1e-4  # of invested value: what a solve may break a rule by before rounding puts it right
 STEP = Decimal("1e-8")
+TIGHTENINGS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,25 @@ class Planned:
 
 
 def plan_of(case: Case, problem: Problem, policy: Policy) -> Planned | Decline:
-    """Solve and round, or why there is no plan."""
+    """Solve and round, with limits tightened as long as whole shares exceed them; or why there is no plan."""
+    asked, first = problem, None
+    for _ in range(TIGHTENINGS):
+        planned = _plan(case, asked, policy)
+        if isinstance(planned, Decline):
+            return planned if first is None else Decline(DeclineCode.LIMITS_CONFLICT, "whole shares can't keep the limits of the account")
+        first = planned.found if first is None else first
+        over = excess(problem, planned.weights)
+        if not over.beyond(0.0):
+            return Planned(first, planned.shares, planned.weights)
+        asked = tightened(asked, over)
+    return Decline(DeclineCode.LIMITS_CONFLICT, "whole shares can't keep the limits of the account")
+
+
+def _plan(case: Case, problem: Problem, policy: Policy) -> Planned | Decline:
     min_trade = float(case.account.min_trade)
     found = solve_chain(problem, dominance(problem), least_trade(problem, min_trade), policy)
+    if found is SolveStatus.INFEASIBLE:
+        return Decline(DeclineCode.LIMITS_CONFLICT, "no plan keeps all limits of the account")
     if isinstance(found, SolveStatus):
         return Decline(DeclineCode.SOLVER_FAILED, f"no solver has a plan; the last ended with {found.value}")
     branch, answer = found.chosen.branch, found.chosen.answer

@@ -23,6 +23,7 @@ from services.optimizer.core.small_trades import NOTHING
 ANY_BUDGET = 1e-12
 CENT_USD = 0.01  # dollars of each trade and each lot's gain are rounded to the cent, here taken against us
 MOST_STEPS = 2_000
+ENOUGH = 1e-9  # of a least holding
 
 
 @dataclass
@@ -60,13 +61,23 @@ class _Book:
         return CENT_USD / self.problem.invested_usd if shares else 0.0
 
     def worth_making(self, name: int, shares: float) -> bool:
-        return shares * float(self.problem.price_usd[name]) >= self.min_trade_usd
+        """Whether a purchase of this size may be made: large enough, and leaving enough."""
+        weight = float(self.problem.held[name]) + shares * self.per_share(name)
+        large = shares * float(self.problem.price_usd[name]) >= self.min_trade_usd
+        return large and weight >= self.problem.rules.min_holding * (1 - ENOUGH)
+
+    def leaves_enough(self, name: int, shares: float) -> bool:
+        """Whether a sale of this size leaves nothing, or the least holding."""
+        left = float(self.problem.held[name]) - shares * self.per_share(name)
+        return shares == self.curves[name].whole or left >= self.problem.rules.min_holding * (1 - ENOUGH)
 
     def sale_stands(self, name: int, shares: float) -> bool:
         """Whether a sale of this size may be made: nothing, large enough, the whole position, or what must go."""
         curve = self.curves[name]
-        fits = curve.allows(shares)
-        return fits and (shares == 0 or self.worth_making(name, shares) or shares == curve.whole or curve.least > 0 or curve.wanted > 0)
+        if shares == 0 or not curve.allows(shares):
+            return curve.allows(shares)
+        large = shares * float(self.problem.price_usd[name]) >= self.min_trade_usd
+        return self.leaves_enough(name, shares) and (large or shares == curve.whole or curve.least > 0 or curve.wanted > 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,11 +59,14 @@ class SaleCurve:
         return (whole_shares or everything) and self.least - ROUNDING <= shares <= self.most + ROUNDING
 
     def candidates(self, shares: float) -> list[float]:
-        """The whole numbers next to `shares`, nothing, and the whole position where it is as near; the allowed ones among them."""
+        """The whole numbers next to `shares`, nothing, and the whole position where it is as near; the allowed ones among them.  A whole
+        position stays whole."""
         below = float(floor(shares + ROUNDING))
         near = {0.0, below, below + 1, float(ceil(self.least - ROUNDING))}
         if self.whole is not None and self.whole - shares < 1:
             near.add(self.whole)
+        if self.whole is not None and shares >= self.whole - ROUNDING and self.allows(self.whole):
+            return [self.whole]
         allowed = sorted(each for each in near if self.allows(each))
         return allowed if self.wanted == 0 else [max(each for each in allowed if each <= self.wanted + ROUNDING)]
 
