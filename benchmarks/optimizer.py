@@ -130,10 +130,10 @@ def _figures(account: dict[str, Any], answer: Certified, said: list[dict[str, An
 
 def compared(model: Model, answer: Certified, settings: Settings) -> dict[str, Any]:
     """The convex core by the certified solve and by each of the others."""
-    core = core_of(model, answer.chosen)
+    core = core_of(model, answer.trades.chosen)
     own, own_ms = timed(core, None, settings.repeat)
     _, warm_ms = timed(core, own.start, settings.repeat)
-    programme = programme_of(model, answer.chosen)
+    programme = programme_of(model, answer.trades.chosen)
     found: dict[str, Any] = {"objective_bps": round(BPS * own.objective, 6), "cpu_ms": own_ms, "cpu_ms_warm": warm_ms}
     for solver in settings.against:
         other = solved_by(solver, programme, settings.repeat)

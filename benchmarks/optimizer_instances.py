@@ -62,7 +62,7 @@ def model_of(account: dict[str, Any], rules: Rules = NO_MORE) -> Model:
         risk=2 * float(account["lam"]),
         names=names,
         lots=Lots(name, size, rate * gain + spread[name]),
-        options=_options(name, size, gain < 0, days <= RECENT_DAYS, may_buy, least),
+        options=options_of(name, size, gain < 0, days <= RECENT_DAYS, may_buy, least),
         rows=cash,
     )
     if rules.max_te and account["max_te"] is not None:
@@ -128,7 +128,7 @@ def trades_for_scorer(account: dict[str, Any], trades: Trades) -> list[dict[str,
     return said
 
 
-def _options(name: Any, size: Any, loss: Any, recent: Any, may_buy: Any, least: float) -> Options:
+def options_of(name: Any, size: Any, loss: Any, recent: Any, may_buy: Any, least: float) -> Options:
     own: list[list[int]] = [[] for _ in may_buy]
     for lot, i in enumerate(name):
         own[i].append(lot)

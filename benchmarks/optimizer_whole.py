@@ -113,7 +113,7 @@ def _book(account: dict[str, Any], model: Model, answer: Certified, min_trade_us
     options, z = model.options, answer.multipliers[model.factors : model.factors + len(model.rows.bound)]
     sales, high, least, whole = dict[int, _Sale](), np.zeros(count), np.zeros(count), np.zeros(count)
     lot_count = np.bincount(model.lots.name, minlength=count)
-    for name, option in enumerate(answer.chosen):
+    for name, option in enumerate(answer.trades.chosen):
         inside = options.slot_option == option
         if options.buys[option]:
             high[name] = np.floor(model.names.buy_max[name] / worth[name] + 1e-9)
@@ -137,7 +137,7 @@ def _book(account: dict[str, Any], model: Model, answer: Certified, min_trade_us
     book = _Book(
         model=model,
         worth=worth,
-        buys=options.buys[answer.chosen],
+        buys=options.buys[answer.trades.chosen],
         low=low,
         high=high,
         whole=whole,

@@ -252,7 +252,7 @@ def totals(rows: list[Account]) -> dict[str, float]:
 def test_other_solvers_find_the_same_optimum_of_the_convex_core(solver: str, near_bps: float) -> None:
     model = model_of(load("100_1"))
     answer = solve(model)
-    core = solve(core_of(model, answer.chosen))
-    other = solved_by(solver, programme_of(model, answer.chosen), 1)
+    core = solve(core_of(model, answer.trades.chosen))
+    other = solved_by(solver, programme_of(model, answer.trades.chosen), 1)
     assert BPS * core.objective == pytest.approx(BPS * answer.objective, abs=1e-4)
     assert BPS * other.objective == pytest.approx(BPS * core.objective, abs=near_bps)

@@ -1,0 +1,66 @@
+"""The simple rule, as a baseline: sell every lot below its basis less a threshold, put the proceeds into the sector.
+
+With the wash-sale rule a name with a loss in the last 30 days is not bought, its weight going to the other names of its sector in
+proportion; and a name bought in the last 30 days is not sold at a loss unless all its lots go.  Without it what was sold is bought back at
+once.  Names that leave the index are sold; winners never are.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.backtest.books import HeldLots
+from services.optimizer.core.arrays import Bools, Floats, Ints
+
+WINDOW_DAYS = 30
+LEAST_BUY = 1e-4  # of account value: smaller shortfalls wait
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """An account at one date, by name: price, whether it is still a member, target weights, sectors, names that may not be bought;
+    its lots with days since each was bought; cash and value in dollars; what is short- and long-term tax.
+    """
+
+    price: Floats
+    member: Bools
+    target: Floats
+    sector: Ints
+    barred: set[int]
+    held: HeldLots
+    bought_days: Ints
+    cash: float
+    value: float
+    rates: tuple[float, float]
+    wash_rule: bool
+
+
+def sold_by_rule(state: State, threshold: float) -> Floats:
+    """Shares sold of each lot."""
+    held = state.held
+    price = state.price[held.name]
+    losing = price < held.basis * (1 - threshold)
+    if state.wash_rule:
+        recent = np.bincount(held.name, state.bought_days <= WINDOW_DAYS, len(state.price)) > 0
+        kept = np.bincount(held.name, ~losing, len(state.price)) > 0
+        losing &= ~(recent & kept)[held.name]
+    return np.where(losing | ~state.member[held.name], held.shares, 0.0)
+
+
+def bought_by_shortfall(state: State, weight: Floats, cash: float, barred: set[int]) -> Floats:
+    """Dollars by name: cash over what each name lacks to its target, barred names' targets being spread over their sectors."""
+    closed = np.zeros(len(state.price), dtype=np.bool_)
+    closed[list(barred)] = True
+    open_target = np.where(closed, 0.0, state.target)
+    by_sector = np.bincount(state.sector, open_target)
+    lost = np.bincount(state.sector, np.where(closed, (state.target - weight).clip(min=0.0), 0.0), len(by_sector))
+    share = np.divide(lost, by_sector, out=np.zeros_like(lost), where=by_sector > 0)
+    wanted = (open_target * (1 + share[state.sector]) - weight).clip(min=0.0)
+    wanted[closed] = 0.0
+    wanted[wanted < LEAST_BUY] = 0.0
+    if cash <= 0 or not (wanted.sum() > 0 or open_target.sum() > 0):
+        return np.zeros(len(state.price))
+    short = wanted.sum() * state.value
+    if short >= cash:
+        return cash * wanted / wanted.sum()
+    return wanted * state.value + (cash - short) * open_target / open_target.sum()
