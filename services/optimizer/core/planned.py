@@ -20,6 +20,7 @@ from services.optimizer.core.small_trades import least_trade
 TOLERATED = 1e-4  # of invested value: what a solve may break a rule by before rounding puts it right
 STEP = Decimal("1e-8")
 TIGHTENINGS = 5
+ROUNDING = 1e-12  # of invested value: what sums of float64 leave
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def plan_of(case: Case, problem: Problem, policy: Policy) -> Planned | Decline:
             return planned if first is None else Decline(DeclineCode.LIMITS_CONFLICT, "whole shares can't keep the limits of the account")
         first = planned.found if first is None else first
         over = excess(problem, planned.weights)
-        if not over.beyond(0.0):
+        if not over.beyond(ROUNDING):
             return Planned(first, planned.shares, planned.weights)
         asked = tightened(asked, over)
     return Decline(DeclineCode.LIMITS_CONFLICT, "whole shares can't keep the limits of the account")
