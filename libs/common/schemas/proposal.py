@@ -8,7 +8,7 @@ from msgspec import Struct
 
 Side = Literal["buy", "sell"]
 Term = Literal["short", "long", "none"]
-TradeReason = Literal["harvest", "drift", "restriction", "cash", "gain_deferral", "constraint"]
+TradeReason = Literal["harvest", "drift", "restriction", "cash", "gain_deferral", "constraint", "refresh"]
 DeclineOutcome = Literal["no_trade", "refused", "infeasible"]
 
 

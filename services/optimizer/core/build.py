@@ -41,10 +41,9 @@ def build_problem(case: Case, settings: HarvestSettings = DEFAULT_POLICY.harvest
     rows = _rows(case)
     kinds = _kinds(case, {case.snapshot.security_id[i]: n for n, i in enumerate(rows)}, policy_prices(case, settings))
     ordered = sorted(kinds, key=lambda kind: (kind.name, kinds[kind][0]))
-    invested = case.value_usd - case.withdrawal_usd
+    invested, band, room = case.value_usd - case.withdrawal_usd, cash_band(case), budget_room(case)
     row, name = _ints(rows), _ints([kind.name for kind in ordered])
     size = _floats([float_from_decimal(_dollars(case, kinds[kind]) / invested) for kind in ordered])
-    band, room = cash_band(case), budget_room(case)
     return Problem(
         row=row,
         price_usd=_floats([NO_LIMIT if (price := case.snapshot.price[i]) is None else float_from_decimal(price) for i in rows]),

@@ -15,7 +15,7 @@ from libs.common.money import ZERO
 from libs.common.schemas.account import AccountChanged
 from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import MarketPublished, RunOpened
-from libs.common.schemas.proposal import Certificate, Pins, ProposalCreated, ProposalDeclined, Unmet
+from libs.common.schemas.proposal import Certificate, LossesLeft, Pins, ProposalCreated, ProposalDeclined, ProposedTrade, Unmet
 from libs.common.schemas.screen import ScreenUpdated
 from services.optimizer.core.branch import Plan
 from services.optimizer.core.build import build_problem
@@ -23,13 +23,15 @@ from services.optimizer.core.certificate import certificate_of
 from services.optimizer.core.chain import SOLVER_VERSION
 from services.optimizer.core.decline import Decline, DeclineCode
 from services.optimizer.core.evaluate import Value, active_weights, evaluate, no_trade, variance
-from services.optimizer.core.explain import bindings, give_reasons, unmet_wishes
+from services.optimizer.core.explain import give_reasons, unmet_wishes
 from services.optimizer.core.inputs import Case, join
 from services.optimizer.core.limits import cash_band
+from services.optimizer.core.losses_left import losses_left
 from services.optimizer.core.market import Snapshot, prepare
 from services.optimizer.core.planned import Planned, largest_wanted, plan_of
 from services.optimizer.core.policy import DEFAULT_POLICY, Policy
 from services.optimizer.core.problem import Problem
+from services.optimizer.core.shadow import bindings
 from services.optimizer.core.trades import draft_trades, estimate_tax
 from services.optimizer.core.verify import broken_rule
 
@@ -100,6 +102,7 @@ def declined(
     unmet: Sequence[Unmet] = (),
     te: Decimal | None = None,
     certificate: Certificate | None = None,
+    left: Sequence[LossesLeft] = (),
 ) -> ProposalDeclined:
     """The event that says why an account gets no trades."""
     return ProposalDeclined(
@@ -116,6 +119,7 @@ def declined(
         unmet=list(unmet),
         te_before_frac=te,
         certificate=certificate,
+        losses_left=list(left),
     )
 
 
@@ -131,13 +135,14 @@ def _decide(case: Case, pins: Pins, policy: Policy) -> ProposalCreated | Proposa
     solved = plan_of(case, problem, policy)
     proposal: ProposalCreated | Decline
     if isinstance(solved, Decline):
-        proposal, unmet, certificate = solved, list[Unmet](), None
+        proposal, unmet, certificate, unworthy = solved, list[Unmet](), None, list[ProposedTrade]()
     else:
-        proposal = _proposal(case, problem, solved, pins, te_before)
-        unmet, certificate = proposal.unmet, proposal.certificate
+        proposal = _proposal(case, problem, solved, pins, te_before, policy)
+        unmet, certificate, unworthy = proposal.unmet, proposal.certificate, proposal.trades
         proposal = _worth_it(case, problem, solved, proposal, policy) or proposal
     if isinstance(proposal, Decline):
-        return declined(case.account.account_id, case.account.household_id, case.run.run_id, pins, proposal, unmet, te_before, certificate)
+        account, left = case.account, losses_left(case, [], False, policy.harvest, unworthy)
+        return declined(account.account_id, account.household_id, case.run.run_id, pins, proposal, unmet, te_before, certificate, left)
     return proposal
 
 
@@ -146,13 +151,14 @@ def _te(problem: Problem, plan: Plan) -> Decimal:
     return Decimal(repr(sqrt(variance(problem, active_weights(problem, plan))))).quantize(TE_STEP)
 
 
-def _proposal(case: Case, problem: Problem, solved: Planned, pins: Pins, te_before: Decimal) -> ProposalCreated:
+def _proposal(case: Case, problem: Problem, solved: Planned, pins: Pins, te_before: Decimal, policy: Policy) -> ProposalCreated:
     drafts = draft_trades(case, problem, solved.shares)
     multipliers = solved.found.chosen.answer.multipliers
     tax = estimate_tax(case, drafts)
     cash_before = case.account.cash_settled + case.account.cash_unsettled
     cash_after = cash_before + sum((draft.cash for draft in drafts), ZERO)
-    after = active_weights(problem, solved.weights) + problem.target
+    trades = give_reasons(case, problem, drafts, solved.weights)
+    binding = bindings(case, problem, multipliers, tax, cash_after, solved.weights)
     return ProposalCreated(
         proposal_id=proposal_id_of(case.run.run_id, case.account.account_id, pins),
         run_id=case.run.run_id,
@@ -161,9 +167,9 @@ def _proposal(case: Case, problem: Problem, solved: Planned, pins: Pins, te_befo
         pins=pins,
         approval=case.account.approval,
         account_value=case.value_usd,
-        trades=give_reasons(case, problem, drafts, after),
+        trades=trades,
         unmet=unmet_wishes(case, problem, drafts, multipliers, cash_after),
-        binding=bindings(case, multipliers, tax, cash_after),
+        binding=binding,
         te_before_frac=te_before,
         te_after_frac=_te(problem, solved.weights),
         tax=tax,
@@ -172,6 +178,7 @@ def _proposal(case: Case, problem: Problem, solved: Planned, pins: Pins, te_befo
         cash_after=cash_after,
         solve_status=solved.found.state.value,
         certificate=certificate_of(case, problem, solved.found, solved.weights),
+        losses_left=losses_left(case, trades, bool(binding), policy.harvest),
     )
 
 

@@ -28,10 +28,11 @@ class Draft:
     cost: Decimal
     cash: Decimal
 
-    def with_reason(self, reason: TradeReason) -> ProposedTrade:
-        """The trade as it is proposed."""
+    def with_reason(self, reason: TradeReason, te_variance: Decimal, risk: Decimal) -> ProposedTrade:
+        """The trade as it is proposed, with its share of the risk."""
         side: Side = "sell" if self.selling else "buy"
-        return ProposedTrade(self.security_id, side, self.quantity, self.price, reason, list(self.lots), self.tax, self.cost)
+        lots = list(self.lots)
+        return ProposedTrade(self.security_id, side, self.quantity, self.price, reason, lots, self.tax, self.cost, te_variance, risk)
 
 
 def draft_trades(case: Case, problem: Problem, shares: Shares) -> list[Draft]:
