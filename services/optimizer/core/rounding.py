@@ -28,7 +28,10 @@ ENOUGH = 1e-9  # of a least holding
 
 @dataclass
 class _Book:
-    """The trades so far, in shares: `bought` [names] and `sold` by name; `active` weights and the cash that follow from them."""
+    """The trades so far, in shares: `bought` [names] and `sold` by name; `active` weights and the cash that follow from them.
+
+    `own` [names]: the objective's risk of a unit of a name alone.
+    """
 
     problem: Problem
     curves: dict[int, SaleCurve]
@@ -38,6 +41,7 @@ class _Book:
     sold: dict[int, float]
     active: Floats
     cash: float
+    own: Floats
 
     def per_share(self, name: int) -> float:
         return float(self.problem.price_usd[name] / self.problem.invested_usd)
@@ -101,6 +105,7 @@ def round_to_shares(problem: Problem, branch: Branch, answer: Answer, min_trade_
         sold=dict.fromkeys(curves, 0.0),
         active=problem.held - problem.target,
         cash=problem.cash,
+        own=own_variance(problem),
     )
     _round_in_turn(book, answer)
     _keep_budgets(book)
@@ -132,11 +137,17 @@ class _Curvature:
     buy_price: Floats
 
 
+def own_variance(problem: Problem) -> Floats:
+    """[names] The objective's risk of a unit of weight in a name alone."""
+    own: Floats = problem.risk_aversion * (np.einsum("ij,ij->i", problem.exposures, problem.exposures) + problem.specific_var)
+    return own
+
+
 def _curvature(problem: Problem, answer: Answer) -> _Curvature:
-    lam, exposures = problem.risk_aversion, problem.exposures
+    lam = problem.risk_aversion
     return _Curvature(
         gradient=risk_gradient(problem, active_weights(problem, answer.plan)),
-        own=lam * (np.einsum("ij,ij->i", exposures, exposures) + problem.specific_var),
+        own=own_variance(problem),
         cash=lam * float(np.mean(problem.specific_var)),
         buy_price=problem.cost_frac + answer.multipliers.cash * (1 + problem.cost_frac),
     )
@@ -231,7 +242,7 @@ def _smaller_sales(book: _Book, name: int, what: str, excess: float, gradient: F
         freed = curve.at(cumulated, sold) - curve.at(cumulated, shares)
         if freed > 0 and shares < sold and book.sale_stands(name, shares):
             weight = (sold - shares) * book.per_share(name)
-            lost = gradient[name] * weight - (curve.at(curve.tax, sold) - curve.at(curve.tax, shares))
+            lost = gradient[name] * weight + book.own[name] * weight**2 - (curve.at(curve.tax, sold) - curve.at(curve.tax, shares))
             moves.append((float(lost) / min(freed, excess), name, shares))
     return moves
 
