@@ -9,6 +9,7 @@ from decimal import Decimal
 from math import sqrt
 
 import msgspec
+from msgspec import structs
 
 from libs.common.ids import content_id
 from libs.common.money import ZERO
@@ -21,6 +22,7 @@ from services.optimizer.core.branch import Plan
 from services.optimizer.core.build import build_problem
 from services.optimizer.core.certificate import certificate_of
 from services.optimizer.core.chain import SOLVER_VERSION
+from services.optimizer.core.conflict import less_cash, relaxations
 from services.optimizer.core.decline import Decline, DeclineCode
 from services.optimizer.core.evaluate import Value, active_weights, evaluate, no_trade, variance
 from services.optimizer.core.explain import give_reasons, unmet_wishes
@@ -31,7 +33,9 @@ from services.optimizer.core.market import Snapshot, prepare
 from services.optimizer.core.planned import Planned, largest_wanted, plan_of
 from services.optimizer.core.policy import DEFAULT_POLICY, Policy
 from services.optimizer.core.problem import Problem
+from services.optimizer.core.programme import dominance
 from services.optimizer.core.shadow import bindings
+from services.optimizer.core.small_trades import least_trade
 from services.optimizer.core.trades import draft_trades, estimate_tax
 from services.optimizer.core.verify import broken_rule
 
@@ -119,6 +123,7 @@ def declined(
         unmet=list(unmet),
         te_before_frac=te,
         certificate=certificate,
+        relaxations=less_cash(decline),
         losses_left=list(left),
     )
 
@@ -142,7 +147,11 @@ def _decide(case: Case, pins: Pins, policy: Policy) -> ProposalCreated | Proposa
         proposal = _worth_it(case, problem, solved, proposal, policy) or proposal
     if isinstance(proposal, Decline):
         account, left = case.account, losses_left(case, [], False, policy.harvest, unworthy)
-        return declined(account.account_id, account.household_id, case.run.run_id, pins, proposal, unmet, te_before, certificate, left)
+        made = declined(account.account_id, account.household_id, case.run.run_id, pins, proposal, unmet, te_before, certificate, left)
+        if proposal.code is DeclineCode.LIMITS_CONFLICT:
+            smallest = least_trade(problem, float(account.min_trade))
+            return structs.replace(made, relaxations=relaxations(problem, dominance(problem), smallest))
+        return made
     return proposal
 
 

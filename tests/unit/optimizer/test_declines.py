@@ -112,6 +112,7 @@ def test_numbers_of_a_disagreement() -> None:
 def test_a_withdrawal_of_more_than_the_account_is_infeasible() -> None:
     answer = declined(base(cash_flows=[CashFlow(AS_OF + timedelta(days=2), Decimal(-20_000))]))
     assert (answer.outcome, answer.code) == ("infeasible", "cash_short")
+    assert [(each.name, each.limit, each.needed) for each in answer.relaxations] == [("withdrawals_usd", answer.limit, answer.actual)]
     assert (answer.limit, answer.actual) == (Decimal(20_000), Decimal("9950.00"))
 
 
