@@ -6,7 +6,7 @@ Invariants
 
 import numpy as np
 
-from services.optimizer.core.arrays import Bools, Floats
+from services.optimizer.core.arrays import Bools, Floats, Ints
 from services.optimizer.core.dual.tables import Tables
 
 
@@ -39,7 +39,7 @@ def mixing(t: Tables, share: Floats) -> Floats:
     """By group, how far the soft minimum is from one choice: the sum over names of 1 - the largest share."""
     largest = np.maximum.reduceat(share, t.block_first[:-1])
     ends = t.side_first[t.group_first]
-    mixed: Floats = (ends[1:] - ends[:-1]) - np.add.reduceat(largest, ends[:-1])
+    mixed: Floats = np.diff(ends).astype(np.float64) - np.add.reduceat(largest, ends[:-1])
     return mixed
 
 
@@ -48,7 +48,7 @@ def _open_side(t: Tables, allowed: Bools, side: int) -> bool:
     return all(allowed[t.block_first[block] : t.block_first[block + 1]].any() for block in blocks)
 
 
-def _only(allowed: Bools, span: slice, options: "np.ndarray[tuple[int], np.dtype[np.intp]]") -> Bools:
+def _only(allowed: Bools, span: slice, options: Ints) -> Bools:
     child = allowed.copy()
     child[span] = False
     child[options] = allowed[options]

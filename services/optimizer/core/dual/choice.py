@@ -90,7 +90,7 @@ def keep_counts(t: Tables, cost: Floats, z: Floats, counts: Ints, allowed: Bools
         for i in range(len(chosen)):
             over[c] += t.fixed_rows[chosen[i], counts[c]]
     for _ in range(2 * len(chosen)):
-        worst = np.argmax(over)
+        worst = int(np.argmax(over))
         option = _best_change(t, raw, z, counts, allowed, chosen, over, worst)
         if option < 0:
             break
@@ -98,7 +98,7 @@ def keep_counts(t: Tables, cost: Floats, z: Floats, counts: Ints, allowed: Bools
         for c in range(len(counts)):
             over[c] += t.fixed_rows[option, counts[c]] - t.fixed_rows[chosen[i], counts[c]]
         chosen[i] = option
-    return over.max() <= 1e-9
+    return bool(over.max() <= 1e-9)
 
 
 @compiled

@@ -5,7 +5,7 @@ hinge's slope, and a hard one for each row of the budgets' choice.
 
 Invariants
 1. A plan's objective in a piece's model, plus the model's constant, is at least its risk and cost with what it adds to the year's cost.
-2. Only prices and rows differ between the models of one account.
+2. Only prices and rows differ between the models of one account, so all are as valid as the account's own (which has been `validated`).
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from decimal import Decimal
 import numpy as np
 
 from libs.common.money import float_from_decimal
-from services.optimizer.core.arrays import Floats
-from services.optimizer.core.dual.model import Model, Rows, Trades, validated
+from services.optimizer.core.arrays import Floats, frozen
+from services.optimizer.core.dual.model import Model, Rows, Trades
 from services.optimizer.core.dual.primal import elastic_objective
 from services.optimizer.core.dual.tax_law import TaxPosition, budgets_in_force
 from services.optimizer.core.dual.tax_pieces import BudgetChoice, Law, Limits, Line, Piece, Reach, budget_choices, cost, pieces
@@ -133,16 +133,16 @@ def piece_model(account: NettedAccount, year: Year, choice: Choice) -> tuple[Mod
     sell = [line.short * account.short_gain + line.long * account.long_gain for line in choice.lines]
     added = len(bounds)
     widened = Rows(
-        sell=np.column_stack([rows.sell, *sell]),
-        buy=np.hstack([rows.buy, np.zeros((len(rows.buy), added))]),
-        bound=np.append(rows.bound, bounds),
-        floor=np.append(rows.floor, np.zeros(added)),
-        ceiling=np.append(rows.ceiling, choice.ceilings),
-        uses=np.hstack([rows.uses, np.zeros((len(rows.uses), added))]),
+        sell=frozen(np.column_stack([rows.sell, *sell])),
+        buy=frozen(np.hstack([rows.buy, np.zeros((len(rows.buy), added))])),
+        bound=frozen(np.append(rows.bound, bounds)),
+        floor=frozen(np.append(rows.floor, np.zeros(added))),
+        ceiling=frozen(np.append(rows.ceiling, choice.ceilings)),
+        uses=frozen(np.hstack([rows.uses, np.zeros((len(rows.uses), added))])),
     )
-    price = model.lots.sell_price + piece.short * account.short_gain + piece.long * account.long_gain
+    price: Floats = model.lots.sell_price + piece.short * account.short_gain + piece.long * account.long_gain
     constant = piece.constant + piece.short * year.net[0] + piece.long * year.net[1] - cost(year.law, *year.net)
-    return validated(replace(model, lots=replace(model.lots, sell_price=price), rows=widened)), constant
+    return replace(model, lots=replace(model.lots, sell_price=frozen(price)), rows=widened), constant
 
 
 def _needed(law: Law, budgets: Sequence[BudgetChoice], reach: Reach, same_year: bool) -> tuple[Choice, ...]:

@@ -1,8 +1,8 @@
 """The certified solve with a year's netted tax as its cost, and budgets on what netting yields.
 
-The tax is the least of a few convex pieces (dual/tax_pieces.py), each a model of its own (dual/netted_model.py).  They are taken in the
-order of their cost where the plan is likely to end.  The first is solved; every other starts where the last one ended, is climbed only
-until its bound passes the certified one, and is solved where it does not.
+The tax is the least of a few convex pieces (dual/tax_pieces.py), each a model of its own (dual/netted_model.py).  The one
+that costs least where the plan is likely to end is solved first; every other starts where the last one ended, is climbed only until its
+bound passes the certified one, and is solved where it does not.
 
 Invariants
 1. lower_bound is at most the objective of every plan that keeps the rules and the budgets, taxed by the netting function.
@@ -24,18 +24,17 @@ from services.optimizer.core.dual.newton import climb
 from services.optimizer.core.dual.solve import DEFAULT_EFFORT, SMOOTHED, Certified, Effort, Outcome, solve
 from services.optimizer.core.dual.tables import prepare
 from services.optimizer.core.dual.tax_law import Nets, PlanTax, TaxPosition, plan_tax
-from services.optimizer.core.dual.tax_pieces import BudgetChoice, Hinge, Line, Piece
 from services.optimizer.core.dual.value import evaluate
-
-TRIAL_ROWS = (Hinge(Line(1.0, 0.0, 0.0), 0.0), Hinge(Line(0.0, 1.0, 0.0), 0.0))  # free of charge: their derivatives are the two nets
 
 
 @dataclass(frozen=True, slots=True)
 class NettedStart:
-    """Where a solve ended, to start another: multipliers without the netting's own rows, and prices of a unit of short and long gain."""
+    """Where a solve ended, to start another: multipliers without the netting's own rows, prices of a unit of short and long gain, and the
+    plan's gains."""
 
     multipliers: Floats
     prices: tuple[float, float]
+    gains: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +74,10 @@ def solve_netted(
 
 
 def _naive_start(account: NettedAccount, year: Year) -> NettedStart:
-    """From zero, gains priced at their rates: the naive solution."""
-    return NettedStart(np.zeros(account.first_row + int(account.model.capped)), (year.law.short, year.law.long))
+    """From zero, gains priced at their rates, every loss taken: where harvesting leads."""
+    size = account.model.lots.size
+    losses = (float(account.short_gain.clip(max=0.0) @ size), float(account.long_gain.clip(max=0.0) @ size))
+    return NettedStart(np.zeros(account.first_row + int(account.model.capped)), (year.law.short, year.law.long), losses)
 
 
 class _Netting:
@@ -91,9 +92,9 @@ class _Netting:
         self.excluded = True
 
     def run(self, start: NettedStart) -> NettedPlan:
-        at = start
-        for choice in self._ordered(start):
-            at = self._take(choice, at)
+        at, left = start, list(self.year.choices)
+        while left:
+            at = self._take(left.pop(self._next(left, at)), at)
         if self.best is None:
             raise AssertionError("an account has at least one piece, and the first is always solved")
         answer, choice = self.best
@@ -140,22 +141,17 @@ class _Netting:
             return Outcome.INFEASIBLE if self.excluded else Outcome.NO_PLAN
         return Outcome.CERTIFIED if self.objective - lower <= self.effort.certified else Outcome.GAP_TOO_WIDE
 
-    def _ordered(self, at: NettedStart) -> Sequence[Choice]:
-        """The pieces by what they cost where the start's prices lead; those whose budgets break there last."""
-        choices, account, year = self.year.choices, self.account, self.year
-        if len(choices) == 1:
-            return choices
-        trial = Choice(Piece(0.0, *at.prices, TRIAL_ROWS, False, ()), BudgetChoice((), None))
-        model, _ = piece_model(account, year, trial)
-        every = np.ones(len(model.options.name), dtype=np.bool_)
-        short, long = self._own(evaluate(prepare(model), self._begun(trial, at), 0.0, every).gradient, trial).tolist()
-        apart = (year.budget_net[0] - year.net[0], year.budget_net[1] - year.net[1])
+    def _next(self, left: Sequence[Choice], at: NettedStart) -> int:
+        """The piece that costs least where the last plan ended; those whose budgets break there last."""
+        year, (short, long) = self.year, at.gains
+        net = (year.net[0] + short, year.net[1] + long)
+        used = (year.budget_net[0] + short, year.budget_net[1] + long)
 
-        def expected(choice: Choice) -> tuple[float, float]:
-            broken = sum(max(row.line.over(apart[0] + short, apart[1] + long), 0.0) for row in choice.budget.rows)
-            return broken, choice.piece.value(short, long)
+        def expected(index: int) -> tuple[float, float]:
+            broken = sum(max(row.line.over(*used), 0.0) for row in left[index].budget.rows)
+            return broken, left[index].piece.value(*net)
 
-        return sorted(choices, key=expected)
+        return min(range(len(left)), key=expected)
 
     def _own(self, multipliers: Floats, choice: Choice) -> Floats:
         own: Floats = multipliers[self.account.first_row : self.account.first_row + len(choice.lines)]
@@ -168,7 +164,8 @@ class _Netting:
 
     def _ended(self, answer: Certified, choice: Choice) -> NettedStart:
         own, first = self._own(answer.start, choice), self.account.first_row
-        return NettedStart(np.delete(answer.start, np.arange(first, first + len(own))), choice.prices(own))
+        gains = (0.0, 0.0) if answer.trades is None else self.account.gains(answer.trades.sold)
+        return NettedStart(np.delete(answer.start, np.arange(first, first + len(own))), choice.prices(own), gains)
 
     def _dollars(self, trades: Trades) -> Nets:
         """The plan's gains, each rounded to the cent."""

@@ -115,7 +115,8 @@ def prepare(model: Model) -> Prepared:
         rows=np.ascontiguousarray(model.rows.sell[lot]),
         **_blocks(model),
     )
-    tables = tables._replace(**{field: _kept(value) for field, value in tables._asdict().items() if isinstance(value, np.ndarray)})
+    values: list[Any] = [_kept(value) if isinstance(value, np.ndarray) else value for value in tables]
+    tables = Tables(*values)
     return Prepared(model, tables, _scratch(tables), lot)
 
 
@@ -124,13 +125,13 @@ def _kept(array: NDArray[Any]) -> NDArray[Any]:
     return frozen(np.ascontiguousarray(array))
 
 
-def _by_option(model: Model) -> dict[str, Floats]:
+def _by_option(model: Model) -> dict[str, Any]:
     """The fields of Tables by option: forced lots and fixed prices summed, ranges less what is forced."""
     options, lots, names = model.options, model.lots, model.names
     count, gone = len(options.name), options.slot_option[options.slot_forced]
     gone_lot = options.slot_lot[options.slot_forced]
     size = lots.size[gone_lot]
-    forced = np.bincount(gone, size, count)
+    forced = np.bincount(gone, size, count).astype(np.float64)  # of integers where none is forced
     fixed_rows = model.rows.uses.copy()
     np.add.at(fixed_rows, gone, size[:, None] * model.rows.sell[gone_lot])
     return {
@@ -148,7 +149,7 @@ def _by_option(model: Model) -> dict[str, Floats]:
     }
 
 
-def _blocks(model: Model) -> dict[str, Ints]:
+def _blocks(model: Model) -> dict[str, Any]:
     """Where blocks, sides and groups begin; options are sorted by group, side and name."""
     options = model.options
     new_side = np.diff(options.side, prepend=-1) != 0

@@ -56,13 +56,13 @@ def _fill(now: Floats, size: Floats, sold: Floats, swaps: Floats, tie: float, mu
 @compiled
 def _level(order: Ints, now: Floats, size: Floats, tie: float, per_price: float, wanted: float) -> float:
     """The price mu at which sales + per_price x mu = wanted."""
-    begins, ends, slope, sold, at = 0, 0, 0.0, 0.0, now[order[0]] * 1.0
+    begins, ends, slope, sold, at = 0, 0, 0.0, 0.0, float(now[order[0]])
     if per_price > 0 and per_price * at >= wanted:
         return wanted / per_price
     while ends < len(order):
-        next_end = now[order[ends]] + tie
+        next_end = float(now[order[ends]]) + tie
         opening = begins < len(order) and now[order[begins]] <= next_end
-        there = now[order[begins]] if opening else next_end
+        there = float(now[order[begins]]) if opening else next_end
         more = slope * (there - at)
         if sold + more + per_price * there >= wanted and slope + per_price > 0:
             return at + max(wanted - sold - per_price * at, 0.0) / (slope + per_price)
