@@ -5,7 +5,8 @@
 LINES is the file of the benchmark's JSON lines, INSTANCE the account files they are about.  For each line, in plain Python over the
 account's own fields: every name's least cost over everything its rules allow gives the bound at the printed multipliers; the plan is scored
 by the independent scorer.  One JSON line each; ends with 1 where a bound differs from the one printed, exceeds the plan's score, or a plan
-breaks a rule, the smallest trade and the cap on tracking error included where the line says that they were kept.
+breaks a rule, the smallest trade and the cap on tracking error included where the line says that they were kept.  An infeasible line
+holds where its bound exceeds what any plan could cost.
 
 The bound.  With x >= 0 the cap's multiplier, a = lam + x/2 and y = B'v, convexity gives y'Fy >= 2 u'Fy - u'Fu at any u, so that
 
@@ -142,6 +143,29 @@ def broken(account: dict[str, Any], trades: list[dict[str, Any]], rules: dict[st
     return found
 
 
+def dearest_bps(account: dict[str, Any]) -> float:
+    """More than any plan within its cash could cost: all its weight against the target in the riskiest name, every gain taxed."""
+    value, price = account["value"], dict(zip(account["tickers"], account["price"], strict=True))
+    held = fsum(lot["shares"] * price[lot["ticker"]] for lot in account["lots"]) / value
+    bought = max(account["cash"] / value, 0.0) + held
+    factors = range(len(account["F"]))
+    riskiest = max(
+        fsum(row[j] * account["F"][j][k] * row[k] for j in factors for k in factors) + specific
+        for row, specific in zip(account["B"], account["D"], strict=True)
+    )
+    rate = max(account["tax"].values())
+    taxed = rate * fsum(lot["shares"] * abs(price[lot["ticker"]] - lot["basis_per_share"]) for lot in account["lots"]) / value
+    return BPS * (account["lam"] * riskiest * (held + bought + 1) ** 2 + taxed + (held + bought) * max(account["half_spread_bps"]) / BPS)
+
+
+def checked_infeasible(line: dict[str, Any], account: dict[str, Any]) -> dict[str, Any]:
+    """Whether no plan can keep the rules."""
+    account = {"no_buy": [], "recent_loss_sales": [], **account}
+    bound, most = bound_bps(account, line["multipliers"], line.get("rules", {})), dearest_bps(account)
+    wrong = [] if bound > most else [f"the bound {bound:.3f} does not exceed what a plan may cost, {most:.3f}"]
+    return {"instance": line["instance"], "infeasible": True, "bound_bps": bound, "most_bps": most, "holds": not wrong, "wrong": wrong}
+
+
 def checked(line: dict[str, Any], account: dict[str, Any]) -> dict[str, Any]:
     """What the line says against what it should say."""
     account = {"no_buy": [], "recent_loss_sales": [], **account}
@@ -168,10 +192,8 @@ def checked(line: dict[str, Any], account: dict[str, Any]) -> dict[str, Any]:
 def main() -> int:
     lines, *files = map(Path, sys.argv[1:])
     accounts = {file.stem: json.loads(file.read_text()) for file in files}
-    printed = [
-        line for line in map(json.loads, lines.read_text().splitlines()) if "multipliers" in line and line["objective_bps"] is not None
-    ]
-    found = [checked(line, accounts[line["instance"]]) for line in printed]
+    printed = [line for line in map(json.loads, lines.read_text().splitlines()) if "multipliers" in line]
+    found = [(checked_infeasible if line["objective_bps"] is None else checked)(line, accounts[line["instance"]]) for line in printed]
     for each in found:
         sys.stdout.write(json.dumps(each) + "\n")
     return 0 if found and all(each["holds"] for each in found) else 1

@@ -15,6 +15,7 @@ from services.optimizer.core.dual.model import Lots, Model, Names, Options, Rows
 
 RECENT_DAYS = 30
 LONG_DAYS = 365
+ROUNDING = 1e-9  # so that a trade of the smallest size is not below it when said in shares
 Option = tuple[bool, list[tuple[int, bool]]]  # whether it buys; lots, and whether each is sold in full
 
 
@@ -50,7 +51,7 @@ def model_of(account: dict[str, Any], rules: Rules = NO_MORE) -> Model:
         buy_price=spread,
         buy_max=np.where(may_buy, 2.0, 0.0),
     )
-    least = float(account["min_trade"]) / value if rules.min_trade else 0.0
+    least = float(account["min_trade"]) / value * (1 + ROUNDING) if rules.min_trade else 0.0
     cash = Rows(
         sell=-(1 - spread[name])[:, None],
         buy=(1 + spread)[:, None],

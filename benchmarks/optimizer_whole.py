@@ -2,7 +2,7 @@
 
 Every name trades nothing, a whole number of shares that is worth the smallest trade, or its whole position (which may have a fraction); a
 sale uses the plan's lots in their order, what has to leave first.  From the nearest numbers: moves by one share that free cash until it is
-not negative, cheapest a dollar; then the best move while one helps, and then the best pair of moves.  A move never breaks cash or the cap.
+not negative, cheapest a dollar, then that lower risk until the cap is kept; then the best move while one helps, or the best pair.
 
 Symbols as in the model: v active weights, y = B'v.  `worth` is a share's weight.
 """
@@ -100,7 +100,13 @@ def whole_shares(account: dict[str, Any], model: Model, answer: Certified, min_t
     book = _book(account, model, answer, min_trade_usd)
     slack = SLACK_USD / float(account["value"])
     for _ in range(MOST_MOVES):
-        if not (_raise_cash(book) if book.cash < slack else _improve(book, slack) or _improve_in_pairs(book, slack)):
+        if book.cash < slack:
+            moved = _raise_cash(book)
+        elif book.variance() > model.te_cap**2:
+            moved = _lower_risk(book, slack)
+        else:
+            moved = _improve(book, slack) or _improve_in_pairs(book, slack)
+        if not moved:
             break
     return _said(account, book)
 
@@ -177,8 +183,8 @@ def _moves(book: _Book, up: bool) -> _Moves:
 
 
 def _within(book: _Book, moves: _Moves) -> Bools:
-    """Whether the cap on tracking error is kept, or come nearer."""
-    fits: Bools = (book.variance() + 2 * moves.risk / book.model.risk <= book.model.te_cap**2) | (moves.risk <= 0)
+    """Whether the cap on tracking error is kept."""
+    fits: Bools = book.variance() + 2 * moves.risk / book.model.risk <= book.model.te_cap**2
     return fits
 
 
@@ -189,6 +195,22 @@ def _raise_cash(book: _Book) -> bool:
         moves = _moves(book, up)
         frees = (moves.freed > 0) & np.isfinite(moves.price)
         rate = np.where(frees, moves.price / np.where(frees, moves.freed, 1.0), np.inf)
+        name = int(np.argmin(rate))
+        if rate[name] < best:
+            best, found = float(rate[name]), (name, float(moves.after[name]))
+    if found is None:
+        return False
+    book.take(*found)
+    return True
+
+
+def _lower_risk(book: _Book, slack: float) -> bool:
+    """The move that costs least, its risk aside, for the variance that it takes away."""
+    best, found = np.inf, None
+    for up in (True, False):
+        moves = _moves(book, up)
+        lowers = (moves.risk < -HELPS) & np.isfinite(moves.price) & (book.cash + moves.freed >= slack)
+        rate = np.where(lowers, (moves.price - moves.risk) / np.where(lowers, -moves.risk, 1.0), np.inf)
         name = int(np.argmin(rate))
         if rate[name] < best:
             best, found = float(rate[name]), (name, float(moves.after[name]))
@@ -227,7 +249,7 @@ def _improve_in_pairs(book: _Book, slack: float) -> bool:
     total = price[near][:, None] + price[near][None, :] + shared
     risks = risk[near][:, None] + risk[near][None, :] + shared
     fits = (book.cash + freed[near][:, None] + freed[near][None, :] >= slack) & (name[:, None] != name[None, :])
-    fits &= (book.variance() + 2 * risks / book.model.risk <= book.model.te_cap**2) | (risks <= 0)
+    fits &= book.variance() + 2 * risks / book.model.risk <= book.model.te_cap**2
     total = np.where(fits, total, np.inf)
     if not total.size or total.min() >= -HELPS:
         return False

@@ -1,8 +1,8 @@
 """The simple rule, as a baseline: sell every lot below its basis less a threshold, put the proceeds into the sector.
 
-With the wash-sale rule a name with a loss in the last 30 days is not bought, its weight going to the other names of its sector in
-proportion; and a name bought in the last 30 days is not sold at a loss unless all its lots go.  Without it what was sold is bought back at
-once.  Names that leave the index are sold; winners never are.
+With the wash-sale rule a name with a loss in the last 30 days is not bought: its weight goes to the other names of its sector in
+proportion, up to three times their own weight, and what is left to all names.  A name bought in the last 30 days is not sold at a loss
+unless all its lots go.  Without the rule what was sold is bought back at once.  Names that leave the index are sold; winners never are.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from benchmarks.backtest.books import HeldLots
 from services.optimizer.core.arrays import Bools, Floats, Ints
 
 WINDOW_DAYS = 30
+MOST_OF_TARGET = 3.0  # a substitute's weight over its own target
 LEAST_BUY = 1e-4  # of account value: smaller shortfalls wait
 
 
@@ -54,8 +55,9 @@ def bought_by_shortfall(state: State, weight: Floats, cash: float, barred: set[i
     open_target = np.where(closed, 0.0, state.target)
     by_sector = np.bincount(state.sector, open_target)
     lost = np.bincount(state.sector, np.where(closed, (state.target - weight).clip(min=0.0), 0.0), len(by_sector))
-    share = np.divide(lost, by_sector, out=np.zeros_like(lost), where=by_sector > 0)
-    wanted = (open_target * (1 + share[state.sector]) - weight).clip(min=0.0)
+    share = np.divide(lost, by_sector, out=np.zeros_like(lost), where=by_sector > 0).clip(max=MOST_OF_TARGET - 1)
+    rest = (lost.sum() - float(share @ by_sector)) / max(float(open_target.sum()), 1e-9)  # what a sector can't take goes everywhere
+    wanted = (open_target * (1 + share[state.sector] + rest) - weight).clip(min=0.0)
     wanted[closed] = 0.0
     wanted[wanted < LEAST_BUY] = 0.0
     if cash <= 0 or not (wanted.sum() > 0 or open_target.sum() > 0):

@@ -180,6 +180,30 @@ def test_any_multipliers_give_a_bound_that_no_plan_beats(seed: int) -> None:
         assert certificate.bound_bps(account, drawn) <= BPS * answer.objective + 1e-9
 
 
+@pytest.mark.parametrize(("te_cap", "min_trade_usd"), [(0.012, 0.0), (0.008, 2_000.0), (0.006, 100.0)])
+def test_the_cap_and_the_smallest_trade_are_certified(te_cap: float, min_trade_usd: float) -> None:
+    account = load("100_1")
+    account |= {"max_te": te_cap, "min_trade": min_trade_usd}
+    answer, line = line_of(account, Rules(min_trade=True, max_te=True))
+    assert answer.outcome is Outcome.CERTIFIED
+    assert certificate.checked(line, account)["wrong"] == []
+    assert scorer.score(account, line["trades"])["te_after"] == pytest.approx(te_cap, rel=1e-6)
+    free, _ = line_of(account)
+    assert answer.objective > free.objective
+
+
+def test_a_cap_out_of_reach_is_proved_so() -> None:
+    account = load("100_1")
+    account["max_te"] = 1e-4
+    model = model_of(account, Rules(max_te=True))
+    answer = solve(model)
+    assert answer.outcome is Outcome.INFEASIBLE
+    line = {"instance": "one", "rules": {"max_te": True}, "multipliers": multipliers_said(account, model, answer.bound_multipliers)}
+    assert certificate.checked_infeasible(line, account)["holds"]
+    reachable = {**account, "max_te": 0.02}
+    assert not certificate.checked_infeasible(line, reachable)["holds"]
+
+
 def sell_twice(line: Account) -> None:
     next(trade for trade in line["trades"] if trade["side"] == "SELL")["shares"] += 100.0
 
@@ -238,6 +262,17 @@ def test_whole_shares_keep_cash_rules_and_the_smallest_trade(min_trade_usd: floa
     assert BPS * answer.lower_bound <= scored["score_bps"]
     if not min_trade_usd:
         assert scored["score_bps"] - BPS * answer.objective <= 1.0
+
+
+def test_whole_shares_keep_the_cap() -> None:
+    account = load("100_1")
+    account |= {"max_te": 0.008, "min_trade": 1_000.0}
+    model = model_of(account, Rules(min_trade=True, max_te=True))
+    answer = solve(model)
+    scored = scorer.score(account, whole_shares(account, model, answer, 1_000.0))
+    assert scored["te_after"] <= 0.008 * (1 + 1e-9)
+    assert (scored["violations"], scored["orders_under_min_trade"]) == ([], 0)
+    assert scored["score_bps"] - BPS * answer.objective <= 2.0
 
 
 def totals(rows: list[Account]) -> dict[str, float]:
