@@ -8,11 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+from ortools.linear_solver import pywraplp
 
 from services.optimizer.core.dual.model import Lots, Model, Rows, validated
 from services.optimizer.core.dual.netted_model import NettedAccount
 from services.optimizer.core.dual.tax_law import Budgets, Nets, TaxLaw, TaxPosition
-from tests.unit.optimizer.dual_models import choices, pdlp_objective, random_model
+from tests.unit.optimizer.dual_models import choices, limits, pdlp_objective, random_model
 
 INF = float("inf")
 VALUE = Decimal(1_000_000)
@@ -87,15 +88,21 @@ def least_by_regions(account: NettedAccount, position: TaxPosition, untaxed_cost
         for cost in regions(position.law):
             for budget in regions(position.law) if position.year != position.budget_year else [cost]:
                 model, constant = _in_regions(account, position, cost, budget)
-                found = pdlp_objective(model, chosen, 1e-9) if _reachable(model) else None
+                found = pdlp_objective(model, chosen, 1e-9) if _reachable(model, chosen) else None
                 least = min(least, INF if found is None else found[0] + constant - untaxed_cost)
     return least
 
 
-def _reachable(model: Model) -> bool:
-    """Whether each hard row can be kept alone."""
-    least = model.lots.size @ model.rows.sell.clip(max=0.0) + model.names.buy_max @ model.rows.buy.clip(max=0.0)
-    return bool((least <= model.rows.bound + 1e-12)[~np.isfinite(model.rows.ceiling)].all())
+def _reachable(model: Model, chosen: list[int]) -> bool:
+    """Whether any plan of these options keeps the rows, by the simplex method: PDLP takes long to find that none does."""
+    low, high, most = limits(model, chosen)
+    glop = pywraplp.Solver.CreateSolver("GLOP")
+    trades = [glop.NumVar(lo, hi, "") for lo, hi in zip([*low, *np.zeros(len(most))], [*high, *most], strict=True)]
+    for r, bound in enumerate(model.rows.bound):
+        row = glop.Constraint(-glop.infinity(), float(bound))
+        for trade, coefficient in zip(trades, [*model.rows.sell[:, r], *model.rows.buy[:, r]], strict=True):
+            row.SetCoefficient(trade, float(coefficient))
+    return bool(glop.Solve() == pywraplp.Solver.OPTIMAL)
 
 
 def _in_regions(account: NettedAccount, position: TaxPosition, cost: Region, budget: Region) -> tuple[Model, float]:
