@@ -105,6 +105,7 @@ def core_of(model: Model, chosen: Ints) -> Model:
     return validated(
         replace(
             model,
+            rows=replace(model.rows, uses=model.rows.uses[kept]),
             options=Options(
                 slot_option=place[options.slot_option[slots]].astype(np.intp),
                 slot_lot=options.slot_lot[slots],
@@ -121,11 +122,11 @@ def trades_for_scorer(account: dict[str, Any], trades: Trades) -> list[dict[str,
     said: list[dict[str, Any]] = []
     for lot, weight in zip(account["lots"], trades.sold, strict=True):
         if weight > 0:
-            shares = min(lot["shares"], weight * account["value"] / price[lot["ticker"]])
+            shares = float(min(lot["shares"], weight * account["value"] / price[lot["ticker"]]))
             said.append({"ticker": lot["ticker"], "side": "SELL", "shares": shares, "lot_id": lot["lot_id"]})
     for ticker, weight in zip(account["tickers"], trades.bought, strict=True):
         if weight > 0:
-            said.append({"ticker": ticker, "side": "BUY", "shares": weight * account["value"] / price[ticker]})
+            said.append({"ticker": ticker, "side": "BUY", "shares": float(weight * account["value"] / price[ticker])})
     return said
 
 
