@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from libs.common.money import ZERO, cents_half_even
 from libs.common.schemas.account import AccountChanged
-from libs.common.schemas.ledger import AccountYear, LedgerAccount, LedgerUpdated, TaxLot
+from libs.common.schemas.ledger import AccountYear, LedgerAccount, LedgerUpdated, TaxLot, TaxpayerYear
 from libs.common.schemas.market import RunOpened
 from libs.common.schemas.proposal import ProposalCreated, ProposalDeclined, Term
 from libs.common.schemas.screen import ScreenUpdated, Verdict
@@ -47,7 +47,8 @@ class HeldLot:
 class Case:
     """Everything that one decision rests on, consistent.  `positions` are shares by security.
 
-    `value_usd` counts all cash, settled or not; `withdrawal_usd` is part of it.
+    `value_usd` counts all cash, settled or not; `withdrawal_usd` is part of it.  `taxpayer_year` is of the run's year, None where the
+    taxpayer has realised and carried nothing; `only_account`: the household has no other, so what its taxpayer carries is this account's.
     """
 
     account: AccountChanged
@@ -61,6 +62,8 @@ class Case:
     year: AccountYear
     value_usd: Decimal
     withdrawal_usd: Decimal
+    taxpayer_year: TaxpayerYear | None = None
+    only_account: bool = False
 
     @property
     def taxable(self) -> bool:
@@ -103,6 +106,8 @@ def join(
         year=next(years, AccountYear(account.account_id, run.as_of.year, ZERO, ZERO)),
         value_usd=value,
         withdrawal_usd=withdrawal,
+        taxpayer_year=next((t for t in ledger.taxpayers if t.taxpayer_id == account.taxpayer_id and t.year == run.as_of.year), None),
+        only_account=len(ledger.accounts) == 1,
     )
 
 
