@@ -33,7 +33,7 @@ from services.optimizer.core.dual.value import evaluate, trades_of
 
 FEASIBLE = 1e-8  # of account value: what a row may be broken by
 EXACT = 1e-11
-SMOOTHED = 1e-7
+SMOOTHED = 1e-6
 SETTLED = 1e-7  # a convex solve whose plan costs this much more than its dual value has met tied lots
 KINKED = 1e-5  # a smoothed climb that ends above this, in weight, has met tied lots
 STEPS_TO_A_TIE = 12  # of a convex solve, once ties were met
@@ -55,11 +55,12 @@ class Effort:
 
     The temperature is `heat` over the number of names.  Options are changed, in at most `repairs` rounds, until the gap is `tight` or a
     round gains little; above a gap of `enough`, at most `nodes` of branch and bound follow; a plan counts as certified up to `certified`.
-    A climb takes at most `steps` of Newton.
+    A climb takes at most `steps` of Newton.  With hard counts `enough` is `counted`.
     """
 
-    heat: float = 3e-4
+    heat: float = 1.5e-4
     enough: float = 5e-6
+    counted: float = 5e-5
     certified: float = 5e-5
     tight: float = 1e-6
     nodes: int = 60
@@ -107,6 +108,7 @@ class _Search:
         self.temperature = effort.heat / max(len(ready.model.names.held), 1)
         self.ceiling = dearest(ready.model)
         self.counts = _counts(ready.model)
+        self.enough = max(effort.enough, effort.counted) if len(self.counts) else effort.enough
         self.best: Trades | None = None
         self.objective = float("inf")
         self.multipliers = np.zeros(len(ready.tables.low))
@@ -122,7 +124,7 @@ class _Search:
         while heap:
             bound, _, allowed, worst, x = heappop(heap)
             lower = min(bound, self.objective)
-            if self.objective - lower <= self.effort.enough or nodes >= self.effort.nodes or worst < 0:
+            if self.objective - lower <= self.enough or nodes >= self.effort.nodes or worst < 0:
                 break
             for child in children(self.ready.tables, allowed, worst):
                 child_bound, _, child_worst, child_x = self._node(child, x)
