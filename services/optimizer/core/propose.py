@@ -187,7 +187,7 @@ def _proposal(case: Case, problem: Problem, solved: Planned, pins: Pins, te_befo
         cash_after=cash_after,
         solve_status=solved.found.state.value,
         certificate=certificate_of(case, problem, solved.found, solved.weights),
-        losses_left=losses_left(case, trades, bool(binding), policy.harvest),
+        losses_left=losses_left(case, trades, any(not each.name.startswith("cash") for each in binding), policy.harvest),
     )
 
 
