@@ -25,6 +25,18 @@ WINDOW_DAYS = timedelta(days=30)
 ELSEWHERE = "ELSEWHERE"
 NO_BUY = frozenset({"never_buy", "never_add", "hold", "must_sell"})
 NO_SALE = frozenset({"never_sell", "hold"})
+SETTINGS = (
+    "rates",
+    "budgets",
+    "risk_aversion",
+    "cash_min_frac",
+    "cash_max_frac",
+    "min_trade",
+    "cash_flows",
+    "limits",
+    "losses",
+    "harvest",
+)  # as the account master has them
 RANKS = ("hold", "never_sell", "must_sell", "never_buy", "never_add", "max_weight")
 
 
@@ -55,7 +67,7 @@ def _lots(document: AccountFile) -> list[FileLot]:
 
 
 def _account(document: AccountFile) -> AccountChanged:
-    lots = _lots(document)
+    lots, settings = _lots(document), {name: getattr(document, name) for name in SETTINGS}
     columns = LotColumns(
         lot_id=[lot.lot_id for lot in lots],
         security_id=[lot.security_id for lot in lots],
@@ -78,25 +90,16 @@ def _account(document: AccountFile) -> AccountChanged:
         strategy_id=STRATEGY,
         approval="manual",
         do_not_trade=False,
-        rates=document.rates,
-        budgets=document.budgets,
-        risk_aversion=document.risk_aversion,
-        cash_min_frac=document.cash_min_frac,
-        cash_max_frac=document.cash_max_frac,
-        min_trade=document.min_trade,
         cash_settled=document.cash,
         cash_unsettled=document.cash_unsettled,
-        cash_flows=document.cash_flows,
         wishes=[],
         tax_opening=None,
         past_sales=[],
         lots=columns,
         aliases={},
         breaks=[],
-        limits=document.limits,
-        losses=document.losses,
-        harvest=document.harvest,
         cash_target=_cash_target(document),
+        **settings,
     )
 
 

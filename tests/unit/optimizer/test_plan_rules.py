@@ -5,7 +5,7 @@ from decimal import Decimal as D
 import numpy as np
 import pytest
 
-from libs.common.schemas.account import PlanLimits, WeightBound
+from libs.common.schemas.account import Budgets, HarvestPolicy, HarvestThreshold, LossPolicy, PlanLimits, WeightBound
 from libs.common.schemas.proposal import ProposalDeclined
 from services.optimizer.core.inputs import Case, join
 from services.optimizer.core.limits import cash_band
@@ -92,6 +92,39 @@ def test_a_bound_that_no_account_could_keep_is_refused_by_its_place(given: World
     assert isinstance(decision, ProposalDeclined)
     assert (decision.outcome, decision.code) == ("refused", "invalid_account")
     assert place in decision.message and said in decision.message
+
+
+VALUES = [
+    (PlanLimits(tracking_error_frac=D(0)), "limits.tracking_error_frac"),
+    (PlanLimits(tracking_error_frac=D("NaN")), "limits.tracking_error_frac"),
+    (PlanLimits(turnover_frac=D("-0.1")), "limits.turnover_frac"),
+    (PlanLimits(trades=-1), "limits.trades"),
+    (PlanLimits(names=0), "limits.names"),
+    (PlanLimits(min_holding=D(-1)), "limits.min_holding"),
+    (PlanLimits(weights=[WeightBound("sector", "Energy", most_frac=D("NaN"))]), "limits.weights[0].most_frac"),
+]
+
+
+@pytest.mark.parametrize(("limits", "field"), VALUES)
+def test_a_limit_that_is_no_such_number_is_refused_by_its_member(limits: PlanLimits, field: str) -> None:
+    decision = world(SECURITIES, LOTS, cash="1000", limits=limits).propose()
+    assert isinstance(decision, ProposalDeclined) and decision.code == "invalid_account"
+    assert decision.message.startswith(field)
+
+
+SETTINGS: list[tuple[dict[str, object], str]] = [
+    ({"losses": LossPolicy("netted", D("0.9"))}, "losses.carried_frac"),
+    ({"harvest": HarvestPolicy("threshold", [HarvestThreshold(1, 0, D(7))])}, "harvest.thresholds[0].loss_frac"),
+    ({"harvest": HarvestPolicy(refresh_gain_frac=D("NaN"))}, "harvest.refresh_gain_frac"),
+    ({"budgets": Budgets(tax=D("-5"))}, "budgets.tax"),
+]
+
+
+@pytest.mark.parametrize(("fields", "member"), SETTINGS)
+def test_a_setting_that_is_no_such_number_is_refused_by_its_member(fields: dict[str, object], member: str) -> None:
+    decision = world(SECURITIES, LOTS, cash="1000", **fields).propose()  # type: ignore[arg-type]
+    assert isinstance(decision, ProposalDeclined) and decision.code == "invalid_account"
+    assert decision.message.startswith(member)
 
 
 def test_wanted_cash_takes_the_bands_place() -> None:
