@@ -29,6 +29,19 @@ class HarvestSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingSettings:
+    """The house's figures behind the value of waiting for a lot to become long-term (waiting.py).
+
+    `horizon_days`: how near that day has to be; `lapse_frac_ann`: the chance, a year, that by then the sale is no longer wanted or the
+    gain gone; `discount_frac_ann`: what a dollar saved a year later is worth less.
+    """
+
+    horizon_days: int = 60
+    lapse_frac_ann: float = 0.5
+    discount_frac_ann: float = 0.04
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """How hard to look for trades, and when one is worth making.
 
@@ -44,6 +57,7 @@ class Policy:
     final_tolerance: float = 1e-6
     iteration_limit: int = 20_000
     harvest: HarvestSettings = field(default=HarvestSettings())
+    waiting: WaitingSettings = field(default=WaitingSettings())
 
 
 DEFAULT_POLICY = Policy()

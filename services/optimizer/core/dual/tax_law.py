@@ -117,6 +117,13 @@ def year_tax(law: TaxLaw, nets: Nets) -> YearTax:
     )
 
 
+def year_cost(law: TaxLaw, nets: Nets) -> Decimal:
+    """What a year costs a decision: its tax, not rounded, less what the losses carried out of it are worth."""
+    year = year_tax(law, nets)
+    tax = law.short_frac * year.ordinary_gain + law.long_frac * year.preferential_gain - law.ordinary_frac * year.deduction
+    return tax - law.carried_short_frac * year.carried_short - law.carried_long_frac * year.carried_long
+
+
 def plan_tax(position: TaxPosition, gains: Nets) -> PlanTax:
     """The year's tax without the plan and with its gains."""
     return PlanTax(year_tax(position.law, position.year), year_tax(position.law, position.year + gains))
