@@ -10,19 +10,17 @@ Invariants
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 
 import numpy as np
 
-from libs.common.money import float_from_decimal
 from services.optimizer.core.arrays import Floats, frozen
 from services.optimizer.core.dual.model import Model, Rows, Trades
 from services.optimizer.core.dual.primal import elastic_objective
-from services.optimizer.core.dual.tax_law import TaxPosition, budgets_in_force
-from services.optimizer.core.dual.tax_pieces import BudgetChoice, Law, Limits, Line, Piece, Reach, budget_choices, cost, pieces
+from services.optimizer.core.dual.standing import Nets, Standing, standing
+from services.optimizer.core.dual.tax_law import TaxPosition
+from services.optimizer.core.dual.tax_pieces import BudgetChoice, Law, Line, Piece, Reach, budget_choices, cost, pieces
 
 FIT_ROUNDS = 20
-Nets = tuple[float, float]  # short, long
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,44 +84,32 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Year:
-    """The position in fractions of account value: the nets that the cost and the budgets start from, and the choices a plan could need."""
+    """Where the year stands, and the choices that a plan could need."""
 
-    law: Law
-    net: Nets
-    budget_net: Nets
+    standing: Standing
     choices: tuple[Choice, ...]
 
-    def added(self, gains: Nets) -> float:
-        """What a plan's gains add to the cost of the year."""
-        return cost(self.law, self.net[0] + gains[0], self.net[1] + gains[1]) - cost(self.law, *self.net)
+    @property
+    def net(self) -> Nets:
+        """What the cost starts from."""
+        return self.standing.net
+
+    @property
+    def budget_net(self) -> Nets:
+        """What the budgets start from."""
+        return self.standing.budget_net
 
 
 def true_objective(account: NettedAccount, year: Year, trades: Trades) -> float:
     """Risk and cost of a plan, and what its gains add to the cost of the year."""
-    return elastic_objective(account.model, trades) + year.added(account.gains(trades.sold))
+    return elastic_objective(account.model, trades) + year.standing.added(account.gains(trades.sold))
 
 
 def year_of(account: NettedAccount, position: TaxPosition) -> Year:
-    """The crossing of a position's money into fractions of account value."""
-
-    def part(dollars: Decimal) -> float:
-        return float_from_decimal(dollars / position.value)
-
-    rates = position.law
-    law = Law(
-        short=float_from_decimal(rates.short_frac),
-        long=float_from_decimal(rates.long_frac),
-        ordinary=float_from_decimal(rates.ordinary_frac),
-        limit=part(rates.ordinary_limit),
-        carried_short=float_from_decimal(rates.carried_short_frac),
-        carried_long=float_from_decimal(rates.carried_long_frac),
-    )
-    net = (part(position.year.short), part(position.year.long))
-    budget_net = (part(position.budget_year.short), part(position.budget_year.long))
-    given = budgets_in_force(position)
-    tax, short, long = (None if each is None else part(each) for each in (given.tax, given.short_gain, given.long_gain))
-    choices = budget_choices(law, Limits(tax, short, long), _reach(account, budget_net))
-    return Year(law, net, budget_net, _needed(law, choices, _reach(account, net), net == budget_net))
+    """The position for this account: pieces and choices that no plan of it can reach are left out."""
+    at = standing(position)
+    choices = budget_choices(at.law, at.limits, _reach(account, at.budget_net))
+    return Year(at, _needed(at.law, choices, _reach(account, at.net), at.net == at.budget_net))
 
 
 def piece_model(account: NettedAccount, year: Year, choice: Choice) -> tuple[Model, float]:
@@ -141,7 +127,7 @@ def piece_model(account: NettedAccount, year: Year, choice: Choice) -> tuple[Mod
         uses=frozen(np.hstack([rows.uses, np.zeros((len(rows.uses), added))])),
     )
     price: Floats = model.lots.sell_price + piece.short * account.short_gain + piece.long * account.long_gain
-    constant = piece.constant + piece.short * year.net[0] + piece.long * year.net[1] - cost(year.law, *year.net)
+    constant = piece.constant + piece.short * year.net[0] + piece.long * year.net[1] - cost(year.standing.law, *year.net)
     return replace(model, lots=replace(model.lots, sell_price=frozen(price)), rows=widened), constant
 
 

@@ -12,7 +12,7 @@ Invariants
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -64,6 +64,19 @@ class NettedPlan:
     def gap(self) -> float:
         return self.objective - self.lower_bound
 
+    @property
+    def certified(self) -> Certified:
+        """The plan with its own objective and bound beside the multipliers of its piece."""
+        return replace(
+            self.piece,
+            outcome=self.outcome,
+            trades=self.trades,
+            objective=self.objective,
+            lower_bound=self.lower_bound,
+            newton_steps=self.newton_steps,
+            nodes=self.nodes,
+        )
+
 
 def solve_netted(
     account: NettedAccount, position: TaxPosition, effort: Effort = DEFAULT_EFFORT, start: NettedStart | None = None
@@ -77,7 +90,7 @@ def _naive_start(account: NettedAccount, year: Year) -> NettedStart:
     """From zero, gains priced at their rates, every loss taken: where harvesting leads."""
     size = account.model.lots.size
     losses = (float(account.short_gain.clip(max=0.0) @ size), float(account.long_gain.clip(max=0.0) @ size))
-    return NettedStart(np.zeros(account.first_row + int(account.model.capped)), (year.law.short, year.law.long), losses)
+    return NettedStart(np.zeros(account.first_row + int(account.model.capped)), (year.standing.law.short, year.standing.law.long), losses)
 
 
 class _Netting:
