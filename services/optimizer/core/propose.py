@@ -16,7 +16,7 @@ from libs.common.money import ZERO
 from libs.common.schemas.account import AccountChanged
 from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import MarketPublished, RunOpened
-from libs.common.schemas.proposal import Certificate, LossesLeft, Pins, ProposalCreated, ProposalDeclined, ProposedTrade, Unmet
+from libs.common.schemas.proposal import Certificate, LossesLeft, Pins, ProposalCreated, ProposalDeclined, Unmet
 from libs.common.schemas.screen import ScreenUpdated
 from services.optimizer.core.branch import Plan
 from services.optimizer.core.build import build_problem
@@ -140,13 +140,13 @@ def _decide(case: Case, pins: Pins, policy: Policy) -> ProposalCreated | Proposa
     solved = plan_of(case, problem, policy)
     proposal: ProposalCreated | Decline
     if isinstance(solved, Decline):
-        proposal, unmet, certificate, unworthy = solved, list[Unmet](), None, list[ProposedTrade]()
+        proposal, unmet, certificate, left = solved, list[Unmet](), None, list[LossesLeft]()
     else:
         proposal = _proposal(case, problem, solved, pins, te_before, policy)
-        unmet, certificate, unworthy = proposal.unmet, proposal.certificate, proposal.trades
+        unmet, certificate, left = proposal.unmet, proposal.certificate, losses_left(case, [], False, policy.harvest, proposal.trades)
         proposal = _worth_it(case, problem, solved, proposal, policy) or proposal
     if isinstance(proposal, Decline):
-        account, left = case.account, losses_left(case, [], False, policy.harvest, unworthy)
+        account = case.account
         made = declined(account.account_id, account.household_id, case.run.run_id, pins, proposal, unmet, te_before, certificate, left)
         if proposal.code is DeclineCode.LIMITS_CONFLICT:
             smallest = least_trade(problem, float(account.min_trade))

@@ -1,15 +1,18 @@
 """The limits that hold a plan, each with its shadow price in numbers and in words.
 
 A multiplier is what the objective gains (fractions of invested value) when its limit is loosened by one unit; a price is that for a step
-that a person would take, in basis points.  Where a gains budget binds, the tax of the step is in the objective as well, so risk and cost
-fall by the step's tax more than the objective gains: for a tax budget by (1 + multiplier) times the step.  That, against the slope of
-lam TE^2, is how far tracking error falls.  All of it holds for small steps, with the same names bought and sold.
+that a person would take, in basis points.  Where a tax budget binds, the step itself is paid as tax, so risk and cost fall by more than the
+objective gains: by (1 + multiplier) times the step.  That, against the slope of lam TE^2, is how far tracking error falls.  What other
+limits bring may be risk, tax or cost; it is said as the tracking error of the same worth.  All of it holds for small steps, with the same
+names bought and sold; the numbers of trades and names have no such price.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from math import sqrt
+
+import numpy as np
 
 from libs.common.money import cents_half_even, float_from_decimal
 from libs.common.schemas.proposal import Binding, TaxEstimate
@@ -21,6 +24,7 @@ from services.optimizer.core.problem import Problem
 
 PRESSES = 1e-6  # a shadow price below a hundredth of a basis point for each basis point is none
 TURNOVER, TRACKING_ERROR = "turnover_frac", "tracking_error_frac"
+NOTHING = 1e-12  # of invested value
 BPS = 1e4
 STEPS_USD = (1000.0, 100.0, 10.0)
 SMALL = 0.2  # of the risk term: a step that lowers it by more is no small one
@@ -40,12 +44,12 @@ class _Held:
     step: float
     unit: str
     step_said: str
-    taxed: float = 0.0
+    taxed: bool = False
 
     @property
     def lowers(self) -> float:
-        """By how much the step lowers risk and cost, as a fraction of invested value."""
-        return self.multiplier * self.step + self.taxed
+        """By how much the step lowers risk and cost (or all of the objective), as a fraction of invested value."""
+        return (self.multiplier + self.taxed) * self.step
 
 
 def bindings(case: Case, problem: Problem, multipliers: Multipliers, tax: TaxEstimate, cash_after: Decimal, plan: Plan) -> list[Binding]:
@@ -56,21 +60,34 @@ def bindings(case: Case, problem: Problem, multipliers: Multipliers, tax: TaxEst
     dollars = [list(_in_dollars(case, multipliers, tax, cash_after, words, step)) for words, step in sizes]
     held = [next((each for each in same if each.lowers <= small), same[-1]) for same in zip(*dollars, strict=True)]
     held += _rules(problem, multipliers, plan, te)
-    return [_said(each, problem, te) for each in held if each.multiplier > PRESSES]
+    return [*(_said(case, each, problem, te) for each in held if each.multiplier > PRESSES), *_counts(problem, plan)]
+
+
+def _counts(problem: Problem, plan: Plan) -> Iterator[Binding]:
+    """Numbers of names that are used up."""
+    rules = problem.rules
+    traded = traded_by_name(problem, plan)
+    used = (
+        ("trades", rules.trades, int(np.count_nonzero(traded)), "the plan trades as many names as it may"),
+        ("names", rules.names, int(np.count_nonzero(problem.held + traded > NOTHING)), "the account holds as many names as it may"),
+    )
+    for name, limit, actual, words in used:
+        if limit is not None and actual >= limit:
+            yield Binding(name, Decimal(limit), Decimal(actual), None, None, words)
 
 
 def _in_dollars(case: Case, multipliers: Multipliers, tax: TaxEstimate, after: Decimal, words: str, step: float) -> Iterator[_Held]:
     """Budgets and cash, for a step of `words` dollars, `step` of invested value."""
-    room, rates, unit = budget_room(case), case.account.rates, f"{words} USD"
+    room, unit = budget_room(case), f"{words} USD"
     candidates = (
-        ("tax", room.tax, tax.tax, multipliers.tax, 1.0),
-        ("short_gain", room.short, tax.short_gain - tax.short_loss, multipliers.short, float_from_decimal(rates.short_frac)),
-        ("long_gain", room.long, tax.long_gain - tax.long_loss, multipliers.long, float_from_decimal(rates.long_frac)),
+        ("tax", room.tax, tax.tax, multipliers.tax, True),
+        ("short_gain", room.short, tax.short_gain - tax.short_loss, multipliers.short, False),
+        ("long_gain", room.long, tax.long_gain - tax.long_loss, multipliers.long, False),
     )
     for name, limit, actual, multiplier, taxed in candidates:
         if limit is not None:
             said = f"the next {words} of {name.replace('_', ' ')} budget"
-            yield _Held(f"{name}_budget_usd", cents_half_even(limit), actual, multiplier, step, unit, said, taxed * step)
+            yield _Held(f"{name}_budget_usd", cents_half_even(limit), actual, multiplier, step, unit, said, taxed)
     band = cash_band(case)
     least, most = cents_half_even(band.least), cents_half_even(band.most)
     yield _Held("cash_min_usd", least, after, multipliers.cash, step, unit, f"{words} less of cash to keep")
@@ -100,22 +117,26 @@ def _rules(problem: Problem, multipliers: Multipliers, plan: Plan, te: float) ->
             yield _Held(name, _frac(sign * row.bound), _frac(reached), prices[row.name], FRACTION_STEP, unit, words)
 
 
-def _said(held: _Held, problem: Problem, te: float) -> Binding:
-    gain = held.multiplier * held.step
+def _said(case: Case, held: _Held, problem: Problem, te: float) -> Binding:
+    gain = held.multiplier * held.step * problem.invested_usd / float_from_decimal(case.value_usd)
     price = Decimal(repr(gain * BPS)).quantize(BPS_PLACES)
-    return Binding(held.name, held.limit, held.actual, price, held.unit, _words(held, problem, gain, te))
+    return Binding(
+        held.name, held.limit, held.actual, price, held.unit, _words(held, problem, gain, te, float_from_decimal(case.value_usd))
+    )
 
 
-def _words(held: _Held, problem: Problem, gain: float, te: float) -> str:
-    """`gain`: what the objective gains by the step, as a fraction of invested value."""
-    worth = f"is worth {gain * BPS:.3f} bp of account value ({gain * problem.invested_usd:,.2f} USD)"
+def _words(held: _Held, problem: Problem, gain: float, te: float, value_usd: float) -> str:
+    """`gain`: what the objective gains by the step, as a fraction of the account's value."""
+    worth = f"is worth {gain * BPS:.3f} bp of account value ({gain * value_usd:,.2f} USD)"
     if held.name == TRACKING_ERROR:
         return f"{held.step_said} {worth} less tax and cost"
     slope = 2 * problem.risk_aversion * te
     if slope <= 0 or held.lowers > SMALL * problem.risk_aversion * te**2:
         return f"{held.step_said} {worth}"
-    fall = held.lowers / slope
-    return f"{held.step_said} lowers tracking error by about {fall * BPS:.2f} bp, from {te * BPS:.1f} bp a year; net of tax it {worth}"
+    fall, now = held.lowers / slope * BPS, te * BPS
+    if held.taxed:
+        return f"{held.step_said} lowers tracking error by about {fall:.2f} bp, from {now:.1f} bp a year; net of tax it {worth}"
+    return f"{held.step_said} {worth}, as much as {fall:.2f} bp less tracking error, from {now:.1f} bp a year"
 
 
 def _frac(value: float) -> Decimal:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.common.schemas.account import Budgets, HarvestPolicy, HarvestThreshold
+from libs.common.schemas.account import Budgets, HarvestPolicy, HarvestThreshold, PlanLimits
 from libs.common.schemas.proposal import LossesLeft, ProposalCreated, ProposalDeclined
 from services.optimizer.core.attribution import variance_shares
 from services.optimizer.core.branch import Multipliers, Plan
@@ -152,3 +152,19 @@ def test_an_ira_leaves_no_losses() -> None:
     lots = [Lot("a", "AAA", "500", "150"), Lot("b", "BBB", "500", "170")]
     made = world([AAA, BBB], lots, cash="500", account_type="traditional_ira", cash_min_frac=D(0)).propose()
     assert made.losses_left == []
+
+
+def test_a_number_of_trades_that_is_used_up_is_named_without_a_price() -> None:
+    lots = [Lot("a", "AAA", "700", "120"), Lot("b", "BBB", "200", "90")]
+    made = world([AAA, BBB], lots, cash="10000", limits=PlanLimits(trades=1)).propose()
+    assert isinstance(made, ProposalCreated) and len(made.trades) == 1
+    (used,) = [each for each in made.binding if each.name == "trades"]
+    assert (used.limit, used.actual, used.shadow_price_bps) == (1, 1, None)
+    assert used.says == "the plan trades as many names as it may"
+
+
+def test_an_account_without_a_plan_lists_no_losses() -> None:
+    lots = [Lot("a", "AAA", "900", "120"), Lot("b", "BBB", "100", "90")]
+    made = world([AAA, BBB], lots, cash="0", limits=PlanLimits(D("0.001"), D("0.001"))).propose()
+    assert isinstance(made, ProposalDeclined) and made.code == "limits_conflict"
+    assert made.losses_left == [] and made.relaxations
