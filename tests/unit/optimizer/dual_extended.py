@@ -95,3 +95,25 @@ def _options(rng: np.random.Generator, names: int, lot_name: Any, size: Any, hel
         group=np.array([row[0] for row in table], dtype=np.intp),
     )
     return options, uses, uses[:, 2] * (1e-3 if priced else 0.0)
+
+
+def one_choice(model: Model, chosen: list[int]) -> Model:
+    """The convex problem that a choice of options leaves: each name alone, with that option only."""
+    options = model.options
+    one = np.isin(np.arange(len(options.name)), chosen)
+    slots, number = one[options.slot_option], np.cumsum(one) - 1
+    at = np.argsort(options.name[one], kind="stable")
+    place = np.argsort(at)
+    slot_option = place[number[options.slot_option[slots]]]
+    order = np.argsort(slot_option, kind="stable")
+    kept = Options(
+        name=options.name[one][at],
+        buys=options.buys[one][at],
+        slot_option=slot_option[order],
+        slot_lot=options.slot_lot[slots][order],
+        slot_forced=options.slot_forced[slots][order],
+        least=options.least[one][at],
+        most=options.most[one][at],
+        price=options.price[one][at],
+    )
+    return validated(replace(model, options=kept, rows=replace(model.rows, uses=model.rows.uses[one][at])))

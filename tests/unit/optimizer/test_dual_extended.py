@@ -1,6 +1,8 @@
 """The dual solve with ranges, impact, counts, groups, rows on weights and a tracking-error cap: its invariants; every choice by PDLP."""
 
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,10 +11,11 @@ from hypothesis import strategies as st
 
 from services.optimizer.core.arrays import Floats
 from services.optimizer.core.dual.model import Model, ModelError, Trades, validated
+from services.optimizer.core.dual.prices import shadow_prices
 from services.optimizer.core.dual.primal import elastic_objective, hard_excess, option_excess, tracking_error
 from services.optimizer.core.dual.solve import FEASIBLE, Effort, Outcome, solve
 from services.optimizer.core.dual.value import curvature, evaluate, prepare
-from tests.unit.optimizer.dual_extended import extended_model
+from tests.unit.optimizer.dual_extended import extended_model, one_choice
 from tests.unit.optimizer.dual_models import choices, limits, pdlp_objective
 
 SEEDS = st.integers(0, 100_000)
@@ -105,22 +108,7 @@ def test_the_plan_keeps_every_rule_and_its_bound(seed: int, capped: bool, elasti
 def test_a_cap_is_met_and_its_multiplier_is_the_risk_it_adds(seed: int) -> None:
     """With one option a name the problem is convex: at risk + x, and no cap, PDLP finds the same plan."""
     wide = extended_model(seed, capped=False)
-    options = wide.options
-    one = np.isin(np.arange(len(options.name)), choices(wide)[seed * 7 % len(choices(wide))])
-    slots = one[options.slot_option]
-    number = np.cumsum(one) - 1
-    kept = replace(
-        options,
-        **{f: getattr(options, f)[one] for f in ("buys", "least", "price")},
-        name=options.name[one],
-        most=np.maximum(options.most[one], options.least[one]),
-        slot_option=number[options.slot_option[slots]],
-        slot_lot=options.slot_lot[slots],
-        slot_forced=options.slot_forced[slots],
-        side=np.arange(one.sum()),
-        group=np.arange(one.sum()),
-    )
-    model = validated(replace(wide, options=kept, rows=replace(wide.rows, uses=wide.rows.uses[one])))
+    model = one_choice(wide, choices(wide)[seed * 7 % len(choices(wide))])
     free = solve(model)
     if free.trades is None:
         return
@@ -131,9 +119,35 @@ def test_a_cap_is_met_and_its_multiplier_is_the_risk_it_adds(seed: int) -> None:
         assert answer.outcome is Outcome.INFEASIBLE
         return
     assert tracking_error(model, answer.trades) <= capped.te_cap + 1e-8
-    reference = pdlp_objective(replace(model, risk=model.risk + float(answer.multipliers[-1])), list(range(len(kept.name))))
+    reference = pdlp_objective(replace(model, risk=model.risk + float(answer.multipliers[-1])), list(range(len(model.names.held))))
     assert reference is not None
     assert elastic_objective(model, answer.trades) == pytest.approx(elastic_objective(model, reference[1]), abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_shadow_prices_are_what_a_little_more_room_saves(seed: int) -> None:
+    """Central differences of the problem with the plan's options fixed."""
+    model = extended_model(seed, counts=False)
+    answer = solve(model)
+    if answer.trades is None:
+        return
+    fixed, prices, step = one_choice(model, answer.trades.chosen.tolist()), shadow_prices(model, answer), 1e-5
+
+    def saved(**change: Any) -> float:
+        less, more = (solve(validated(replace(fixed, **{f: c(sign * step) for f, c in change.items()}))) for sign in (-1, 1))
+        return (less.lower_bound - more.lower_bound) / (2 * step)
+
+    for part, found in (("rows", prices.rows), ("weights", prices.weights)):
+        rule = getattr(fixed, part)
+        for r in np.flatnonzero(found > 1e-6):
+            assert saved(**{part: partial(moved, rule, int(r))}) == pytest.approx(found[r], rel=1e-3, abs=1e-5)
+    if prices.te_cap > 1e-6:
+        assert saved(te_cap=lambda h: fixed.te_cap + h) == pytest.approx(prices.te_cap, rel=1e-3, abs=1e-5)
+
+
+def moved(rule: Any, r: int, step: float) -> Any:
+    """The rows with the bound of one moved."""
+    return replace(rule, bound=rule.bound + step * (np.arange(len(rule.bound)) == r))
 
 
 @settings(max_examples=25, deadline=None)

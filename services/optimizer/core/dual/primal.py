@@ -99,24 +99,37 @@ def option_excess(model: Model, trades: Trades) -> float:
 
 
 def dearest(model: Model) -> float:
-    """More than any plan could cost, rules on rows aside: a bound above it proves that no plan keeps the hard rows."""
+    """More than any plan could cost that keeps the hard rows: a bound above it proves that there is none."""
     names, lots, rows, weights = model.names, model.lots, model.rows, model.weights
     may_buy = np.zeros(len(names.held), dtype=np.bool_)
     may_buy[model.options.name[model.options.buys]] = True
     buy_max = np.where(may_buy, names.buy_max, 0.0)
-    most = np.abs(names.held - names.target) + names.held + buy_max
-    common = float(most @ np.sqrt((names.exposures**2).sum(axis=1)))
-    variance = common**2 + float(most @ (names.specific_var * most))
-    paid = float(np.abs(lots.sell_price) @ lots.size) + float(np.abs(names.buy_price) @ buy_max)
-    paid += 0.5 * float(names.impact @ (names.held + buy_max) ** 2) + float(np.abs(model.options.price).sum())
+    bought = _most_bought(model, buy_max)
+    buy_max = np.minimum(buy_max, bought)
+    own, norm = np.abs(names.held - names.target) + names.held, np.sqrt((names.exposures**2).sum(axis=1))
+    common = float(own @ norm) + bought * float(norm.max(initial=0.0))
+    variance = common**2 + 2.0 * float(own @ (names.specific_var * own)) + 2.0 * bought**2 * float(names.specific_var.max(initial=0.0))
+    paid = float(np.abs(lots.sell_price) @ lots.size) + float(np.abs(names.buy_price).max(initial=0.0)) * bought
+    paid += float(names.impact @ names.held**2) + float(names.impact.max(initial=0.0)) * bought**2
+    paid += float(np.abs(model.options.price).sum())
     soft = np.isfinite(rows.ceiling)
     reach = np.abs(rows.sell[:, soft]).T @ lots.size + np.abs(rows.buy[:, soft]).T @ buy_max + np.abs(rows.bound[soft])
-    paid += float(rows.ceiling[soft] @ (reach + np.abs(model.rows.uses[:, soft]).sum(axis=0)))
+    paid += float(rows.ceiling[soft] @ (reach + np.abs(rows.uses[:, soft]).sum(axis=0)))
     soft = np.isfinite(weights.ceiling)
     reach = np.abs(weights.coefficient[:, soft]).T @ (names.held + buy_max) + np.abs(weights.bound[soft])
     paid += float(weights.ceiling[soft] @ reach)
     risk = model.risk + (model.te_ceiling if model.capped and np.isfinite(model.te_ceiling) else 0.0)
     return 1.0 + 0.5 * risk * variance + paid
+
+
+def _most_bought(model: Model, buy_max: Floats) -> float:
+    """The most that can be bought in all: what a hard row that every purchase draws on leaves (cash), or the sum of the largest amounts."""
+    most, rows, buys = float(buy_max.sum()), model.rows, buy_max > 0
+    for r in np.flatnonzero(~np.isfinite(rows.ceiling)):
+        draw = float(rows.buy[buys, r].min(initial=np.inf))
+        if draw > 0 and rows.uses[:, r].min(initial=0.0) >= 0:
+            most = min(most, max(float(rows.bound[r]) + float((-rows.sell[:, r]).clip(min=0.0) @ model.lots.size), 0.0) / draw)
+    return most
 
 
 def _chosen(model: Model, trades: Trades) -> Ints:

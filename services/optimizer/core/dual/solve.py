@@ -36,6 +36,7 @@ EXACT = 1e-11
 SMOOTHED = 1e-6
 SETTLED = 1e-7  # a convex solve whose plan costs this much more than its dual value has met tied lots
 KINKED = 1e-5  # a smoothed climb that ends above this, in weight, has met tied lots
+RAY = 8  # powers of ten that multipliers are stretched by, in search of a proof that no plan keeps the rules
 STEPS_TO_A_TIE = 12  # of a convex solve, once ties were met
 TIES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
@@ -141,17 +142,15 @@ class _Search:
     def _node(self, allowed: Bools, start: Floats) -> tuple[float, Floats, int, Floats]:
         """Bound of the node, the multipliers it comes from, the group to branch on (-1: none) and where children start."""
         ready, t = self.ready, self.ready.tables
-        smooth = self._climb(start, self.temperature, allowed, SMOOTHED)
-        if smooth.residual > KINKED and smooth.value <= self.ceiling:
-            for tie in TIES[1:4]:
-                smooth = self._climb(smooth.multipliers, self.temperature, allowed, SMOOTHED, tie)
+        undecided = open_choices(t, allowed)
+        relaxed = self._relax(allowed, start) if undecided.any() else start
         share = ready.scratch.share.copy()
-        exact, where = evaluate(ready, smooth.multipliers, 0.0, allowed), smooth.multipliers
+        chosen = by_share(t, share, allowed)
+        exact, where, x = evaluate(ready, relaxed, 0.0, allowed), relaxed, relaxed
         bound = exact.value
         if bound > self.ceiling:
             return bound, where, -1, where
-        chosen = by_share(t, share, allowed)
-        x, lag, seen = smooth.multipliers, np.zeros(len(t.group_first) - 1), set[bytes]()
+        lag, seen = np.zeros(len(t.group_first) - 1), set[bytes]()
         for _ in range(self.effort.repairs):
             keep_counts(t, exact.cost, x[self.rows], self.counts, allowed, chosen)
             if chosen.tobytes() in seen:
@@ -159,7 +158,7 @@ class _Search:
             seen.add(chosen.tobytes())
             before = self.objective
             x = self._try(chosen, x)
-            x[self.rows][self.counts] = smooth.multipliers[self.rows][self.counts]
+            x[self.rows][self.counts] = relaxed[self.rows][self.counts]
             exact = evaluate(ready, x, 0.0, allowed)
             if exact.value > bound:
                 bound, where = exact.value, x
@@ -168,9 +167,34 @@ class _Search:
             if self.objective - bound <= self.effort.tight or before - self.objective < self.effort.tight / 10:
                 break
             chosen = least
-        score = np.where(open_choices(t, allowed), lag + 1e-9 * mixing(t, share), -1.0)
+        if self.best is None and bound <= self.ceiling:
+            bound, where = self._along(allowed, (bound, where), relaxed, x)
+        score = np.where(undecided, lag + 1e-9 * mixing(t, share), -1.0)
         worst = int(np.argmax(score))
-        return bound, where, worst if score[worst] >= 0 else -1, smooth.multipliers
+        return bound, where, worst if score[worst] >= 0 else -1, relaxed
+
+    def _relax(self, allowed: Bools, start: Floats) -> Floats:
+        """The multipliers of the smoothed relaxation, softened where lots tie."""
+        end = self._climb(start, self.temperature, allowed, SMOOTHED)
+        if end.residual > KINKED and end.value <= self.ceiling:
+            for tie in TIES[1:4]:
+                end = self._climb(end.multipliers, self.temperature, allowed, SMOOTHED, tie)
+        return end.multipliers
+
+    def _along(self, allowed: Bools, found: tuple[float, Floats], *rays: Floats) -> tuple[float, Floats]:
+        """The best bound far out along the multipliers: where no plan keeps the rules g rises there without end."""
+        t = self.ready.tables
+        for ray in rays:
+            for power in range(1, RAY + 1):
+                there = ray * 10.0**power
+                there[: t.factors] = ray[: t.factors] * (10.0**power if t.capped else 1.0)  # alone, a factor's costs its square
+                there = there.clip(t.low, t.high)
+                value = evaluate(self.ready, there, 0.0, allowed).value
+                if value > found[0]:
+                    found = value, there
+                if value > self.ceiling:
+                    return found
+        return found
 
     @property
     def rows(self) -> slice:

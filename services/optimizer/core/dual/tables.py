@@ -116,13 +116,13 @@ def prepare(model: Model) -> Prepared:
         **_blocks(model),
     )
     values: list[Any] = [_kept(value) if isinstance(value, np.ndarray) else value for value in tables]
-    tables = Tables(*values)
-    return Prepared(model, tables, _scratch(tables), lot)
+    return Prepared(model, Tables(*values), _scratch(tables), lot)
 
 
 def _kept(array: NDArray[Any]) -> NDArray[Any]:
-    """In one layout and unchangeable, so that one compiled kernel serves every model."""
-    return frozen(np.ascontiguousarray(array))
+    """In one layout, of one of three types and unchangeable, so that one compiled kernel serves every model."""
+    kind = {"b": np.bool_, "i": np.intp, "u": np.intp}.get(array.dtype.kind, np.float64)
+    return frozen(np.ascontiguousarray(array, dtype=kind))
 
 
 def _by_option(model: Model) -> dict[str, Any]:
