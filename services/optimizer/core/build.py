@@ -5,7 +5,7 @@ Invariants
 2. A lot that market, screen, a window or an unknown basis keeps from being sold has `may_sell` false.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from libs.common.money import ZERO, float_from_decimal
 from libs.common.schemas.screen import Verdict
 from services.optimizer.core.arrays import Bools, Floats, Ints, frozen
+from services.optimizer.core.dual.standing import standing
 from services.optimizer.core.harvest import policy_prices
 from services.optimizer.core.inputs import Case, HeldLot
 from services.optimizer.core.limits import budget_room, cash_band
@@ -20,6 +21,7 @@ from services.optimizer.core.market import Snapshot
 from services.optimizer.core.plan_rules import plan_rules
 from services.optimizer.core.policy import DEFAULT_POLICY, HarvestSettings, WaitingSettings
 from services.optimizer.core.problem import NO_LIMIT, Problem
+from services.optimizer.core.tax_position import tax_position
 from services.optimizer.core.waiting import waiting_prices
 
 
@@ -47,7 +49,7 @@ def build_problem(
     invested, band, room = case.value_usd - case.withdrawal_usd, cash_band(case), budget_room(case)
     row, name = _ints(rows), _ints([kind.name for kind in ordered])
     size = _floats([float_from_decimal(_dollars(case, kinds[kind]) / invested) for kind in ordered])
-    return Problem(
+    problem = Problem(
         row=row,
         price_usd=_floats([NO_LIMIT if (price := case.snapshot.price[i]) is None else float_from_decimal(price) for i in rows]),
         held=frozen(np.bincount(name, size, len(rows)).astype(np.float64)),
@@ -81,6 +83,8 @@ def build_problem(
         long_room=_fraction(room.long, invested),
         rules=plan_rules(case.account, case.snapshot, rows, _targets(case, row), case.value_usd, invested),
     )
+    position = tax_position(case)
+    return problem if position is None else replace(problem, position=position, standing=standing(position))
 
 
 def _prices(case: Case, harvest: HarvestSettings, waiting: WaitingSettings) -> list[float]:

@@ -21,10 +21,12 @@ import ortools
 
 from services.optimizer.core.arrays import Floats
 from services.optimizer.core.branch import Answer, Branch, Multipliers, SolveStatus
+from services.optimizer.core.dual.netting import NettedPlan, solve_netted
 from services.optimizer.core.dual.solve import DEFAULT_EFFORT, Certified, Effort, Outcome, solve
 from services.optimizer.core.dual_programme import dual_programme, multipliers_of
-from services.optimizer.core.evaluate import priced
+from services.optimizer.core.evaluate import no_trade, priced
 from services.optimizer.core.kept import excess
+from services.optimizer.core.netted_programme import linear, netted_account, with_budgets
 from services.optimizer.core.pdlp import PdlpSolver
 from services.optimizer.core.policy import Policy
 from services.optimizer.core.problem import Problem
@@ -56,7 +58,8 @@ class Method(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Solution:
     """A plan on its branch, its objective (soft breaches priced in) and the bound, as fractions of invested value; `start` are
-    multipliers from which a solve of the same problem may start."""
+    multipliers from which a solve of the same problem may start.  `gain_prices`: where the year is netted, what a unit of short and of
+    long gain costs at the plan."""
 
     chosen: Chosen
     objective: float
@@ -66,6 +69,7 @@ class Solution:
     nodes: int
     newton_steps: int
     start: Floats | None
+    gain_prices: tuple[float, float] | None = None
 
     @property
     def gap(self) -> float:
@@ -99,6 +103,8 @@ class _Chain:
         self._nodes, self._steps = 0, 0
         self._method = Method.DUAL
         self._start: Floats | None = None
+        self._netted: NettedPlan | None = None
+        self._gain_prices: tuple[float, float] | None = None
         self.best: Chosen | None = None
         self.impossible = False
 
@@ -108,7 +114,7 @@ class _Chain:
 
     def by_dual(self, effort: Effort, method: Method) -> None:
         """Solve with sides free; a second solve starts where the first one ended."""
-        solved = solve(self._programme.model, effort, self._start)
+        solved = self._solved(effort)
         self._start = solved.start
         self._count(solved)
         self._bound = max(self._bound, solved.lower_bound + self._programme.reward)
@@ -117,15 +123,25 @@ class _Chain:
             return
         self._keep(self._answer(solved), method)
 
+    def _solved(self, effort: Effort) -> Certified:
+        """The dual method's answer, by the netted year where there is one."""
+        problem, programme = self._problem, self._programme
+        if problem.position is None:
+            return solve(programme.model, effort, self._start)
+        begun = None if self._netted is None else self._netted.start
+        self._netted = solve_netted(netted_account(problem, programme), problem.position, effort, begun)
+        return self._netted.certified
+
     def by_pdlp(self) -> Solution | SolveStatus:
-        """The sides that are better for each group alone, and PDLP on them."""
-        sides = better_sides(self._problem, self._nothing_held.astype(np.float64), Multipliers())
+        """The sides that are better for each group alone, and PDLP on them; near no trade at all where the year is netted."""
+        problem = linear(self._problem, no_trade(self._problem), None)
+        sides = better_sides(problem, self._nothing_held.astype(np.float64), Multipliers())
         branch = Branch(sides, self._nothing_held)
-        solver = PdlpSolver(self._problem, self._policy.iteration_limit)
+        solver = PdlpSolver(problem, self._policy.iteration_limit)
         answer = solver.solve(branch, self._policy.final_tolerance)
         if answer.status not in USABLE:
             return answer.status
-        found = drop_small_trades(self._problem, solver, Chosen(branch, answer), self._least, self._policy)
+        found = drop_small_trades(problem, solver, Chosen(branch, answer), self._least, self._policy)
         if found.answer.status not in USABLE:
             return found.answer.status
         if excess(self._problem, found.answer.plan).beyond(LIMITS_KEPT):
@@ -137,7 +153,9 @@ class _Chain:
         """What was reached."""
         if self.best is None:
             raise AssertionError("a chain without a plan has no solution")
-        return Solution(self.best, self._objective, self._bound, state, self._method, self._nodes, self._steps, self._start)
+        return Solution(
+            self.best, self._objective, self._bound, state, self._method, self._nodes, self._steps, self._start, self._gain_prices
+        )
 
     def _count(self, solved: Certified) -> None:
         self._nodes += solved.nodes
@@ -149,6 +167,8 @@ class _Chain:
             raise AssertionError("asked for the plan of a solve without one")
         status = SolveStatus.OPTIMAL if solved.outcome is Outcome.CERTIFIED else SolveStatus.ITERATION_LIMIT
         prices = multipliers_of(programme, solved.multipliers)
+        if self._netted is not None:
+            prices = with_budgets(prices, self._netted)
         return Answer(status, programme.plan(self._problem, solved.trades), prices, solved.newton_steps)
 
     def _keep(self, answer: Answer, method: Method, branch: Branch | None = None) -> None:
@@ -156,3 +176,4 @@ class _Chain:
         if objective < self._objective:
             taken = Branch(harvesting(self._problem, answer.plan), self._nothing_held) if branch is None else branch
             self.best, self._objective, self._method = Chosen(taken, answer), objective, method
+            self._gain_prices = None if self._netted is None or branch is not None else self._netted.prices

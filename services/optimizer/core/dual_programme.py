@@ -17,6 +17,7 @@ import numpy as np
 from services.optimizer.core.arrays import Bools, Floats, Ints
 from services.optimizer.core.branch import Multipliers, Plan
 from services.optimizer.core.dual.model import Lots, Model, Names, Rows, Trades, WeightRows, validated
+from services.optimizer.core.dual.tax_pieces import Limits
 from services.optimizer.core.dual_options import Ask, Kind, OptionTable, option_table
 from services.optimizer.core.plan_rules import NO_RULES, PlanRules
 from services.optimizer.core.problem import NO_LIMIT, Problem
@@ -70,7 +71,7 @@ def dual_programme(problem: Problem, hold: Bools, penalty: float, least: Floats,
             buy_price=cost,
             buy_max=buy_max,
         ),
-        lots=Lots(name, problem.size[tranches], problem.sale_frac[tranches] + cost[name] - reward),
+        lots=Lots(name, problem.size[tranches], _sale_price(problem)[tranches] + cost[name] - reward),
         options=table.options,
         rows=_stacked(rows, len(tranches), len(table.kind)),
         weights=_weight_rows(rules),
@@ -82,7 +83,13 @@ def dual_programme(problem: Problem, hold: Bools, penalty: float, least: Floats,
 
 def hard_rules(problem: Problem) -> bool:
     """Whether a rule could keep what must be sold from being sold."""
-    return min(problem.tax_room, problem.short_room, problem.long_room) < NO_LIMIT or problem.rules != NO_RULES
+    netted = problem.standing is not None and problem.standing.limits != Limits()
+    return netted or min(problem.tax_room, problem.short_room, problem.long_room) < NO_LIMIT or problem.rules != NO_RULES
+
+
+def _sale_price(problem: Problem) -> Floats:
+    """[tranches] What the model counts on a dollar sold beside its cost; the tax of a netted year comes on top (netted_programme.py)."""
+    return problem.sale_frac if problem.standing is None else problem.policy_frac
 
 
 def _weight_rows(rules: PlanRules) -> WeightRows:

@@ -60,9 +60,13 @@ def no_trade(problem: Problem) -> Plan:
 def evaluate(problem: Problem, plan: Plan) -> Value:
     """The objective's terms of a plan."""
     sold = sold_by_name(problem, plan)
+    if problem.standing is None:
+        tax = float(problem.sale_frac @ plan.sold)
+    else:
+        tax = float(problem.policy_frac @ plan.sold) + problem.standing.added(net_gain(problem, plan))
     return Value(
         risk=problem.risk_aversion * variance(problem, active_weights(problem, plan)),
-        tax=float(problem.sale_frac @ plan.sold),
+        tax=tax,
         cost=float(problem.cost_frac @ (sold + plan.bought)),
     )
 
@@ -82,6 +86,8 @@ def net_gain(problem: Problem, plan: Plan) -> tuple[float, float]:
 def budget_excess(problem: Problem, plan: Plan) -> float:
     """The most by which the plan exceeds a budget, as a fraction of invested value; zero where it keeps all."""
     short, long = net_gain(problem, plan)
+    if problem.standing is not None:
+        return max(0.0, problem.standing.excess((short, long)))
     tax = float(problem.tax_frac @ plan.sold)
     return max(0.0, tax - problem.tax_room, short - problem.short_room, long - problem.long_room)
 

@@ -44,8 +44,11 @@ def cash_band(case: Case) -> CashBand:
 
 
 def budget_room(case: Case) -> Room:
-    """Budgets less what the account used this year; the tax used is that on its net gains, a net loss giving room."""
-    if not case.taxable:
+    """Budgets less what the account used this year; the tax used is that on its net gains, a net loss giving room.
+
+    No limits where the year is netted: tax_position.py has its budgets.
+    """
+    if not case.taxable or case.account.losses.counts != "at_rates":
         return Room(None, None, None)
     budgets, rates, year = case.account.budgets, case.account.rates, case.year
     tax_used = rates.short_frac * year.short_net + rates.long_frac * year.long_net

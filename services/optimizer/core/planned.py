@@ -11,6 +11,7 @@ from services.optimizer.core.decline import Decline, DeclineCode
 from services.optimizer.core.evaluate import no_trade, traded_by_name, violation
 from services.optimizer.core.inputs import Case
 from services.optimizer.core.kept import excess, tightened
+from services.optimizer.core.netted_programme import linear
 from services.optimizer.core.policy import Policy
 from services.optimizer.core.problem import Problem
 from services.optimizer.core.programme import dominance
@@ -59,7 +60,8 @@ def _plan(case: Case, problem: Problem, policy: Policy) -> Planned | Decline:
     if broken > TOLERATED:
         actual = Decimal(repr(broken)).quantize(STEP)
         return Decline(DeclineCode.SOLVER_FAILED, "the solver's plan breaks a rule, in weight", Decimal(repr(TOLERATED)), actual)
-    shares = round_to_shares(problem, branch, answer, min_trade)
+    near = linear(problem, answer.plan, found.gain_prices)
+    shares = round_to_shares(near, branch, answer, min_trade)
     return Planned(found, shares, _weights(problem, shares))
 
 

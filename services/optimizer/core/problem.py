@@ -14,6 +14,8 @@ A tranche of unknown basis is taxed as if its basis were zero; it is sold only i
 from dataclasses import dataclass
 
 from services.optimizer.core.arrays import Bools, Floats, Ints
+from services.optimizer.core.dual.standing import Standing
+from services.optimizer.core.dual.tax_law import TaxPosition
 from services.optimizer.core.plan_rules import NO_RULES, PlanRules
 
 NO_LIMIT = float("inf")
@@ -29,7 +31,10 @@ class Problem:
               harvest policy adds to the objective's price of a dollar sold (not to the tax); `is_short`, `is_long` its budget;
               `loss` a sale could be a loss; `must_sell`; `way_out` the lot whose whole sale the name's loss sales need; `lots` its
               lots' numbers in the case
-    account:  cash before and its band, spendable and total alike; `*_room` what budgets leave; `rules` the owner's limits of every plan
+    account:  cash before and its band, spendable and total alike; `*_room` what budgets leave; `rules` the owner's limits of every plan;
+              `position`, `standing` where the taxpayer's year stands, in dollars and as fractions, if gains and losses count as it is
+              netted: the objective then counts what the plan adds to the year instead of `rate_frac`, and budgets are kept by the
+              netted year, not by `*_room`
     """
 
     row: Ints
@@ -66,6 +71,8 @@ class Problem:
     short_room: float
     long_room: float
     rules: PlanRules = NO_RULES
+    position: TaxPosition | None = None
+    standing: Standing | None = None
 
     @property
     def tax_frac(self) -> Floats:

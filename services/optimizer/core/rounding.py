@@ -213,7 +213,7 @@ def _keep_budgets(book: _Book) -> None:
     problem = book.problem
     cents = CENT_USD * len(problem.size) / problem.invested_usd
     budgets = {"short": problem.short_room, "long": problem.long_room, "tax": problem.tax_room}
-    rooms = {what: max(room - cents, 0.0) for what, room in budgets.items() if room < NO_LIMIT}
+    rooms = {what: max(room - cents, min(room, 0.0)) for what, room in budgets.items() if room < NO_LIMIT}
     for _ in range(MOST_STEPS):
         used = {what: sum(c.at(getattr(c, what), book.sold[n]) for n, c in book.curves.items()) for what in rooms}
         over = [what for what, room in rooms.items() if used[what] > room + ANY_BUDGET]

@@ -17,10 +17,12 @@ import numpy as np
 from libs.common.money import cents_half_even, float_from_decimal
 from libs.common.schemas.proposal import Binding, TaxEstimate
 from services.optimizer.core.branch import Multipliers, Plan
+from services.optimizer.core.dual.tax_law import Nets
 from services.optimizer.core.evaluate import active_weights, traded_by_name, variance
 from services.optimizer.core.inputs import Case
 from services.optimizer.core.limits import budget_room, cash_band
 from services.optimizer.core.problem import Problem
+from services.optimizer.core.tax_position import BudgetUse, budget_uses, tax_position
 
 PRESSES = 1e-6  # a shadow price below a hundredth of a basis point for each basis point is none
 TURNOVER, TRACKING_ERROR = "turnover_frac", "tracking_error_frac"
@@ -78,20 +80,25 @@ def _counts(problem: Problem, plan: Plan) -> Iterator[Binding]:
 
 def _in_dollars(case: Case, multipliers: Multipliers, tax: TaxEstimate, after: Decimal, words: str, step: float) -> Iterator[_Held]:
     """Budgets and cash, for a step of `words` dollars, `step` of invested value."""
-    room, unit = budget_room(case), f"{words} USD"
-    candidates = (
-        ("tax", room.tax, tax.tax, multipliers.tax, True),
-        ("short_gain", room.short, tax.short_gain - tax.short_loss, multipliers.short, False),
-        ("long_gain", room.long, tax.long_gain - tax.long_loss, multipliers.long, False),
-    )
-    for name, limit, actual, multiplier, taxed in candidates:
-        if limit is not None:
-            said = f"the next {words} of {name.replace('_', ' ')} budget"
-            yield _Held(f"{name}_budget_usd", cents_half_even(limit), actual, multiplier, step, unit, said, taxed)
+    unit, price = f"{words} USD", {"tax": multipliers.tax, "short_gain": multipliers.short, "long_gain": multipliers.long}
+    for use in _budgets(case, tax):
+        said = f"the next {words} of {use.name.replace('_', ' ')} budget"
+        limit = cents_half_even(use.limit)
+        yield _Held(f"{use.name}_budget_usd", limit, use.actual, price[use.name], step, unit, said, use.name == "tax")
     band = cash_band(case)
     least, most = cents_half_even(band.least), cents_half_even(band.most)
     yield _Held("cash_min_usd", least, after, multipliers.cash, step, unit, f"{words} less of cash to keep")
     yield _Held("cash_max_usd", most, after, -multipliers.cash, step, unit, f"{words} more of cash that may stay")
+
+
+def _budgets(case: Case, tax: TaxEstimate) -> list[BudgetUse]:
+    """Budgets and what is used of them: of this plan, or where the taxpayer's year is netted of the year with it."""
+    position, short, long = tax_position(case), tax.short_gain - tax.short_loss, tax.long_gain - tax.long_loss
+    if position is not None:
+        return budget_uses(position, Nets(short, long))
+    room = budget_room(case)
+    uses = (("tax", room.tax, tax.tax), ("short_gain", room.short, short), ("long_gain", room.long, long))
+    return [BudgetUse(name, limit, actual) for name, limit, actual in uses if limit is not None]
 
 
 def _rules(problem: Problem, multipliers: Multipliers, plan: Plan, te: float) -> Iterator[_Held]:

@@ -5,10 +5,11 @@ counts what the account itself has realised.  Losses carried into the year are t
 is its household's only one, and else only in the cost, so that no two accounts use them up.
 """
 
+from dataclasses import dataclass
 from decimal import Decimal
 
 from libs.common.money import ZERO
-from services.optimizer.core.dual.tax_law import Budgets, Nets, TaxLaw, TaxPosition
+from services.optimizer.core.dual.tax_law import Budgets, Nets, TaxLaw, TaxPosition, budgets_in_force, year_tax
 from services.optimizer.core.inputs import Case
 
 
@@ -26,6 +27,26 @@ def tax_position(case: Case) -> TaxPosition | None:
         budgets=Budgets(budgets.tax, budgets.short_gain, budgets.long_gain),
         value=case.value_usd - case.withdrawal_usd,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetUse:
+    """One budget of the year, as far as it is in force, and what it comes to with a plan; in dollars."""
+
+    name: str
+    limit: Decimal
+    actual: Decimal
+
+
+def budget_uses(position: TaxPosition, gains: Nets) -> list[BudgetUse]:
+    """The budgets that there are, with a plan's gains, by the netted year."""
+    given, year = budgets_in_force(position), year_tax(position.law, position.budget_year + gains)
+    uses = (
+        ("tax", given.tax, year.tax),
+        ("short_gain", given.short_gain, year.ordinary_gain),
+        ("long_gain", given.long_gain, year.preferential_gain),
+    )
+    return [BudgetUse(name, limit, actual) for name, limit, actual in uses if limit is not None]
 
 
 def tax_law(case: Case) -> TaxLaw:
