@@ -19,7 +19,7 @@ from services.optimizer.core.inputs import Case, HeldLot
 from services.optimizer.core.limits import budget_room, cash_band
 from services.optimizer.core.market import Snapshot
 from services.optimizer.core.plan_rules import plan_rules
-from services.optimizer.core.policy import DEFAULT_POLICY, HarvestSettings, WaitingSettings
+from services.optimizer.core.policy import DEFAULT_POLICY, Policy
 from services.optimizer.core.problem import NO_LIMIT, Problem
 from services.optimizer.core.tax_position import tax_position
 from services.optimizer.core.waiting import waiting_prices
@@ -39,12 +39,10 @@ class _Kind:
     way_out: bool
 
 
-def build_problem(
-    case: Case, harvest: HarvestSettings = DEFAULT_POLICY.harvest, waiting: WaitingSettings = DEFAULT_POLICY.waiting
-) -> Problem:
+def build_problem(case: Case, policy: Policy = DEFAULT_POLICY) -> Problem:
     """Turn a case into arrays; the crossing of its money, shares and prices into float64."""
     rows = _rows(case)
-    kinds = _kinds(case, {case.snapshot.security_id[i]: n for n, i in enumerate(rows)}, _prices(case, harvest, waiting))
+    kinds = _kinds(case, {case.snapshot.security_id[i]: n for n, i in enumerate(rows)}, _prices(case, policy))
     ordered = sorted(kinds, key=lambda kind: (kind.name, kinds[kind][0]))
     invested, band, room = case.value_usd - case.withdrawal_usd, cash_band(case), budget_room(case)
     row, name = _ints(rows), _ints([kind.name for kind in ordered])
@@ -83,13 +81,18 @@ def build_problem(
         long_room=_fraction(room.long, invested),
         rules=plan_rules(case.account, case.snapshot, rows, _targets(case, row), case.value_usd, invested),
     )
+    return _with_year(case, problem)
+
+
+def _with_year(case: Case, problem: Problem) -> Problem:
+    """The problem with the taxpayer's year, where gains and losses count as that is netted."""
     position = tax_position(case)
     return problem if position is None else replace(problem, position=position, standing=standing(position))
 
 
-def _prices(case: Case, harvest: HarvestSettings, waiting: WaitingSettings) -> list[float]:
+def _prices(case: Case, policy: Policy) -> list[float]:
     """By lot, what policies add to the price of selling a dollar of it."""
-    return [sum(both) for both in zip(policy_prices(case, harvest), waiting_prices(case, waiting), strict=True)]
+    return [sum(both) for both in zip(policy_prices(case, policy.harvest), waiting_prices(case, policy.waiting), strict=True)]
 
 
 def _ints(values: list[int]) -> Ints:

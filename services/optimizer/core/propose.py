@@ -135,7 +135,7 @@ def proposal_id_of(run_id: str, account_id: str, pins: Pins | None) -> str:
 
 def _decide(case: Case, pins: Pins, policy: Policy) -> ProposalCreated | ProposalDeclined:
     """Solve, round, explain, and check; every path ends in a proposal or a decline."""
-    problem = build_problem(case, policy.harvest)
+    problem = build_problem(case, policy)
     te_before = _te(problem, no_trade(problem))
     solved = plan_of(case, problem, policy)
     proposal: ProposalCreated | Decline

@@ -15,7 +15,7 @@ from services.optimizer.core.build import build_problem
 from services.optimizer.core.dual.tax_law import Budgets as LawBudgets
 from services.optimizer.core.dual.tax_law import Nets, TaxLaw
 from services.optimizer.core.inputs import Case
-from services.optimizer.core.policy import WaitingSettings
+from services.optimizer.core.policy import DEFAULT_POLICY, WaitingSettings
 from services.optimizer.core.tax_position import tax_position
 from services.optimizer.core.waiting import days_to_wait, expected_saving, loss_worth, saved_by_waiting, waiting_prices
 from tests.unit.optimizer.samples import AS_OF, OLD, Lot, Security, world
@@ -58,7 +58,7 @@ def test_a_gain_ten_days_from_long_term_has_the_expected_saving_as_price() -> No
     saved = float(rates.short_frac - rates.long_frac) * 0.6
     assert days_to_wait(found.lots[0], AS_OF) == 10
     assert waiting_prices(found, SETTINGS) == [pytest.approx(saved * (0.5 / 1.04) ** (10 / 365))]
-    assert build_problem(found, waiting=SETTINGS).policy_frac.tolist() == waiting_prices(found, SETTINGS)
+    assert build_problem(found, replace(DEFAULT_POLICY, waiting=SETTINGS)).policy_frac.tolist() == waiting_prices(found, SETTINGS)
 
 
 @pytest.mark.parametrize(
