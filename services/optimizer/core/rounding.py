@@ -18,6 +18,7 @@ from services.optimizer.core.branch import Answer, Branch
 from services.optimizer.core.evaluate import active_weights, risk_gradient, traded_by_name
 from services.optimizer.core.problem import NO_LIMIT, Problem
 from services.optimizer.core.shares import SaleCurve, most_bought, sale_curves
+from services.optimizer.core.sides import buy_price
 from services.optimizer.core.small_trades import NOTHING
 
 ANY_BUDGET = 1e-12
@@ -144,12 +145,11 @@ def own_variance(problem: Problem) -> Floats:
 
 
 def _curvature(problem: Problem, answer: Answer) -> _Curvature:
-    lam = problem.risk_aversion
     return _Curvature(
         gradient=risk_gradient(problem, active_weights(problem, answer.plan)),
         own=own_variance(problem),
-        cash=lam * float(np.mean(problem.specific_var)),
-        buy_price=problem.cost_frac + answer.multipliers.cash * (1 + problem.cost_frac),
+        cash=problem.risk_aversion * float(np.mean(problem.specific_var)),
+        buy_price=buy_price(problem, answer.multipliers),
     )
 
 

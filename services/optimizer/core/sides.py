@@ -17,6 +17,7 @@ from services.optimizer.core.arrays import Bools, Floats, Ints
 from services.optimizer.core.branch import Answer, Branch, Multipliers, Plan, SolveStatus
 from services.optimizer.core.problem import Problem
 
+TURNOVER = "turnover_frac"
 SOLD_WHOLE = 1e-5  # of a lot: what a solver's tolerance leaves
 USABLE = (SolveStatus.OPTIMAL, SolveStatus.ITERATION_LIMIT)
 
@@ -76,8 +77,24 @@ def sale_price(problem: Problem, multipliers: Multipliers) -> Floats:
     cost = problem.cost_frac[problem.name]
     use = multipliers.tax * problem.tax_frac
     use = use + (multipliers.short * problem.is_short + multipliers.long * problem.is_long) * problem.gain_frac
+    use = use + multipliers.of(TURNOVER) - limit_price(problem, multipliers)[problem.name]
     price: Floats = problem.sale_frac + cost + use - multipliers.cash * (1 - cost)
     return price
+
+
+def buy_price(problem: Problem, multipliers: Multipliers) -> Floats:
+    """[names] What buying a unit costs: spread, and its use of cash and limits at their shadow prices."""
+    cost = problem.cost_frac
+    price: Floats = cost + multipliers.cash * (1 + cost) + multipliers.of(TURNOVER) + limit_price(problem, multipliers)
+    return price
+
+
+def limit_price(problem: Problem, multipliers: Multipliers) -> Floats:
+    """[names] What a unit more of weight costs at the shadow prices of the bounds on weights and exposures."""
+    total = np.zeros(len(problem.held))
+    for row, (_, price) in zip(problem.rules.weights, multipliers.rules, strict=False):  # none where a solver has no prices of rules
+        total += price * row.coefficient
+    return total
 
 
 def _best_sale(problem: Problem, common: Floats, price: Floats, allowed: Bools, must: Bools) -> Floats:
@@ -103,7 +120,7 @@ def _best_sale(problem: Problem, common: Floats, price: Floats, allowed: Bools, 
 def _best_buy(problem: Problem, common: Floats, multipliers: Multipliers) -> Floats:
     """[names] Least cost of each name by buying it."""
     curve = 2 * problem.risk_aversion * problem.specific_var
-    price = problem.cost_frac + multipliers.cash * (1 + problem.cost_frac)
+    price = buy_price(problem, multipliers)
     before = problem.held - problem.target
     top = np.maximum(problem.weight_max - problem.target, before)
     active = np.clip(-(price + common) / curve, before, top)

@@ -27,6 +27,7 @@ CASES = [
     ("a number of trades", PlanLimits(trades=4)),
     ("a least holding", PlanLimits(min_holding=Decimal(40_000))),
     ("a weight", PlanLimits(weights=[WeightBound("security", "N1", most_frac=Decimal("0.03"))])),
+    ("a weight that holds a sale", PlanLimits(weights=[WeightBound("security", "N2", most_frac=Decimal("0.08"))])),
     ("several", PlanLimits(Decimal("0.03"), Decimal("0.3"), 8, None, Decimal(20_000))),
 ]
 
