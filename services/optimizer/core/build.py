@@ -79,15 +79,15 @@ def build_problem(case: Case, policy: Policy = DEFAULT_POLICY) -> Problem:
         tax_room=_fraction(room.tax, invested),
         short_room=_fraction(room.short, invested),
         long_room=_fraction(room.long, invested),
-        rules=plan_rules(case.account, case.snapshot, rows, _targets(case, row), case.value_usd, invested),
     )
-    return _with_year(case, problem)
+    return _with_rules(case, rows, problem)
 
 
-def _with_year(case: Case, problem: Problem) -> Problem:
-    """The problem with the taxpayer's year, where gains and losses count as that is netted."""
-    position = tax_position(case)
-    return problem if position is None else replace(problem, position=position, standing=standing(position))
+def _with_rules(case: Case, rows: list[int], problem: Problem) -> Problem:
+    """The problem with the owner's limits, and the taxpayer's year where gains and losses count as that is netted."""
+    invested, position = case.value_usd - case.withdrawal_usd, tax_position(case)
+    rules = plan_rules(case.account, case.snapshot, rows, problem.target, case.value_usd, invested)
+    return replace(problem, rules=rules, position=position, standing=None if position is None else standing(position))
 
 
 def _prices(case: Case, policy: Policy) -> list[float]:
