@@ -45,6 +45,7 @@ def setups(options: argparse.Namespace) -> list[Setup]:
             tuple(options.rates),
             options.threshold,
             options.risk_aversion,
+            options.most_of_sector,
         )
         for frequency in options.frequencies
         for first in options.first
@@ -77,6 +78,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--wash-rule", nargs="+", choices=("kept", "none"), default=["kept", "none"])
     parser.add_argument("--rates", type=float, nargs=2, default=[0.35, 0.15], help="short and long")
     parser.add_argument("--threshold", type=float, default=0.0, help="of the rule: how far below its basis a lot is sold")
+    parser.add_argument("--most-of-sector", type=float, default=0.5, help="of the rule: how much of a sector is closed at a time")
     parser.add_argument("--risk-aversion", type=float, default=100.0, help="of the optimizer, in the half convention")
     return parser
 

@@ -2,7 +2,8 @@
 
 With the wash-sale rule a name with a loss in the last 30 days is not bought: its weight goes to the other names of its sector in
 proportion, up to three times their own weight, and what is left to all names.  A name bought in the last 30 days is not sold at a loss
-unless all its lots go.  Without the rule what was sold is bought back at once.  Names that leave the index are sold; winners never are.
+unless all its lots go; and at most half of a sector (a setting; 1 sells every loss) is closed at a time, largest losses first, so that
+substitutes are left.  Without the rule what was sold is bought back at once.  Names that leave the index are sold; winners never are.
 """
 
 from dataclasses import dataclass
@@ -36,8 +37,8 @@ class State:
     wash_rule: bool
 
 
-def sold_by_rule(state: State, threshold: float) -> Floats:
-    """Shares sold of each lot."""
+def sold_by_rule(state: State, threshold: float, most_of_sector: float) -> Floats:
+    """Shares sold of each lot; with the wash-sale rule at most `most_of_sector` of a sector is closed, largest losses first."""
     held = state.held
     price = state.price[held.name]
     losing = price < held.basis * (1 - threshold)
@@ -45,7 +46,23 @@ def sold_by_rule(state: State, threshold: float) -> Floats:
         recent = np.bincount(held.name, state.bought_days <= WINDOW_DAYS, len(state.price)) > 0
         kept = np.bincount(held.name, ~losing, len(state.price)) > 0
         losing &= ~(recent & kept)[held.name]
+        losing &= _with_substitutes(state, held.shares * (held.basis - price) * losing, most_of_sector)[held.name]
     return np.where(losing | ~state.member[held.name], held.shares, 0.0)
+
+
+def _with_substitutes(state: State, loss: Floats, most_of_sector: float) -> Bools:
+    """Names whose loss may be taken while enough of their sector stays open to take their weight."""
+    by_name = np.bincount(state.held.name, loss, len(state.price))
+    closed = np.zeros(len(state.price), dtype=np.bool_)
+    closed[list(state.barred)] = True
+    taken = np.bincount(state.sector, state.target * closed)
+    room = most_of_sector * np.bincount(state.sector, state.target, len(taken))
+    chosen = by_name > 0
+    for name in np.argsort(-by_name, kind="stable")[: int(chosen.sum())]:
+        sector = state.sector[name]
+        chosen[name] = closed[name] or taken[sector] + state.target[name] <= room[sector]
+        taken[sector] += state.target[name] if chosen[name] and not closed[name] else 0.0
+    return chosen
 
 
 def bought_by_shortfall(state: State, weight: Floats, cash: float, barred: set[int]) -> Floats:

@@ -38,6 +38,7 @@ class Setup:
     rates: tuple[float, float] = (0.35, 0.15)
     threshold: float = 0.0
     risk_aversion: float = 100.0
+    most_of_sector: float = 0.5
 
     @property
     def key(self) -> str:
@@ -133,7 +134,7 @@ def rebalance(account: Account, row: int) -> None:
     state = account.state(row)
     value, tax = state.value, 0.0
     if setup.strategy == "rule" or risk is None or not setup.wash_rule:
-        sold = sold_by_rule(state, setup.threshold)
+        sold = sold_by_rule(state, setup.threshold, setup.most_of_sector)
         tax += account.sell(row, state, sold).tax(setup.rates)
         if not setup.wash_rule:  # bought back at once
             back = np.bincount(state.held.name, sold * state.price[state.held.name] * state.member[state.held.name], len(state.price))
