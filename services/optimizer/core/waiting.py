@@ -22,7 +22,7 @@ from datetime import date
 from decimal import Decimal
 
 from libs.common.money import ZERO, float_from_decimal
-from services.optimizer.core.dual.tax_law import Nets, TaxLaw, year_cost
+from services.optimizer.core.dual.tax_law import Nets, TaxLaw, TaxPosition, year_cost
 from services.optimizer.core.inputs import Case, HeldLot
 from services.optimizer.core.policy import WaitingSettings
 from services.optimizer.core.tax_position import tax_position
@@ -36,25 +36,29 @@ def waiting_prices(case: Case, settings: WaitingSettings) -> list[float]:
     if not case.taxable:
         return [0.0] * len(case.lots)
     position = tax_position(case)
-    rates = case.account.rates
-    saved_at_rates = rates.short_frac - rates.long_frac
-    prices = []
-    for lot in case.lots:
-        days, value = days_to_wait(lot, case.run.as_of), _value(case, lot)
-        gain = ZERO if lot.basis is None or value is None else value - lot.basis
-        if days is None or value is None or gain <= 0:
-            prices.append(0.0)
-            continue
-        saved = gain * saved_at_rates if position is None else saved_by_waiting(position.law, position.year, gain)
-        prices.append(expected_saving(float_from_decimal(saved / value), days, settings))
-    return prices
+    return [_price_of(case, lot, position, settings) for lot in case.lots]
 
 
-def days_to_wait(lot: HeldLot, as_of: date) -> int | None:
-    """Days from `as_of` to the first on which a sale of the whole lot is long-term; None where it is long already or not known when."""
-    if lot.term != "short" or lot.held_since is None:
+def _price_of(case: Case, lot: HeldLot, position: TaxPosition | None, settings: WaitingSettings) -> float:
+    days = days_to_wait(lot, case.run.as_of, settings.horizon_days)
+    price = case.snapshot.price[case.snapshot.position[lot.security_id]]
+    if days is None or lot.basis is None or price is None:
+        return 0.0
+    value = lot.quantity * price
+    gain, rates = value - lot.basis, case.account.rates
+    if gain <= 0:
+        return 0.0
+    saved = gain * (rates.short_frac - rates.long_frac) if position is None else saved_by_waiting(position.law, position.year, gain)
+    return expected_saving(float_from_decimal(saved / value), days, settings)
+
+
+def days_to_wait(lot: HeldLot, as_of: date, horizon_days: int) -> int | None:
+    """Days from `as_of` to the first on which a sale of the whole lot is long-term; None where it is long already, not known when, or
+    farther than the horizon."""
+    if lot.term != "short" or lot.held_since is None or (as_of - lot.held_since).days < YEAR_DAYS - horizon_days:
         return None
-    return (first_long_day(lot.held_since) - as_of).days
+    days = (first_long_day(lot.held_since) - as_of).days
+    return days if days <= horizon_days else None
 
 
 def saved_by_waiting(law: TaxLaw, year: Nets, gain: Decimal) -> Decimal:
@@ -63,9 +67,7 @@ def saved_by_waiting(law: TaxLaw, year: Nets, gain: Decimal) -> Decimal:
 
 
 def expected_saving(saved: float, days: int, settings: WaitingSettings) -> float:
-    """What is saved after so many days (of a dollar, or dollars), times the chance that it comes to it, discounted; 0 past the horizon."""
-    if days > settings.horizon_days:
-        return 0.0
+    """What is saved after so many days (of a dollar, or dollars), times the chance that it comes to it, discounted."""
     years = max(days, 0) / YEAR_DAYS
     kept: float = (1.0 - settings.lapse_frac_ann) ** years
     discount: float = (1.0 + settings.discount_frac_ann) ** -years
@@ -76,8 +78,3 @@ def loss_worth(law: TaxLaw, year: Nets, loss: Nets) -> Decimal:
     """Dollars that a further loss (positive, by character) saves the year by the account's policy: against gains first, then ordinary
     income, then what carrying it is worth."""
     return year_cost(law, year) - year_cost(law, year + Nets(-loss.short, -loss.long))
-
-
-def _value(case: Case, lot: HeldLot) -> Decimal | None:
-    price = case.snapshot.price[case.snapshot.position[lot.security_id]]
-    return None if price is None else lot.quantity * price

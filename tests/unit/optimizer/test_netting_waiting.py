@@ -56,7 +56,9 @@ def test_a_gain_ten_days_from_long_term_has_the_expected_saving_as_price() -> No
     found = case()
     rates = found.account.rates
     saved = float(rates.short_frac - rates.long_frac) * 0.6
-    assert days_to_wait(found.lots[0], AS_OF) == 10
+    assert days_to_wait(found.lots[0], AS_OF, 60) == 10
+    assert days_to_wait(found.lots[0], AS_OF, 9) is None
+    assert days_to_wait(found.lots[0], AS_OF, 10) == 10
     assert waiting_prices(found, SETTINGS) == [pytest.approx(saved * (0.5 / 1.04) ** (10 / 365))]
     assert build_problem(found, replace(DEFAULT_POLICY, waiting=SETTINGS)).policy_frac.tolist() == waiting_prices(found, SETTINGS)
 
