@@ -5,8 +5,9 @@ Invariants
 2. A lot that market, screen, a window or an unknown basis keeps from being sold has `may_sell` false.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,8 +26,7 @@ from services.optimizer.core.tax_position import tax_position
 from services.optimizer.core.waiting import waiting_prices
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
+class _Kind(NamedTuple):
     """What makes lots of one name alike."""
 
     name: int
@@ -167,10 +167,37 @@ def _kinds(case: Case, number: dict[str, int], policy: list[float]) -> dict[_Kin
     """Lots by what they are to the programme; the order of lots within a kind is the account's."""
     wanted = set(case.blocks.way_out.values())
     ways_out = {lot.security_id: lot.lot_id for lot in case.lots if lot.lot_id in wanted and _can_go_whole(case, lot)}
-    kinds: dict[_Kind, list[int]] = {}
+    names = {security_id: _name(case, security_id, n, ways_out.get(security_id)) for security_id, n in number.items()}
+    taxable, kinds = case.taxable, dict[_Kind, list[int]]()
     for n, lot in enumerate(case.lots):
-        kinds.setdefault(_kind(case, lot, number[lot.security_id], policy[n], ways_out.get(lot.security_id)), []).append(n)
+        kind = _kind(names[lot.security_id], lot, policy[n], taxable)
+        found = kinds.get(kind)
+        if found is None:
+            kinds[kind] = [n]
+        else:
+            found.append(n)
     return kinds
+
+
+class _Name(NamedTuple):
+    """What the lots of one name have in common: its number, dollars a share, whether market and screen let it be sold, whether the screen
+    wants it gone, whether a window keeps its losses, and the lot whose sale lifts that."""
+
+    number: int
+    price: Decimal
+    sellable: bool
+    must_sell: bool
+    locked: bool
+    way_out: str | None
+
+
+def _name(case: Case, security_id: str, number: int, way_out: str | None) -> _Name:
+    """`way_out` is the lot of this name whose sale lifts the group's window; it does not help the group's other names, whose
+    orders could fill before it."""
+    i, verdict = case.snapshot.position[security_id], case.verdicts.get(security_id)
+    sellable = case.snapshot.blocked[i] is None and (verdict is None or verdict.may_sell)
+    locked = case.snapshot.identity_group[i] in case.blocks.loss_sales and way_out is None
+    return _Name(number, case.snapshot.price[i] or ZERO, sellable, must_sell(case, security_id), locked, way_out)
 
 
 def must_sell(case: Case, security_id: str) -> bool:
@@ -193,23 +220,21 @@ def _can_go_whole(case: Case, lot: HeldLot) -> bool:
     return fits and free_to_sell(case, lot)
 
 
-def _kind(case: Case, lot: HeldLot, name: int, policy_frac: float, way_out: str | None) -> _Kind:
-    """`way_out` is the lot of this name whose sale lifts the group's window; it does not help the group's other names, whose
-    orders could fill before it."""
-    i = case.snapshot.position[lot.security_id]
-    proceeds = lot.quantity * _priced(case.snapshot, i)
-    gain = proceeds - (lot.basis or ZERO) if case.taxable else ZERO
-    locked = lot.loss and case.snapshot.identity_group[i] in case.blocks.loss_sales
-    may_sell = free_to_sell(case, lot) and (not locked or way_out is not None)
+def _kind(name: _Name, lot: HeldLot, policy_frac: float, taxable: bool) -> _Kind:
+    may_sell = name.sellable and (lot.basis is not None or name.must_sell) and not (lot.loss and name.locked)
+    gain_frac = 0.0
+    if taxable:
+        proceeds = lot.quantity * name.price
+        gain_frac = float_from_decimal((proceeds - (lot.basis or ZERO)) / proceeds)
     return _Kind(
-        name=name,
-        gain_frac=float_from_decimal(gain / proceeds),
-        policy_frac=policy_frac,
-        is_long=lot.term == "long",
-        may_sell=may_sell,
-        loss=lot.loss,
-        must_sell=may_sell and must_sell(case, lot.security_id),
-        way_out=lot.lot_id == way_out,
+        name.number,
+        gain_frac,
+        policy_frac,
+        lot.term == "long",
+        may_sell,
+        lot.loss,
+        may_sell and name.must_sell,
+        lot.lot_id == name.way_out,
     )
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
+from msgspec import Struct
+
 from libs.common.money import ZERO, cents_half_even
 from libs.common.schemas.account import AccountChanged
 from libs.common.schemas.ledger import AccountYear, LedgerAccount, LedgerUpdated, TaxLot, TaxpayerYear
@@ -25,8 +27,7 @@ from services.optimizer.core.terms import is_long
 from services.optimizer.core.windows import Blocks, blocks_of, could_be_loss
 
 
-@dataclass(frozen=True, slots=True)
-class HeldLot:
+class HeldLot(Struct, frozen=True, gc=False):
     """One lot: the account's quantity, the ledger's basis in dollars for all of it, and its term if sold on the run's date.
 
     A lot of several layers is one lot here: its basis is their sum, it is long only if all of them are, and `loss` (a sale of it
@@ -157,7 +158,7 @@ def _invalid(account: AccountChanged) -> Decline | None:
     bounds = (
         ("risk_aversion", account.risk_aversion, ZERO, None),
         ("rates.short_frac", account.rates.short_frac, ZERO, one),
-        ("rates.long_frac", account.rates.long_frac, ZERO, one),
+        ("rates.long_frac", account.rates.long_frac, ZERO, one if account.losses.counts == "at_rates" else account.rates.short_frac),
         ("cash_min_frac", account.cash_min_frac, ZERO, account.cash_max_frac),
         ("cash_max_frac", account.cash_max_frac, ZERO, one),
         ("min_trade", account.min_trade, ZERO, None),
@@ -195,7 +196,7 @@ def _lots(account: AccountChanged, held: LedgerAccount, snapshot: Snapshot, run:
     if held.disagreements:
         message = f"book and ledger disagree on {len(held.disagreements)} lots, first {held.disagreements[0]}"
         return Decline(DeclineCode.LOTS_DISAGREE, message, ZERO, Decimal(len(held.disagreements)))
-    layers = _layers(held, account.aliases)
+    layers, taxable = _layers(held, account.aliases), account.account_type == "taxable"
     columns = account.lots
     if len(layers) != len(columns.lot_id):
         return Decline(DeclineCode.LOTS_DISAGREE, "number of lots", Decimal(len(columns.lot_id)), Decimal(len(layers)))
@@ -204,32 +205,40 @@ def _lots(account: AccountChanged, held: LedgerAccount, snapshot: Snapshot, run:
         quantity, rows = Decimal(text), layers.get(lot_id, [])
         if not (quantity.is_finite() and quantity > 0):
             return Decline(DeclineCode.INVALID_ACCOUNT, f"quantity of lot {lot_id} is {text}")
-        booked = sum((row.quantity for row in rows if row.security_id == security_id), ZERO)
-        if booked != quantity:
+        booked = rows[0].quantity if len(rows) == 1 else sum((row.quantity for row in rows), ZERO)
+        if booked != quantity or rows[0].security_id != security_id:
             return Decline(DeclineCode.LOTS_DISAGREE, f"shares of lot {lot_id}", quantity, booked)
         i = snapshot.position.get(security_id)
         price = None if i is None else snapshot.price[i]
         if price is None:
             return Decline(DeclineCode.PRICE_MISSING, f"no price of {security_id}, which the account holds")
-        lots.append(_held_lot(lot_id, rows, quantity, price, account.account_type == "taxable", run))
+        lots.append(_held_lot(lot_id, rows, quantity, price, taxable, run))
     return tuple(lots)
 
 
 def _held_lot(lot_id: str, rows: list[TaxLot], quantity: Decimal, price: Decimal, taxable: bool, run: RunOpened) -> HeldLot:
-    known = [row.tax_basis for row in rows if row.tax_basis is not None]
-    basis = sum(known, ZERO) if len(known) == len(rows) else None
-    loss = taxable and any(could_be_loss(row.tax_basis, row.quantity * price, run.price_collar_bps) for row in rows)
-    starts = [row.holding_period_start for row in rows if row.holding_period_start is not None]
-    since = max(starts) if len(starts) == len(rows) else None
-    return HeldLot(lot_id, rows[0].security_id, quantity, basis, _term(rows, basis, taxable, run.as_of), loss, since)
+    first = rows[0]
+    basis, since = first.tax_basis, first.holding_period_start
+    if len(rows) > 1:
+        basis = _sum_if_all([row.tax_basis for row in rows])
+        starts = [row.holding_period_start for row in rows]
+        since = None if None in starts else max(start for start in starts if start is not None)
+    loss = False
+    for row in rows if taxable else ():
+        loss = loss or could_be_loss(row.tax_basis, row.quantity * price, run.price_collar_bps)
+    return HeldLot(lot_id, first.security_id, quantity, basis, _term(basis, since, taxable, run.as_of), loss, since)
 
 
-def _term(rows: list[TaxLot], basis: Decimal | None, taxable: bool, as_of: date) -> Term:
-    """None where there is no gain to speak of; short where the holding period is not known."""
+def _sum_if_all(amounts: list[Decimal | None]) -> Decimal | None:
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known, ZERO) if len(known) == len(amounts) else None
+
+
+def _term(basis: Decimal | None, since: date | None, taxable: bool, as_of: date) -> Term:
+    """None where there is no gain to speak of; short where the holding period is not known.  A lot is long if its youngest layer is."""
     if not taxable or basis is None:
         return "none"
-    starts = [row.holding_period_start for row in rows]
-    return "long" if all(start is not None and is_long(start, as_of) for start in starts) else "short"
+    return "long" if since is not None and is_long(since, as_of) else "short"
 
 
 @dataclass(frozen=True, slots=True)
