@@ -11,6 +11,7 @@ from services.optimizer.core.inputs import Case, HeldLot
 from services.optimizer.core.policy import HarvestSettings
 from services.optimizer.core.windows import WINDOW
 
+HALF_A_CENT = Decimal("0.005")
 TWICE = 2  # the loss is sold, and something is bought in its place
 
 
@@ -62,27 +63,34 @@ def _loss(case: Case, lot: HeldLot) -> Decimal | None:
     price = case.snapshot.price[case.snapshot.position[lot.security_id]]
     if lot.basis is None or price is None:
         return None
-    loss = cents_half_even(lot.basis - lot.quantity * price)
-    return loss if loss > 0 else None
+    loss = lot.basis - lot.quantity * price
+    return cents_half_even(loss) if loss > HALF_A_CENT else None
 
 
 def _because(case: Case, lot: HeldLot, loss: Decimal, bought: set[str], limited: bool, settings: HarvestSettings) -> LeftBecause:
     i, verdict = case.snapshot.position[lot.security_id], case.verdicts.get(lot.security_id)
-    group, price = case.snapshot.identity_group[i], case.snapshot.price[i] or ZERO
-    rates = case.account.rates
-    saves = loss * (rates.long_frac if lot.term == "long" else rates.short_frac)
-    costs = TWICE * case.snapshot.half_spread[i] * lot.quantity * price
+    group = case.snapshot.identity_group[i]
     window = case.blocks.loss_sales.get(group)
-    holding = (
-        (case.snapshot.blocked[i] is not None, LeftBecause.MARKET),
-        (verdict is not None and not verdict.may_sell, LeftBecause.RESTRICTION),
-        (window == WINDOW, LeftBecause.WINDOW),
-        (window is not None, LeftBecause.HOUSEHOLD),
-        (case.account.harvest.mode == "off", LeftBecause.POLICY),
-        (not counts(case, lot, settings), LeftBecause.THRESHOLD),
-        (saves <= costs, LeftBecause.COST),
-        (case.positions[lot.security_id] * price < case.account.min_trade, LeftBecause.MIN_TRADE),
-        (group in bought, LeftBecause.BOUGHT),
-        (limited, LeftBecause.LIMIT),
+    if case.snapshot.blocked[i] is not None:
+        return LeftBecause.MARKET
+    if verdict is not None and not verdict.may_sell:
+        return LeftBecause.RESTRICTION
+    if window is not None:
+        return LeftBecause.WINDOW if window == WINDOW else LeftBecause.HOUSEHOLD
+    if case.account.harvest.mode == "off":
+        return LeftBecause.POLICY
+    return _not_worth_it(case, lot, loss, settings) or (
+        LeftBecause.BOUGHT if group in bought else LeftBecause.LIMIT if limited else LeftBecause.RISK
     )
-    return next((reason for holds, reason in holding if holds), LeftBecause.RISK)
+
+
+def _not_worth_it(case: Case, lot: HeldLot, loss: Decimal, settings: HarvestSettings) -> LeftBecause | None:
+    """Too small for the policy, for its cost, or for a trade."""
+    i = case.snapshot.position[lot.security_id]
+    price, rates = case.snapshot.price[i] or ZERO, case.account.rates
+    if case.account.harvest.mode == "threshold" and not counts(case, lot, settings):
+        return LeftBecause.THRESHOLD
+    saves = loss * (rates.long_frac if lot.term == "long" else rates.short_frac)
+    if saves <= TWICE * case.snapshot.half_spread[i] * lot.quantity * price:
+        return LeftBecause.COST
+    return LeftBecause.MIN_TRADE if case.positions[lot.security_id] * price < case.account.min_trade else None

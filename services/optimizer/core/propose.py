@@ -21,12 +21,13 @@ from libs.common.schemas.screen import ScreenUpdated
 from services.optimizer.core.branch import Plan
 from services.optimizer.core.build import build_problem
 from services.optimizer.core.certificate import certificate_of
-from services.optimizer.core.chain import SOLVER_VERSION
+from services.optimizer.core.chain import LIMITS_KEPT, SOLVER_VERSION
 from services.optimizer.core.conflict import less_cash, relaxations
 from services.optimizer.core.decline import Decline, DeclineCode
 from services.optimizer.core.evaluate import Value, active_weights, evaluate, no_trade, variance
 from services.optimizer.core.explain import give_reasons, unmet_wishes
 from services.optimizer.core.inputs import Case, join
+from services.optimizer.core.kept import excess
 from services.optimizer.core.limits import cash_band
 from services.optimizer.core.losses_left import losses_left
 from services.optimizer.core.market import Snapshot, prepare
@@ -138,21 +139,20 @@ def _decide(case: Case, pins: Pins, policy: Policy) -> ProposalCreated | Proposa
     problem = build_problem(case, policy)
     te_before = _te(problem, no_trade(problem))
     solved = plan_of(case, problem, policy)
-    proposal: ProposalCreated | Decline
+    account = case.account
+    who = account.account_id, account.household_id, case.run.run_id, pins
     if isinstance(solved, Decline):
-        proposal, unmet, certificate, left = solved, list[Unmet](), None, list[LossesLeft]()
-    else:
-        proposal = _proposal(case, problem, solved, pins, te_before, policy)
-        unmet, certificate, left = proposal.unmet, proposal.certificate, losses_left(case, [], False, policy.harvest, proposal.trades)
-        proposal = _worth_it(case, problem, solved, proposal, policy) or proposal
-    if isinstance(proposal, Decline):
-        account = case.account
-        made = declined(account.account_id, account.household_id, case.run.run_id, pins, proposal, unmet, te_before, certificate, left)
-        if proposal.code is DeclineCode.LIMITS_CONFLICT:
+        made = declined(*who, solved, te=te_before)
+        if solved.code is DeclineCode.LIMITS_CONFLICT:
             smallest = least_trade(problem, float(account.min_trade))
             return structs.replace(made, relaxations=relaxations(problem, dominance(problem), smallest))
         return made
-    return proposal
+    proposal = _proposal(case, problem, solved, pins, te_before, policy)
+    decline = _worth_it(case, problem, solved, proposal, policy)
+    if decline is None:
+        return proposal
+    left = losses_left(case, [], False, policy.harvest, proposal.trades)
+    return declined(*who, decline, proposal.unmet, te_before, proposal.certificate, left)
 
 
 def _te(problem: Problem, plan: Plan) -> Decimal:
@@ -222,7 +222,10 @@ def _nothing_left(case: Case, problem: Problem, policy: Policy) -> Decline:
 
 
 def _pressed(case: Case, problem: Problem, solved: Planned) -> bool:
-    """Whether something has to be done whatever it gains: a must-sell, too heavy a name, or cash well outside its band."""
+    """Whether something has to be done whatever it gains: a must-sell, too heavy a name, a limit that is broken now, or cash well
+    outside its band."""
+    if excess(problem, no_trade(problem)).beyond(LIMITS_KEPT):
+        return True
     sold = solved.weights.sold > 0
     band = cash_band(case)
     outside = band.before < band.least or band.before - band.most >= max(case.account.min_trade, Decimal(1))

@@ -114,7 +114,7 @@ def test_what_a_decline_asks_for_is_enough() -> None:
     declined = first.propose()
     assert isinstance(declined, ProposalDeclined)
     turnover, sector = declined.relaxations
-    mended = PlanLimits(None, turnover.needed + D("0.001"), weights=[most("sector", "A", str(sector.needed + D("0.001")))])
+    mended = PlanLimits(None, turnover.needed + D("0.01"), weights=[most("sector", "A", str(sector.needed + D("0.01")))])
     again = replace(first, account=structs.replace(first.account, limits=mended)).propose()
     assert getattr(again, "code", None) != "limits_conflict"
 
