@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from benchmarks.optimizer_instances import model_of
 from services.optimizer.core.dual.model import Trades, validated
 from services.optimizer.core.dual.netted_model import NettedAccount, true_objective, year_of
-from services.optimizer.core.dual.netting import NettedPlan, solve_netted
+from services.optimizer.core.dual.netting import NettedPlan, NettedStart, solve_netted
 from services.optimizer.core.dual.primal import excess
 from services.optimizer.core.dual.solve import FEASIBLE, Effort, Outcome, solve
 from services.optimizer.core.dual.tax_law import Budgets, Nets, TaxLaw, TaxPosition, budgets_in_force, year_tax
@@ -174,6 +174,18 @@ def test_short_and_long_are_alike_where_their_rates_and_worths_are(seed: int) ->
     first = replace(position, law=law, budget_year=position.year)
     second = replace(first, year=Nets(position.year.long, position.year.short))
     assert solve_netted(turned, second, THOROUGH).objective == pytest.approx(solve_netted(account, first, THOROUGH).objective, abs=2e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, st.booleans(), st.sampled_from([(1.0, 1.0), (-1.0, -1.0), (1.0, -0.5), (-0.5, 1.0)]))
+def test_a_start_that_leads_to_the_wrong_piece_changes_nothing(seed: int, budgets: bool, gains: tuple[float, float]) -> None:
+    account, position = random_account(seed), random_position(seed, budgets)
+    plain = solve_netted(account, position, THOROUGH)
+    misled = solve_netted(account, position, THOROUGH, NettedStart(np.zeros(account.first_row), (0.0, 0.0), gains))
+    assert misled.outcome is plain.outcome
+    if plain.trades is not None:
+        assert misled.objective == pytest.approx(plain.objective, abs=2e-9)
+        assert misled.lower_bound == pytest.approx(plain.lower_bound, abs=2e-9)
 
 
 @settings(max_examples=15, deadline=None)
