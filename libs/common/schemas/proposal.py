@@ -39,7 +39,7 @@ class LotInstruction(Struct, frozen=True):
 class ProposedTrade(Struct, frozen=True):
     """One trade: whole shares, or the whole position with its fraction.  `price` is the pinned price; lots for sells only.
 
-    `tax` is the estimated tax of the trade in dollars (negative saves), `cost` its spread cost.  `te_variance` is its share of the
+    `tax` is the estimated tax of the trade in dollars at its lots' own rates (negative saves), `cost` its spread cost.  `te_variance` is its share of the
     change of the yearly tracking error's square, and `risk` the same in the objective's dollars; over all trades each sums to the change.
     """
 
@@ -117,7 +117,10 @@ class LossesLeft(Struct, frozen=True):
 
 
 class TaxEstimate(Struct, frozen=True):
-    """Estimated at pinned prices, in dollars; losses are positive numbers."""
+    """Estimated at pinned prices, in dollars; losses are positive numbers.
+
+    `tax` is the sum over the trades, or where the account's losses are netted what the trades add to the taxpayer's year.
+    """
 
     short_gain: Decimal
     short_loss: Decimal

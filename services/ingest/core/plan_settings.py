@@ -85,6 +85,9 @@ def _of_losses(losses: LossPolicy, rates: TaxRates) -> Iterator[IntakeProblem]:
             yield IntakeProblem(f"losses.{name}", said, "A carried dollar of loss saves no more than it would save now")
     if losses.counts != "netted" and (losses.carried_frac or losses.carried_long_frac):
         yield IntakeProblem("losses.carried_frac", f"has no meaning for {losses.counts}", "Leave it out, or let losses count netted")
+    if losses.counts != "at_rates" and rates.long_frac > rates.short_frac:
+        said = f"{rates.long_frac} is above the short rate, {rates.short_frac}"
+        yield IntakeProblem("rates.long_frac", said, "A year is netted only where long-term gains are not taxed more; else count at_rates")
     if losses.ordinary_limit < 0:
         yield IntakeProblem("losses.ordinary_limit", "is negative", "Give dollars a year: 3000, or 0 for none")
 

@@ -86,6 +86,7 @@ REFUSED: list[tuple[AccountIntake, str, str]] = [
     (with_(limits=PlanLimits(weights=[replace(ENERGY, least_frac=D("sNaN"))])), "limits.weights[0].least_frac", "is no number"),
     (with_(losses=LossPolicy("netted", D("0.3"))), "losses.carried_frac", "lower of the two rates"),
     (with_(losses=LossPolicy("at_rates", D("0.1"))), "losses.carried_frac", "no meaning for at_rates"),
+    (with_(rates=TaxRates(D("0.2"), D("0.3")), losses=LossPolicy("none")), "rates.long_frac", "else count at_rates"),
     (with_(losses=LossPolicy("netted", ordinary_limit=D(-1))), "losses.ordinary_limit", "3000"),
     (with_(harvest=HarvestPolicy("off", [HarvestThreshold(1, 0, D(0))])), "harvest.thresholds", "no meaning for off"),
     (with_(harvest=HarvestPolicy("threshold", [HarvestThreshold(13, 0, D(0))])), "harvest.thresholds[0].from_month", "no month"),
