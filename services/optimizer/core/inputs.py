@@ -82,7 +82,7 @@ def join(
 ) -> Case | Decline:
     """One consistent case for `account` in `run`; `earlier` holds the decisions of the household's earlier accounts."""
     held = next((each for each in ledger.accounts if each.account_id == account.account_id), None)
-    declined = _not_trading(account) or _stale(account, screen, ledger, held, snapshot, run) or _invalid(account)
+    declined = _not_trading(account) or _stale(account, screen, ledger, held, snapshot, run) or _invalid(account) or _contradiction(screen)
     if declined is not None or held is None:
         return declined or Decline(DeclineCode.LOTS_DISAGREE, "the household's ledger does not hold the account")
     holdings = _holdings(account, held, snapshot, run)
@@ -176,6 +176,16 @@ def _invalid(account: AccountChanged) -> Decline | None:
     return None
 
 
+def _contradiction(screen: ScreenUpdated) -> Decline | None:
+    """The first name whose rules ask for at least more than they allow at most."""
+    for verdict in screen.verdicts:
+        least, most = verdict.min_weight_frac, verdict.max_weight_frac
+        if least is not None and most is not None and least > most:
+            message = f"min_weight_frac of {verdict.security_id} is above its max_weight_frac"
+            return Decline(DeclineCode.INVALID_ACCOUNT, message, most, least)
+    return None
+
+
 def _price(snapshot: Snapshot, security_id: str) -> Decimal:
     price = snapshot.price[snapshot.position[security_id]]
     if price is None:
@@ -211,7 +221,8 @@ def _lots(account: AccountChanged, held: LedgerAccount, snapshot: Snapshot, run:
         i = snapshot.position.get(security_id)
         price = None if i is None else snapshot.price[i]
         if price is None:
-            return Decline(DeclineCode.PRICE_MISSING, f"no price of {security_id}, which the account holds")
+            fault, missing = snapshot.faults.get(security_id), f"no price of {security_id}, which the account holds"
+            return Decline(DeclineCode.PRICE_MISSING, missing) if fault is None else Decline(DeclineCode.INVALID_MARKET, fault)
         lots.append(_held_lot(lot_id, rows, quantity, price, taxable, run))
     return tuple(lots)
 
@@ -256,9 +267,13 @@ def _holdings(account: AccountChanged, held: LedgerAccount, snapshot: Snapshot, 
     if isinstance(lots, Decline):
         return lots
     model = snapshot.models.get(account.strategy_id)
+    if account.strategy_id in snapshot.model_faults:
+        return Decline(DeclineCode.INVALID_MARKET, snapshot.model_faults[account.strategy_id])
     if model is None:
         return Decline(DeclineCode.UNKNOWN_STRATEGY, f"the market has no model {account.strategy_id}")
     uncovered = _not_in_risk_model(lots, model, snapshot)
+    if uncovered is not None and uncovered in snapshot.faults:
+        return Decline(DeclineCode.INVALID_MARKET, snapshot.faults[uncovered])
     if uncovered is not None:
         return Decline(DeclineCode.RISK_MISSING, f"the risk model has no row of {uncovered}")
     positions: dict[str, Decimal] = {}
