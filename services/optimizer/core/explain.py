@@ -9,7 +9,7 @@ import numpy as np
 from libs.common.money import ZERO, cents_from_float_half_even, cents_half_even
 from libs.common.schemas.proposal import ProposedTrade, TradeReason, Unmet
 from libs.common.schemas.screen import Verdict
-from services.optimizer.core.arrays import Floats
+from services.optimizer.core.arrays import Bools, Floats
 from services.optimizer.core.attribution import covariance_with, variance_shares
 from services.optimizer.core.branch import Multipliers, Plan
 from services.optimizer.core.build import free_to_sell
@@ -26,12 +26,13 @@ VARIANCE_PLACES = Decimal("1e-12")
 @dataclass(frozen=True, slots=True)
 class _Around:
     """What a trade's reason depends on beside itself: weights after, the cash band, whether losses are sold, and by name the covariance
-    with gains that were not realised."""
+    with gains that were not realised, and whether a lot of it has a credit for a new basis."""
 
     after: Floats
     band: CashBand
     harvesting: bool
     deferred: Floats
+    credited: Bools
 
 
 def give_reasons(case: Case, problem: Problem, drafts: list[Draft], plan: Plan) -> list[ProposedTrade]:
@@ -44,9 +45,9 @@ def give_reasons(case: Case, problem: Problem, drafts: list[Draft], plan: Plan) 
     Both: gain_deferral (it offsets the risk of gains that are kept), constraint (it balances what other limits keep away from target).
     """
     after = active_weights(problem, plan) + problem.target
-    around = _Around(
-        after, cash_band(case), any(draft.tax < 0 for draft in drafts), covariance_with(problem, _gains_kept(problem, plan, after))
-    )
+    deferred = covariance_with(problem, _gains_kept(problem, plan, after))
+    credited = np.bincount(problem.name[problem.policy_frac < 0], minlength=len(after)) > 0
+    around = _Around(after, cash_band(case), any(draft.tax < 0 for draft in drafts), deferred, credited)
     shares, dollars = variance_shares(problem, plan), problem.risk_aversion * problem.invested_usd
     trades = []
     for draft in drafts:
@@ -70,13 +71,12 @@ def _reason(case: Case, problem: Problem, draft: Draft, around: _Around) -> Trad
     if draft.selling:
         verdict = case.verdicts.get(draft.security_id)
         wanted = verdict is not None and (verdict.must_sell or before > float(problem.weight_max[i]))
-        refreshed = bool((problem.policy_frac[problem.name == i] < 0).any())
         holding: tuple[tuple[bool, TradeReason], ...] = (
             (wanted, "restriction"),
             (draft.tax < 0, "harvest"),
             (band.before < band.least, "cash"),
             (before > target, "drift"),
-            (refreshed, "refresh"),
+            (bool(around.credited[i]), "refresh"),
         )
         offsets = float(around.deferred[i]) > 0
     else:
