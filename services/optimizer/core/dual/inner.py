@@ -25,9 +25,7 @@ def option_minima(t: Tables, w: Scratch, z: Floats, x: float, allowed: Bools, ti
     _price_lots(t, w, z)
     _order_lots(t, w)
     if tie > 0:
-        for o in range(len(t.name)):
-            if allowed[o] and t.slot_first[o + 1] > t.slot_first[o]:
-                sell_softened(t, w, o, (t.risk + x) * t.specific_var[t.name[o]], tie)
+        sell_softened(t, w, x, allowed, tie)
     else:
         _sell(t, w, x, allowed)
     _end(t, w, x, allowed)

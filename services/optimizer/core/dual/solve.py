@@ -177,9 +177,20 @@ class _Search:
         """The multipliers of the smoothed relaxation, softened where lots tie."""
         end = self._climb(start, self.temperature, allowed, SMOOTHED)
         if end.residual > KINKED and end.value <= self.ceiling:
-            for tie in TIES[1:4]:
-                end = self._climb(end.multipliers, self.temperature, allowed, SMOOTHED, tie)
+            end = self._soften(end, self.temperature, allowed, SMOOTHED, TIES[1:4])
         return end.multipliers
+
+    def _soften(self, end: Climb, temperature: float, allowed: Bools, tolerance: float, ties: tuple[float, ...]) -> Climb:
+        """Climbs with lots softened less and less, each begun where the two before it point: multipliers are near linear in the tie."""
+        earlier: list[tuple[float, Floats]] = []
+        for tie in ties:
+            start = end.multipliers
+            if len(earlier) > 1:
+                (wide, at_wide), (narrow, at_narrow) = earlier[-2:]
+                start = at_narrow + (at_narrow - at_wide) * ((tie - narrow) / (narrow - wide))
+            end = self._climb(start, temperature, allowed, tolerance, tie)
+            earlier.append((tie, end.multipliers))
+        return end
 
     def _along(self, allowed: Bools, found: tuple[float, Floats], *rays: Floats) -> tuple[float, Floats]:
         """The best bound far out along the multipliers: where no plan keeps the rules g rises there without end."""
@@ -214,8 +225,7 @@ class _Search:
         end = self._climb(start, 0.0, fixed, EXACT, steps=STEPS_TO_A_TIE if self.ties else 0)
         if self._keep(end, chosen) - end.value > SETTLED and end.value <= self.ceiling:
             self.ties = True
-            for tie in TIES:
-                end = self._climb(end.multipliers, 0.0, fixed, EXACT, tie)
+            end = self._soften(end, 0.0, fixed, EXACT, TIES)
             self._keep(end, chosen)
         return end.multipliers
 
