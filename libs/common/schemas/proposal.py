@@ -83,9 +83,9 @@ class Binding(Struct, frozen=True):
 class Certificate(Struct, frozen=True):
     """How good the plan is, in basis points of account value.
 
-    `objective_bps` is the objective of what is proposed; `lower_bound_bps` what no plan can beat, whole shares and the smallest trade
-    aside; `gap_bps` how far the plan in fractional shares is above that bound at most, and `whole_shares_bps` what whole shares and the
-    smallest trade cost beyond it.  `method` is from the closed list of the optimizer's core; `nodes` counts the branches looked at.
+    `objective_bps` is the objective of what is proposed; `lower_bound_bps` what no plan can beat, of the smallest trade or more, in
+    fractional shares; `gap_bps` how far the plan in fractional shares is above that bound at most, and `whole_shares_bps` what whole
+    shares cost beyond it.  `method` is from the closed list of the optimizer's core; `nodes` counts the branches looked at.
     """
 
     objective_bps: Decimal
