@@ -10,7 +10,7 @@ from msgspec import structs
 
 from libs.common.schemas.account import Budgets, LossPolicy, TaxRates
 from libs.common.schemas.ledger import AccountYear, TaxpayerYear
-from libs.common.schemas.proposal import ProposalCreated
+from libs.common.schemas.proposal import ProposalCreated, ProposalDeclined
 from services.optimizer.core.build import build_problem
 from services.optimizer.core.chain import SolveState
 from services.optimizer.core.dual.tax_law import Nets, TaxPosition, plan_tax
@@ -81,6 +81,14 @@ def test_losses_that_only_add_to_a_carry_without_worth_are_left() -> None:
     made = world([Security("AAA", "100", "0.5"), Security("BBB", "100", "0.5")], lots, cash="1000")
     assert decided(netted_world(made, {"short_gain": "40000"}))[1].tax.long_loss > 0
     assert decided(netted_world(made, {"carried_long_loss": "90000"}))[1].tax.long_loss == 0
+
+
+def test_a_netted_account_needs_a_long_rate_at_most_the_short_one() -> None:
+    made = netted_world(world(SECURITIES, LOTS), {})
+    refused = replace(made, account=structs.replace(made.account, rates=TaxRates(D("0.2"), D("0.3")))).propose()
+    assert isinstance(refused, ProposalDeclined)
+    assert (refused.code, refused.limit, refused.actual) == ("invalid_account", D("0.2"), D("0.3"))
+    assert "rates.long_frac" in refused.message
 
 
 @pytest.mark.parametrize("budget", ["tax", "short_gain", "long_gain"])
