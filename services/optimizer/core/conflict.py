@@ -1,5 +1,6 @@
 """The smallest relaxation of an account's limits in its own words: dollars, fractions and names."""
 
+from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import numpy as np
@@ -7,10 +8,12 @@ import numpy as np
 from libs.common.schemas.proposal import Relaxation
 from services.optimizer.core.arrays import Floats
 from services.optimizer.core.decline import Decline, DeclineCode
+from services.optimizer.core.dual.netting import solve_netted
 from services.optimizer.core.dual.solve import solve
-from services.optimizer.core.dual_programme import dual_programme
+from services.optimizer.core.dual_programme import DualProgramme, dual_programme
+from services.optimizer.core.netted_programme import netted_account
 from services.optimizer.core.problem import Problem
-from services.optimizer.core.relax import COUNTS, Loosened, smallest_relaxation
+from services.optimizer.core.relax import COUNTS, Loosened, Solver, smallest_relaxation
 
 FRACTION_STEP, CENT, ONE = Decimal("1e-6"), Decimal("0.01"), Decimal(1)
 WORDS = {
@@ -35,12 +38,22 @@ def less_cash(decline: Decline) -> list[Relaxation]:
 def relaxations(problem: Problem, penalty: float, least: Floats) -> list[Relaxation]:
     """What to loosen, and to what, so that a plan in fractional shares exists; empty where none was found.
 
-    `penalty` is the price of a soft breach, `least` [names] the smallest trade: those of the solve that found no plan.
+    `penalty` is the price of a soft breach, `least` [names] the smallest trade: those of the solve that found no plan.  Where the year is
+    netted its budgets stay as they are, for a plan without trades keeps them.
     """
     nothing_held = np.zeros(len(problem.held), dtype=np.bool_)
     programme = dual_programme(problem, nothing_held, penalty, least)
-    relaxed = smallest_relaxation(programme.model, programme.weight_names, programme.row_names, solve)
+    relaxed = smallest_relaxation(programme.model, programme.weight_names, programme.row_names, _solver(problem, programme))
     return [_said(each, problem.invested_usd) for each in relaxed.limits]
+
+
+def _solver(problem: Problem, programme: DualProgramme) -> Solver:
+    """The dual method, or that of the netted year."""
+    position = problem.position
+    if position is None:
+        return solve
+    account = netted_account(problem, programme)
+    return lambda model, effort: solve_netted(replace(account, model=model), position, effort).certified
 
 
 def _said(loosened: Loosened, invested_usd: float) -> Relaxation:

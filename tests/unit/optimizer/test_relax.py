@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from msgspec import structs
 
-from libs.common.schemas.account import Budgets, PlanLimits, WeightBound
+from libs.common.schemas.account import Budgets, LossPolicy, PlanLimits, WeightBound
 from libs.common.schemas.proposal import ProposalDeclined, Relaxation
 from services.optimizer.core.arrays import Floats
 from services.optimizer.core.build import build_problem
@@ -115,6 +115,20 @@ def test_what_a_decline_asks_for_is_enough() -> None:
     assert isinstance(declined, ProposalDeclined)
     turnover, sector = declined.relaxations
     mended = PlanLimits(None, turnover.needed + D("0.01"), weights=[most("sector", "A", str(sector.needed + D("0.01")))])
+    again = replace(first, account=structs.replace(first.account, limits=mended)).propose()
+    assert getattr(again, "code", None) != "limits_conflict"
+
+
+def test_an_account_whose_year_is_netted_is_told_what_is_enough_within_its_budgets() -> None:
+    """N0 has to fall to a tenth at a gain; the netted budget stays, and so the bound has to give."""
+    lots = [Lot(f"N{i}-0", f"N{i}", "2000" if i == 0 else "900", "50" if i == 0 else "99.99") for i in range(10)]
+    limits, settings = PlanLimits(weights=[most("security", "N0", "0.1")]), {"losses": LossPolicy("netted"), "budgets": Budgets(tax=D(100))}
+    first = world(SECURITIES, lots, "20000", limits=limits, cash_max_frac=D(1), min_trade=D(0), **settings)  # type: ignore[arg-type]
+    declined = first.propose()
+    assert isinstance(declined, ProposalDeclined)
+    (bound,) = declined.relaxations
+    assert (bound.name, bound.limit) == ("weight_most:security:N0_frac", D("0.1"))
+    mended = PlanLimits(weights=[most("security", "N0", str(bound.needed + D("0.01")))])
     again = replace(first, account=structs.replace(first.account, limits=mended)).propose()
     assert getattr(again, "code", None) != "limits_conflict"
 
