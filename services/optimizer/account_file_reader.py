@@ -12,6 +12,7 @@ import msgspec
 from services.optimizer.account_file import AccountFile
 
 PLACE = re.compile(r"(.*) - at `\$?(.*?)`$", re.DOTALL)
+BYTE = re.compile(r"\(byte (\d+)\)")
 STEP = re.compile(r"\.?([A-Za-z_]\w*)|\[(\d+|\.\.\.)\]")
 WEIGHT_SUM_TOLERANCE = Decimal("1e-6")
 DECODER = json.JSONDecoder()
@@ -44,6 +45,10 @@ def read_account_file(path: Path) -> AccountFile | FileFault:
         found = PLACE.match(str(error))
         problem, place = found.groups() if found else (str(error), "")
         return FileFault(line_of(text, place), place.lstrip("."), problem, "See docs/file-formats.md for the members and their form")
+    except msgspec.DecodeError as error:
+        at = BYTE.search(str(error))
+        line = text.encode().count(b"\n", 0, int(at.group(1))) + 1 if at else 0
+        return FileFault(line, "", f"is no JSON: {error}", "Write numbers as digits: NaN and Infinity are none")
     fault = next(_faults(document), None)
     return document if fault is None else FileFault(line_of(text, fault.field), fault.field, fault.problem, fault.remedy)
 

@@ -137,6 +137,13 @@ def test_what_is_no_json_is_refused_by_line(tmp_path: Path, capsys: pytest.Captu
     assert f"{path}, line 3" in capsys.readouterr().err
 
 
+def test_a_number_that_is_none_is_refused_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = changed(tmp_path, set_at("securities", 0, "specific_var_ann")(float("nan")))
+    assert main(["solve", str(path), "--out", str(tmp_path)]) == 2
+    said, line = capsys.readouterr().err, path.read_text()[: path.read_text().index("NaN")].count("\n") + 1
+    assert said.startswith(f"{path}, line {line}: is no JSON") and "NaN and Infinity" in said
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["solve", str(tmp_path / "none.json"), "--out", str(tmp_path)]) == 2
     assert "can't be read" in capsys.readouterr().err
