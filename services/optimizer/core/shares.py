@@ -7,6 +7,7 @@ A sale is whole shares, or the whole position with its fraction; a position belo
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import accumulate
 from math import ceil, floor
 
 import numpy as np
@@ -83,7 +84,7 @@ def sale_curves(problem: Problem, branch: Branch, answer: Answer) -> dict[int, S
     size, gain = problem.size[order], problem.gain_frac[order]
     per_share = problem.price_usd[names] / problem.invested_usd
     rates = [1 / per_share, problem.tax_frac[order], price[order], gain * problem.is_short[order], gain * problem.is_long[order]]
-    columns = [rate * size for rate in rates]
+    columns = [(rate * size).tolist() for rate in rates]
     curves = {}
     for start, end in zip(starts, [*starts[1:], len(order)][: len(starts)], strict=True):
         name, tranches = int(names[start]), order[start:end]
@@ -97,8 +98,8 @@ def sale_curves(problem: Problem, branch: Branch, answer: Answer) -> dict[int, S
     return curves
 
 
-def _cumulated(amounts: Floats) -> list[float]:
-    return [0.0, *np.cumsum(amounts).tolist()]
+def _cumulated(amounts: list[float]) -> list[float]:
+    return [0.0, *accumulate(amounts)]
 
 
 def _wanted(problem: Problem, answer: Answer, tranches: Ints, per_share: float, whole: float | None) -> float:
