@@ -19,6 +19,8 @@ from services.optimizer.pool import Decision, InlinePool, Outcome, SolverPool, T
 from tests.unit.optimizer.samples import RECENT, Lot, Security, world
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.usefixtures("kernels")
+
 ROOT = Path(__file__).parents[2]
 SECURITIES = [Security(f"N{i}", "100", "0.2") for i in range(5)]
 WORLD = world(SECURITIES, [Lot("L", "N0", "100", "150", RECENT), *(Lot(f"L{i}", f"N{i}", "100", "90") for i in range(1, 5))], "500")
