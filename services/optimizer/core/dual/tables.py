@@ -152,10 +152,10 @@ def _by_option(model: Model) -> dict[str, Any]:
 def _blocks(model: Model) -> dict[str, Any]:
     """Where blocks, sides and groups begin; options are sorted by group, side and name."""
     options = model.options
-    new_side = np.diff(options.side, prepend=-1) != 0
-    first = np.flatnonzero(new_side | (np.diff(options.name, prepend=-1) != 0))
+    new_side = _begins(options.side)
+    first = np.flatnonzero(new_side | _begins(options.name))
     side = np.flatnonzero(new_side[first])
-    group = np.flatnonzero(np.diff(options.group[first][side], prepend=-1) != 0)
+    group = np.flatnonzero(_begins(options.group[first][side]))
     ends = len(options.name), len(first), len(side)
     return {
         "block_first": np.append(first, ends[0]),
@@ -164,10 +164,17 @@ def _blocks(model: Model) -> dict[str, Any]:
     }
 
 
+def _begins(number: Ints) -> Bools:
+    """Where the number differs from the one before; true at the first."""
+    begins = np.ones(len(number), dtype=np.bool_)
+    begins[1:] = number[1:] != number[:-1]
+    return begins
+
+
 def _reorders(option: Ints, rows: Floats, count: int) -> Bools:
     """By option, whether two of its free lots differ in a row's coefficient."""
     reorders = np.zeros(count, dtype=np.bool_)
-    differ = (option[1:] == option[:-1]) & (rows[1:] != rows[:-1]).any(axis=1)
+    differ = (option[1:] == option[:-1]) & (rows[1:] != rows[:-1]).any(axis=1)  # slots of an option are neighbours
     reorders[option[1:][differ]] = True
     return reorders
 
