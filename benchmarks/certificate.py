@@ -159,9 +159,11 @@ def dearest_bps(account: dict[str, Any]) -> float:
 
 
 def checked_infeasible(line: dict[str, Any], account: dict[str, Any]) -> dict[str, Any]:
-    """Whether no plan can keep the rules."""
+    """Whether no plan can keep the rules.  Dearer cap and cash are multipliers, too: where they prove it, so do these."""
     account = {"no_buy": [], "recent_loss_sales": [], **account}
-    bound, most = bound_bps(account, line["multipliers"], line.get("rules", {})), dearest_bps(account)
+    most, given = dearest_bps(account), line["multipliers"]
+    dearer = ({**given, "cash": given["cash"] * times, "te_cap": given["te_cap"] * times} for times in (1, 10, 100, 1_000, 10_000))
+    bound = max(bound_bps(account, each, line.get("rules", {})) for each in dearer)
     wrong = [] if bound > most else [f"the bound {bound:.3f} does not exceed what a plan may cost, {most:.3f}"]
     return {"instance": line["instance"], "infeasible": True, "bound_bps": bound, "most_bps": most, "holds": not wrong, "wrong": wrong}
 
