@@ -167,7 +167,8 @@ def _proposal(case: Case, problem: Problem, solved: Planned, pins: Pins, te_befo
     cash_before = case.account.cash_settled + case.account.cash_unsettled
     cash_after = cash_before + sum((draft.cash for draft in drafts), ZERO)
     trades = give_reasons(case, problem, drafts, solved.weights)
-    binding = bindings(case, problem, multipliers, tax, cash_after, solved.weights)
+    unmet = unmet_wishes(case, problem, drafts, multipliers, cash_after)
+    binding = bindings(case, problem, multipliers, tax, cash_after, solved.weights, unmet)
     return ProposalCreated(
         proposal_id=proposal_id_of(case.run.run_id, case.account.account_id, pins),
         run_id=case.run.run_id,
@@ -177,7 +178,7 @@ def _proposal(case: Case, problem: Problem, solved: Planned, pins: Pins, te_befo
         approval=case.account.approval,
         account_value=case.value_usd,
         trades=trades,
-        unmet=unmet_wishes(case, problem, drafts, multipliers, cash_after),
+        unmet=unmet,
         binding=binding,
         te_before_frac=te_before,
         te_after_frac=_te(problem, solved.weights),

@@ -7,7 +7,7 @@ limits bring may be risk, tax or cost; it is said as the tracking error of the s
 names bought and sold; the numbers of trades and names have no such price.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from math import sqrt
@@ -15,7 +15,7 @@ from math import sqrt
 import numpy as np
 
 from libs.common.money import cents_half_even, float_from_decimal
-from libs.common.schemas.proposal import Binding, TaxEstimate
+from libs.common.schemas.proposal import Binding, TaxEstimate, Unmet
 from services.optimizer.core.branch import Multipliers, Plan
 from services.optimizer.core.dual.tax_law import Nets
 from services.optimizer.core.evaluate import active_weights, traded_by_name, variance
@@ -25,6 +25,7 @@ from services.optimizer.core.problem import Problem
 from services.optimizer.core.tax_position import BudgetUse, budget_uses, tax_position
 
 PRESSES = 1e-6  # a shadow price below a hundredth of a basis point for each basis point is none
+ASKED = {"cash_raise": "cash_min_usd", "cash_invest": "cash_max_usd"}
 TURNOVER, TRACKING_ERROR = "turnover_frac", "tracking_error_frac"
 NOTHING = 1e-12  # of invested value
 BPS = 1e4
@@ -54,15 +55,26 @@ class _Held:
         return (self.multiplier + self.taxed) * self.step
 
 
-def bindings(case: Case, problem: Problem, multipliers: Multipliers, tax: TaxEstimate, cash_after: Decimal, plan: Plan) -> list[Binding]:
-    """The limits with a shadow price: budgets, cash, then the owner's limits; `plan` is what is proposed, in weights."""
+def bindings(
+    case: Case, problem: Problem, multipliers: Multipliers, tax: TaxEstimate, cash_after: Decimal, plan: Plan, unmet: Sequence[Unmet]
+) -> list[Binding]:
+    """The limits with a shadow price: budgets, cash, then the owner's limits; `plan` is what is proposed, in weights.
+
+    A limit that keeps what was asked from being done (`unmet`) has no price: its multiplier is the penalty for that.
+    """
     te = sqrt(variance(problem, active_weights(problem, plan)))
     small = SMALL * problem.risk_aversion * te**2
     sizes = [(f"{step:,.0f}", step / problem.invested_usd) for step in STEPS_USD]
     dollars = [list(_in_dollars(case, multipliers, tax, cash_after, words, step)) for words, step in sizes]
     held = [next((each for each in same if each.lowers <= small), same[-1]) for same in zip(*dollars, strict=True)]
     held += _rules(problem, multipliers, plan, te)
-    return [*(_said(case, each, problem, te) for each in held if each.multiplier > PRESSES), *_counts(problem, plan)]
+    instead = {name for each in unmet for name in (f"{each.reason}_usd", ASKED.get(each.wanted, ""))}
+    pressing = [each for each in held if each.multiplier > PRESSES]
+    return [*(_kept_back(each) if each.name in instead else _said(case, each, problem, te) for each in pressing), *_counts(problem, plan)]
+
+
+def _kept_back(held: _Held) -> Binding:
+    return Binding(held.name, held.limit, held.actual, None, None, "it keeps what was asked from being done")
 
 
 def _counts(problem: Problem, plan: Plan) -> Iterator[Binding]:

@@ -97,7 +97,7 @@ def test_every_kind_of_limit_is_said() -> None:
     problem = type(problem)(**{name: getattr(problem, name) for name in problem.__slots__} | {"rules": PlanRules(0.05, 0.1, weights=rows)})
     names = ("weight_most:sector:any", "weight_least:factor:f1", "turnover_frac", "tracking_error_frac")
     multipliers = Multipliers(cash=-0.01, rules=tuple((name, 0.02) for name in names))
-    found = bindings(case, problem, multipliers, estimate_tax(case, []), D(20000), no_trade(problem))
+    found = bindings(case, problem, multipliers, estimate_tax(case, []), D(20000), no_trade(problem), [])
     said = {each.name: each for each in found}
     cap = said["tracking_error_frac"]
     assert set(said) == {
@@ -152,6 +152,16 @@ def test_an_ira_leaves_no_losses() -> None:
     lots = [Lot("a", "AAA", "500", "150"), Lot("b", "BBB", "500", "170")]
     made = world([AAA, BBB], lots, cash="500", account_type="traditional_ira", cash_min_frac=D(0)).propose()
     assert made.losses_left == []
+
+
+def test_a_budget_that_keeps_what_was_asked_from_being_done_has_no_price() -> None:
+    """Its multiplier is the penalty for the must-sell, not what the budget is worth."""
+    lots = [Lot("a", "AAA", "500", "20"), Lot("b", "BBB", "500", "70")]
+    made = world([AAA, BBB], lots, cash="500", verdicts=[must_sell("AAA")], budgets=Budgets(tax=D(1000))).propose()
+    assert isinstance(made, ProposalCreated)
+    assert [each.reason for each in made.unmet if each.wanted == "must_sell"] == ["tax_budget"]
+    (budget,) = [each for each in made.binding if each.name == "tax_budget_usd"]
+    assert (budget.shadow_price_bps, budget.says) == (None, "it keeps what was asked from being done")
 
 
 def test_a_number_of_trades_that_is_used_up_is_named_without_a_price() -> None:
