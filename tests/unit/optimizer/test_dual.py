@@ -19,7 +19,7 @@ from tests.unit.optimizer.dual_models import choices, limits, pdlp_objective, ra
 from tests.unit.optimizer.instances import load
 
 SEEDS = st.integers(0, 100_000)
-THOROUGH = Effort(enough=1e-9, nodes=400)
+THOROUGH = Effort(enough=1e-9, tight=1e-9, nodes=400)
 
 
 def some_plan(model: Model, rng: np.random.Generator) -> Trades | None:

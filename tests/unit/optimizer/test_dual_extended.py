@@ -19,7 +19,7 @@ from tests.unit.optimizer.dual_extended import extended_model, one_choice
 from tests.unit.optimizer.dual_models import choices, limits, pdlp_objective
 
 SEEDS = st.integers(0, 100_000)
-THOROUGH = Effort(enough=1e-9, counted=1e-9, nodes=2000)
+THOROUGH = Effort(enough=1e-9, counted=1e-9, tight=1e-9, nodes=2000)
 
 
 def some_multipliers(model: Model, rng: np.random.Generator) -> Floats:

@@ -37,6 +37,7 @@ SMOOTHED = 1e-6
 SETTLED = 1e-7  # a convex solve whose plan costs this much more than its dual value has met tied lots
 KINKED = 1e-5  # a smoothed climb that ends above this, in weight, has met tied lots
 RAY = 8  # powers of ten that multipliers are stretched by, in search of a proof that no plan keeps the rules
+GAINS_LITTLE = 1e-7  # of account value: a round of changed options that gains less is the last
 STEPS_TO_A_TIE = 12  # of a convex solve, once ties were met
 TIES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
@@ -56,17 +57,19 @@ class Effort:
 
     The temperature is `heat` over the number of names.  Options are changed, in at most `repairs` rounds, until the gap is `tight` or a
     round gains little; above a gap of `enough`, at most `nodes` of branch and bound follow; a plan counts as certified up to `certified`.
-    A climb takes at most `steps` of Newton.  With hard counts `enough` is `counted`.
+    A climb takes at most `steps` of Newton, and no node is begun after `work` of them in all: the deadline of a solve, which ends alike
+    wherever it runs.  With hard counts `enough` is `counted`.
     """
 
     heat: float = 1.5e-4
     enough: float = 5e-6
     counted: float = 5e-5
     certified: float = 5e-5
-    tight: float = 1e-6
+    tight: float = 5e-6
     nodes: int = 60
     repairs: int = 8
     steps: int = 60
+    work: int = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,8 @@ class _Search:
         while heap:
             bound, _, allowed, worst, x = heappop(heap)
             lower = min(bound, self.objective)
-            if self.objective - lower <= self.enough or nodes >= self.effort.nodes or worst < 0:
+            spent = nodes >= self.effort.nodes or self.steps >= self.effort.work
+            if self.objective - lower <= self.enough or spent or worst < 0:
                 break
             for child in children(self.ready.tables, allowed, worst):
                 child_bound, _, child_worst, child_x = self._node(child, x)
@@ -164,7 +168,7 @@ class _Search:
                 bound, where = exact.value, x
             least = by_cost(t, exact.cost)
             lag = lags(t, exact.cost, chosen, least)
-            if self.objective - bound <= self.effort.tight or before - self.objective < self.effort.tight / 10:
+            if self.objective - bound <= self.effort.tight or before - self.objective < GAINS_LITTLE:
                 break
             chosen = least
         if self.best is None and bound <= self.ceiling:
