@@ -139,10 +139,10 @@ def _in_regions(account: NettedAccount, position: TaxPosition, cost: Region, bud
 
 
 def _so_far(position: TaxPosition) -> tuple[float, float, float]:
-    """Tax, short gain and long gain of the budgets' year before the plan, rounded as the product rounds the tax."""
+    """Tax, short gain and long gain of the budgets' year before the plan; the tax exact or rounded, whichever is more."""
     short, long, law = float(position.budget_year.short), float(position.budget_year.long), position.law
     gain, loss = max(short + long, 0.0), max(-short - long, 0.0)
     ordinary = min(max(short, 0.0), gain)
     tax = float(law.short_frac) * ordinary + float(law.long_frac) * (gain - ordinary)
     tax -= float(law.ordinary_frac) * min(loss, float(law.ordinary_limit))
-    return round(tax, 2) / float(VALUE), ordinary / float(VALUE), (gain - ordinary) / float(VALUE)
+    return max(tax, round(tax, 2)) / float(VALUE), ordinary / float(VALUE), (gain - ordinary) / float(VALUE)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.optimizer.core.dual.tax_law import Budgets, Nets, TaxLaw, TaxPosition, budgets_in_force, year_tax
+from services.optimizer.core.dual.standing import standing
+from services.optimizer.core.dual.tax_law import Budgets, Nets, TaxLaw, TaxPosition, budgets_in_force, exact_tax, year_tax
 from services.optimizer.core.dual.tax_pieces import Law, Limits, Reach, budget_choices, cost, marginal, pieces
 from services.wash_sale.core.tax_year.netting import Carryover, YearItems, net
 from services.wash_sale.core.tax_year.rates import state_at_rates
@@ -117,6 +118,18 @@ def test_the_budgets_are_kept_exactly_where_a_choice_of_rows_is(
 )
 def test_what_one_unit_more_costs(nets: tuple[float, float], step: float, expected: tuple[float, float]) -> None:
     assert marginal(USUAL, *nets, step) == pytest.approx(expected, abs=1e-9)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(-(10**9), 10**9), st.integers(-(10**9), 10**9))
+def test_doing_nothing_keeps_every_budget(short: int, long: int) -> None:
+    law = TaxLaw(Decimal("0.408"), Decimal("0.238"), Decimal("0.37"), Decimal(3000))
+    year = Nets(Decimal(short) / 1000, Decimal(long) / 1000)
+    given_budgets = TaxPosition(law, year, year, Budgets(Decimal(0), Decimal(0), Decimal(0)), Decimal(1_000_000))
+    limits, so_far = budgets_in_force(given_budgets), year_tax(law, year)
+    assert limits.tax is not None
+    assert max(so_far.tax, exact_tax(law, so_far)) <= limits.tax
+    assert standing(given_budgets).excess((0.0, 0.0)) <= 1e-15
 
 
 def test_a_budget_that_is_used_up_forbids_more_and_demands_nothing() -> None:

@@ -104,7 +104,6 @@ def year_tax(law: TaxLaw, nets: Nets) -> YearTax:
     deduction = min(law.ordinary_limit, loss)
     carried = loss - deduction
     carried_short = min(max(-nets.short - deduction, ZERO), carried)
-    tax = law.short_frac * ordinary + law.long_frac * (gain - ordinary) - law.ordinary_frac * deduction
     return YearTax(
         net_short=nets.short,
         net_long=nets.long,
@@ -113,15 +112,23 @@ def year_tax(law: TaxLaw, nets: Nets) -> YearTax:
         deduction=deduction,
         carried_short=carried_short,
         carried_long=carried - carried_short,
-        tax=cents_half_even(tax),
+        tax=cents_half_even(_tax(law, ordinary, gain - ordinary, deduction)),
     )
 
 
 def year_cost(law: TaxLaw, nets: Nets) -> Decimal:
     """What a year costs a decision: its tax, not rounded, less what the losses carried out of it are worth."""
     year = year_tax(law, nets)
-    tax = law.short_frac * year.ordinary_gain + law.long_frac * year.preferential_gain - law.ordinary_frac * year.deduction
-    return tax - law.carried_short_frac * year.carried_short - law.carried_long_frac * year.carried_long
+    return exact_tax(law, year) - law.carried_short_frac * year.carried_short - law.carried_long_frac * year.carried_long
+
+
+def exact_tax(law: TaxLaw, year: YearTax) -> Decimal:
+    """The year's tax, not rounded."""
+    return _tax(law, year.ordinary_gain, year.preferential_gain, year.deduction)
+
+
+def _tax(law: TaxLaw, ordinary: Decimal, preferential: Decimal, deduction: Decimal) -> Decimal:
+    return law.short_frac * ordinary + law.long_frac * preferential - law.ordinary_frac * deduction
 
 
 def plan_tax(position: TaxPosition, gains: Nets) -> PlanTax:
@@ -130,11 +137,14 @@ def plan_tax(position: TaxPosition, gains: Nets) -> PlanTax:
 
 
 def budgets_in_force(position: TaxPosition) -> Budgets:
-    """The budgets, each at least at what the year has come to already: one that is used up forbids more, it does not demand losses."""
+    """The budgets, each at least at what the year has come to already: one that is used up forbids more, it does not demand losses.
+
+    A tax so far counts as it is or as it is rounded, whichever is more, so that doing nothing is always within.
+    """
     law, budgets = position.law, position.budgets
     so_far = year_tax(law, position.budget_year)
     return Budgets(
-        tax=None if budgets.tax is None else max(budgets.tax, so_far.tax),
+        tax=None if budgets.tax is None else max(budgets.tax, so_far.tax, exact_tax(law, so_far)),
         short_gain=None if budgets.short_gain is None else max(budgets.short_gain, so_far.ordinary_gain),
         long_gain=None if budgets.long_gain is None else max(budgets.long_gain, so_far.preferential_gain),
     )
