@@ -16,6 +16,7 @@ Invariants
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numba
 import numpy as np
 import ortools
 
@@ -33,10 +34,10 @@ from services.optimizer.core.problem import Problem
 from services.optimizer.core.sides import USABLE, Chosen, better_sides, harvesting
 from services.optimizer.core.small_trades import drop_small_trades
 
-SOLVER_VERSION = f"dual-1 numpy-{np.__version__} ortools-{ortools.__version__}"
+SOLVER_VERSION = f"dual-1 numba-{numba.__version__} numpy-{np.__version__} ortools-{ortools.__version__}"
 LIMITS_KEPT = 1e-6  # of invested value: what a plan of PDLP may be beyond the owner's limits
 CERTIFIED_GAP = 5e-5  # of invested value: half a basis point
-HARDER = Effort(heat=1e-4, nodes=400, repairs=16, steps=200)
+HARDER = Effort(heat=5e-5, nodes=400, repairs=16, steps=200, work=20_000)
 
 
 class SolveState(StrEnum):
