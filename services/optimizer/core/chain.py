@@ -58,9 +58,8 @@ class Method(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """A plan on its branch, its objective (soft breaches priced in) and the bound, as fractions of invested value; `start` are
-    multipliers from which a solve of the same problem may start.  `gain_prices`: where the year is netted, what a unit of short and of
-    long gain costs at the plan."""
+    """A plan on its branch, its objective (soft breaches priced in) and the bound, as fractions of invested value.  `gain_prices`: where
+    the year is netted, what a unit of short and of long gain costs at the plan."""
 
     chosen: Chosen
     objective: float
@@ -69,7 +68,6 @@ class Solution:
     method: Method
     nodes: int
     newton_steps: int
-    start: Floats | None
     gain_prices: tuple[float, float] | None = None
 
     @property
@@ -154,9 +152,7 @@ class _Chain:
         """What was reached."""
         if self.best is None:
             raise AssertionError("a chain without a plan has no solution")
-        return Solution(
-            self.best, self._objective, self._bound, state, self._method, self._nodes, self._steps, self._start, self._gain_prices
-        )
+        return Solution(self.best, self._objective, self._bound, state, self._method, self._nodes, self._steps, self._gain_prices)
 
     def _count(self, solved: Certified) -> None:
         self._nodes += solved.nodes

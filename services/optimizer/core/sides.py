@@ -35,12 +35,6 @@ def harvesting(problem: Problem, plan: Plan) -> Bools:
     return _in_group(problem, problem.group[problem.name], problem.loss & (plan.sold > 0))
 
 
-def torn(problem: Problem, plan: Plan) -> Bools:
-    """[groups] Where the plan sells what could be a loss and buys as well."""
-    both: Bools = harvesting(problem, plan) & _in_group(problem, problem.group, plan.bought > 0)
-    return both
-
-
 def better_sides(problem: Problem, common: Floats, multipliers: Multipliers) -> Bools:
     """[groups] Where harvesting is better at this gradient of common risk [names] and these shadow prices, or there is nothing to give
     up for it.  A group that must sell, or holds too much of a name, does not give up its losses."""
