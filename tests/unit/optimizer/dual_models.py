@@ -44,7 +44,7 @@ def random_model(seed: int, names: int = 7, budget: bool = False, one_option: bo
         lots=Lots(lot_name, size, tax + spread[lot_name]),
         options=_options(rng, lot_name, names, one_option),
         rows=Rows(
-            np.column_stack(sell_rows).reshape(len(size), -1),
+            np.column_stack(sell_rows).reshape(len(size), len(sell_rows)),
             np.column_stack(buy_rows),
             np.array(bounds),
             np.zeros(len(bounds)),
