@@ -72,13 +72,13 @@ def lags(t: Tables, cost: Floats, chosen: Ints, least: Ints) -> Floats:
 
 
 @compiled
-def keep_counts(t: Tables, cost: Floats, z: Floats, counts: Ints, allowed: Bools, chosen: Ints) -> bool:
-    """Change `chosen` until the rows in `counts` are kept, least dear first, and fill what is left of them; whether they are kept.
+def keep_counts(t: Tables, cost: Floats, z: Floats, counts: Ints, allowed: Bools, chosen: Ints) -> None:
+    """Change `chosen` until the rows in `counts` are kept, least dear first, and fill what is left of them; as far as options allow.
 
     `cost` is by option, z's charge for the counts included; only groups of one side change.
     """
     if len(counts) == 0:
-        return True
+        return
     raw = np.empty_like(cost)
     for o in range(len(cost)):
         raw[o] = cost[o]
@@ -98,7 +98,6 @@ def keep_counts(t: Tables, cost: Floats, z: Floats, counts: Ints, allowed: Bools
         for c in range(len(counts)):
             over[c] += t.fixed_rows[option, counts[c]] - t.fixed_rows[chosen[i], counts[c]]
         chosen[i] = option
-    return bool(over.max() <= 1e-9)
 
 
 @compiled
