@@ -2,8 +2,8 @@
 
 Hard rows: budgets, turnover, numbers of trades and of names, bounds on sectors, industries and factors, the tracking-error cap.  Elastic
 rows, at the price that exceeds whatever breaking them could gain: the cash band and maximum weights of what is held above them.  What must
-be sold is forced; where a hard rule could forbid that, it is rewarded instead with twice that price, and the reward is taken out of the
-objective and its bound again (`reward`).
+be sold is forced; where a hard rule could forbid that, or the side that its group takes, it is rewarded instead with twice that price, and
+the reward is taken out of the objective and its bound again (`reward`).
 
 Invariants
 1. A plan of the model is a plan of the problem at the same objective, `reward` and elastic breaches aside.
@@ -54,12 +54,12 @@ def dual_programme(problem: Problem, hold: Bools, penalty: float, least: Floats,
     price of a unit of soft breach, `least` [names] the smallest trade, in weight."""
     tranches = np.flatnonzero(problem.may_sell & ~hold[problem.name])
     must, name, cost = problem.must_sell[tranches], problem.name[tranches], problem.cost_frac
-    rewarded = hard_rules(problem)
+    rewarded = hard_rules(problem) | (np.bincount(problem.group)[problem.group] > 1)[name]
     reward = np.where(must & rewarded, 2 * penalty, 0.0)
     buy_max = _most_bought(problem, hold)
     rules = problem.rules
     ranged = bool(least.any()) or rules.trades is not None or rules.names is not None or rules.min_holding > 0
-    table = option_table(problem, Ask(tranches, must & (not rewarded), buy_max, least, harvest, ranged))
+    table = option_table(problem, Ask(tranches, must & ~rewarded, buy_max, least, harvest, ranged))
     rows = _rows(problem, tranches, table, penalty)
     model = Model(
         risk=2 * problem.risk_aversion,

@@ -118,6 +118,18 @@ def best_of_all_sides(problem: Problem, contested: list[int], penalty: float) ->
     return best
 
 
+@pytest.mark.parametrize("seed", [1052, 1079, 1384])
+def test_what_must_be_sold_leaves_although_its_group_could_be_bought(seed: int) -> None:
+    problem = problem_of(seed)
+    assert problem is not None
+    must = problem.may_sell & problem.must_sell
+    assert (must & problem.loss & (np.bincount(problem.group)[problem.group] > 1)[problem.name]).any()
+    solution = solve_chain(problem, dominance(problem), none(problem), DEFAULT_POLICY)
+    assert isinstance(solution, Solution)
+    assert solution.state is SolveState.CERTIFIED
+    assert solution.chosen.answer.plan.sold[must] == pytest.approx(problem.size[must], abs=1e-12)
+
+
 def test_the_dual_and_pdlp_agree_on_a_branch() -> None:
     for seed in range(20):
         problem = problem_of(seed)
