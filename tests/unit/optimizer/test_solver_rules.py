@@ -39,6 +39,7 @@ from tests.unit.optimizer.small_accounts import AS_OF, Account, least_over_every
 SEEDS = st.integers(0, 100_000)
 THOROUGH = Effort(enough=1e-9, tight=1e-10, nodes=400)
 ALL_RULES = Rules(min_trade=True, max_te=True)
+ROW = 1e-9  # of account value: what a hard row that is met to 1e-8 may be worth
 NEAR = 2e-7  # of account value: what other solvers leave
 
 
@@ -130,7 +131,7 @@ def test_loosening_a_rule_never_worsens_the_objective(seed: int, loosen: Callabl
     assert {before.outcome, after.outcome} <= {Outcome.CERTIFIED, Outcome.INFEASIBLE}
     if before.outcome is Outcome.CERTIFIED:
         assert after.outcome is Outcome.CERTIFIED
-        assert after.lower_bound <= before.objective + 1e-12
+        assert after.lower_bound <= before.objective + ROW
         assert after.objective <= before.objective + 1e-8
 
 
