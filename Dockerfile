@@ -23,6 +23,10 @@ COPY libs libs
 COPY services/__init__.py services/__init__.py
 COPY services/${SERVICE} services/${SERVICE}
 RUN /venv/bin/python -m compileall -q --invalidation-mode unchecked-hash deploy libs services && rm pyproject.toml requirements.lock
+# The optimizer's kernels are compiled for the builder's kind of processor; on another they are compiled when the service starts.
+# They are kept by their sources' time of change, so that is one which every file system can hold.
+RUN mkdir kernels && if [ -f services/${SERVICE}/warm_up.py ]; then \
+      find services -name "*.py" -exec touch -d 2020-01-01T00:00:00Z {} + && NUMBA_CACHE_DIR=/app/kernels /venv/bin/python -m services.${SERVICE}.warm_up; fi
 
 FROM ${PYTHON}
 ARG SERVICE
@@ -36,5 +40,5 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     SERVICE=${SERVICE}
 USER 10001:10001
-# `exec`: the service is process 1 and gets the stop signal itself.
-ENTRYPOINT ["/bin/sh", "-c", "exec python -m services.${SERVICE} \"$@\"", "service"]
+# Compiled kernels must lie where they can be added to.  `exec`: the service is process 1 and gets the stop signal itself.
+ENTRYPOINT ["/bin/sh", "-c", "export NUMBA_CACHE_DIR=${TMPDIR:-/tmp}/kernels && cp -r kernels/. \"$NUMBA_CACHE_DIR\" && exec python -m services.${SERVICE} \"$@\"", "service"]

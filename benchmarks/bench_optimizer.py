@@ -5,7 +5,7 @@
 
 FILE is an account of the scorer's format (tests/unit/optimizer/instances.py says how its rules map); without one, the instances of the
 tests.  One JSON line an instance: CPU milliseconds of the whole decision (median and most, one thread), of the market's preparation
-(once a market), the number of solves with PDLP's iterations, and the scorer's verdict on the result.
+(once a market), how the solve ended with its certificate, and the scorer's verdict on the result.
 """
 
 import os
@@ -20,13 +20,13 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
-from unittest import mock
+
+import msgspec
 
 from libs.common.schemas.proposal import ProposalCreated
-from services.optimizer.core.branch import Answer, Branch
 from services.optimizer.core.market import prepare
-from services.optimizer.core.pdlp import PdlpSolver
 from services.optimizer.core.propose import propose_on
+from services.optimizer.warm_up import warm_up
 from tests.unit.optimizer import scorer
 from tests.unit.optimizer.instances import DATA, scored_trades, world_of
 
@@ -41,20 +41,11 @@ def measure(instance: dict[str, Any], repeat: int, min_trade: str) -> dict[str, 
     started = time.process_time()
     snapshot = prepare(given.market)
     prepared_ms = cpu_ms(started)
-    times, solves = [], list[int]()
-    solve = PdlpSolver.solve
-
-    def counted(self: PdlpSolver, branch: Branch, tolerance: float) -> Answer:
-        answer = solve(self, branch, tolerance)
-        solves.append(answer.iterations)
-        return answer
-
-    with mock.patch.object(PdlpSolver, "solve", counted):
-        for _ in range(repeat):
-            solves.clear()
-            started = time.process_time()
-            decision = propose_on(given.account, given.screen, given.ledger, snapshot, given.run, [])
-            times.append(cpu_ms(started))
+    times = []
+    for _ in range(repeat):
+        started = time.process_time()
+        decision = propose_on(given.account, given.screen, given.ledger, snapshot, given.run, [])
+        times.append(cpu_ms(started))
     scored = scorer.score(instance, scored_trades(decision) if isinstance(decision, ProposalCreated) else [])
     return {
         "names": len(instance["tickers"]),
@@ -63,8 +54,8 @@ def measure(instance: dict[str, Any], repeat: int, min_trade: str) -> dict[str, 
         "cpu_ms_median": statistics.median(times),
         "cpu_ms_most": max(times),
         "prepare_ms": prepared_ms,
-        "solves": len(solves),
-        "iterations": sum(solves),
+        "status": decision.solve_status if isinstance(decision, ProposalCreated) else decision.code,
+        "certificate": None if decision.certificate is None else msgspec.to_builtins(decision.certificate),
         "score_bps": round(scored["score_bps"], 3),
         "no_trade_bps": round(scorer.score(instance, [])["score_bps"], 3),
         "feasible": scored["feasible"],
@@ -78,6 +69,7 @@ def main() -> int:
     parser.add_argument("--min-trade", default="0", help="dollars")
     parser.add_argument("files", nargs="*", type=Path, default=sorted(DATA.glob("acct_*.json")))
     options = parser.parse_args()
+    warm_up()
     for file in options.files:
         measured = measure(json.loads(file.read_text()), options.repeat, options.min_trade)
         sys.stdout.write(json.dumps({"instance": file.stem, **measured}) + "\n")

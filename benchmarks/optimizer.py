@@ -1,17 +1,27 @@
 # ruff: noqa: E402 (the number of threads is read when numpy is imported)
-"""The certified dual solve on account instances: plan, bound, gap and CPU time.
+"""The certified solve on account instances: plan, bound, gap and CPU time, beside the solvers that could be picked instead.
 
-    python -m benchmarks.optimizer [--repeat 7] [--multipliers] [--brief] FILE...
+    python -m benchmarks.optimizer [--repeat 7] [--min-trade] [--whole] [--max-te] [--against pdlp,piqp,clarabel,cvxpy]
+                                   [--multipliers] [--brief] FILE...
 
 FILE is an account of the scorer's format.  One JSON line an instance: instance, status, objective_bps, lower_bound_bps, gap_bps (basis
 points of account value), cpu_ms_cold and cpu_ms_warm (medians of the solve on one thread; warm starts where the cold solve's first
 relaxation ended), model_ms (once an account), score_bps and feasible by the independent scorer, trades in its format (fractional shares).
-`--multipliers` adds those that the bound at the root comes from (root_bound_bps), for who would recompute it; `--brief` leaves trades out.
+
+--min-trade    keep the instance's min_trade: no name trades less, in dollars
+--whole        whole shares of every name (or its whole position), cash and the minimum trade kept; the bound is that of fractional shares
+--max-te       keep the instance's max_te as a hard cap
+--against      also solve the convex core (the options of the plan, fixed) with each of these in this run: CPU milliseconds, the difference
+               of their objective in bp, and how many times the certified solve's own time on that core, cold
+--multipliers  those that the bound at the root comes from (root_bound_bps), for benchmarks/certificate.py to recompute
+--brief        leave the trades out
+
+A file that makes no sense is a line with status `refused` and file, field, entry and reason; the others go on, and the exit code is 1.
 """
 
 import os
 
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
     os.environ.setdefault(name, "1")  # before numpy is imported
 
 import argparse
@@ -19,16 +29,33 @@ import json
 import statistics
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.optimizer_instances import load, model_of, trades_for_scorer
+from benchmarks.optimizer_convex import SOLVERS, programme_of, solved_by
+from benchmarks.optimizer_input import BadInstance, read
+from benchmarks.optimizer_instances import Rules, core_of, model_of, multipliers_said, trades_for_scorer
+from benchmarks.optimizer_whole import whole_shares
 from services.optimizer.core.arrays import Floats
-from services.optimizer.core.dual.model import Model, ModelError
+from services.optimizer.core.dual.model import Model, ModelError, Trades
 from services.optimizer.core.dual.solve import Certified, solve
 from tests.unit.optimizer import scorer
 
 BPS = 1e4
+AGAINST = (*SOLVERS, "cvxpy")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the command line asked for."""
+
+    repeat: int
+    rules: Rules
+    whole: bool
+    against: tuple[str, ...]
+    multipliers: bool
+    brief: bool
 
 
 def timed(model: Model, start: Floats | None, repeat: int) -> tuple[Certified, float]:
@@ -38,55 +65,125 @@ def timed(model: Model, start: Floats | None, repeat: int) -> tuple[Certified, f
         began = time.process_time()
         answer = solve(model, start=start)
         spent.append(1e3 * (time.process_time() - began))
-    return answer, round(statistics.median(spent), 2)
+    return answer, round(statistics.median(spent), 3)
 
 
-def measure(file: Path, repeat: int, multipliers: bool, brief: bool) -> dict[str, Any]:
-    """One instance, solved and scored; a model that is refused says why in `status` and `reason`."""
-    account = load(file)
+def measure(file: Path, settings: Settings) -> dict[str, Any]:
+    """One instance, solved and scored.  Raises BadInstance, ModelError."""
+    instance = read(file)
+    account = instance.account
     began = time.process_time()
-    try:
-        model = model_of(account)
-    except ModelError as refused:
-        return {"instance": file.stem, "status": "refused", "reason": str(refused)}
+    model = model_of(account, settings.rules)
     model_ms = round(1e3 * (time.process_time() - began), 2)
-    answer, cold_ms = timed(model, None, repeat)
-    _, warm_ms = timed(model, answer.start, repeat)
-    trades = [] if answer.trades is None else trades_for_scorer(account, answer.trades)
-    scored = scorer.score(account, trades)
-    line: dict[str, Any] = {
-        "instance": file.stem,
-        "status": answer.outcome.value,
-        "objective_bps": round(BPS * answer.objective, 6) if answer.trades is not None else None,
-        "lower_bound_bps": round(BPS * answer.lower_bound, 6),
-        "gap_bps": round(BPS * answer.gap, 6) if answer.trades is not None else None,
-        "cpu_ms_cold": cold_ms,
-        "cpu_ms_warm": warm_ms,
-        "model_ms": model_ms,
-        "score_bps": round(scored["score_bps"], 6),
-        "feasible": scored["feasible"] and answer.trades is not None,
-        "names": len(account["tickers"]),
-        "lots": len(account["lots"]),
-        "newton_steps": answer.newton_steps,
-        "nodes": answer.nodes,
-    }
-    if multipliers:
+    solve(model)  # compiles, or loads what was compiled; a service does this before it is ready
+    answer, cold_ms = timed(model, None, settings.repeat)
+    _, warm_ms = timed(model, answer.start, settings.repeat)
+    line: dict[str, Any] = {"instance": file.stem, "status": answer.outcome.value}
+    if instance.ignored:
+        line["ignored"] = list(instance.ignored)
+    said: list[dict[str, Any]] | None = None
+    if answer.trades is not None:
+        said, whole_ms = _said(account, model, answer, settings)
+        line |= whole_ms
+    line |= _figures(account, answer, said, settings.whole)
+    line |= {"cpu_ms_cold": cold_ms, "cpu_ms_warm": warm_ms, "model_ms": model_ms}
+    line |= {"names": len(account["tickers"]), "lots": len(account["lots"]), "factors": model.factors}
+    line |= {"newton_steps": answer.newton_steps, "nodes": answer.nodes}
+    if settings.against and answer.trades is not None:
+        line["convex_core"] = compared(model, answer, settings)
+    if settings.multipliers:
+        line["rules"] = {"min_trade": settings.rules.min_trade, "max_te": settings.rules.max_te}
         line["root_bound_bps"] = round(BPS * answer.root_bound, 6)
-        line["multipliers"] = answer.bound_multipliers.tolist()
-    return line if brief else {**line, "trades": trades}
+        line["multipliers"] = multipliers_said(account, model, answer.bound_multipliers)
+    return line if settings.brief else {**line, "trades": said or []}
+
+
+def _said(account: dict[str, Any], model: Model, answer: Certified, settings: Settings) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The plan in the scorer's trades, in whole shares where asked for, with the time that takes."""
+    trades = answer.trades or Trades(model.lots.size * 0, model.names.held * 0)
+    if not settings.whole:
+        return trades_for_scorer(account, trades), {}
+    began = time.process_time()
+    said = whole_shares(account, model, answer, float(account["min_trade"]) if settings.rules.min_trade else 0.0)
+    return said, {"fractional_bps": round(BPS * answer.objective, 6), "whole_ms": round(1e3 * (time.process_time() - began), 2)}
+
+
+def _figures(account: dict[str, Any], answer: Certified, said: list[dict[str, Any]] | None, whole: bool) -> dict[str, Any]:
+    """Objective, bound and gap; the scorer's verdict.  Null where there is no plan."""
+    bound = round(BPS * answer.lower_bound, 6)
+    if said is None:
+        return {"objective_bps": None, "lower_bound_bps": bound, "gap_bps": None, "score_bps": None, "feasible": False}
+    scored = scorer.score(account, said)
+    objective = scored["score_bps"] if whole else BPS * answer.objective
+    return {
+        "objective_bps": round(objective, 6),
+        "lower_bound_bps": bound,
+        "gap_bps": round(objective - BPS * answer.lower_bound, 6),
+        "score_bps": round(scored["score_bps"], 6),
+        "feasible": scored["feasible"],
+        **({"violations": scored["violations"][:5]} if scored["violations"] else {}),
+        "te": round(scored["te_after"], 8),
+        "orders": scored["orders"],
+        "orders_under_min_trade": scored["orders_under_min_trade"],
+    }
+
+
+def compared(model: Model, answer: Certified, settings: Settings) -> dict[str, Any]:
+    """The convex core by the certified solve and by each of the others."""
+    core = core_of(model, answer.trades.chosen)
+    own, own_ms = timed(core, None, settings.repeat)
+    _, warm_ms = timed(core, own.start, settings.repeat)
+    programme = programme_of(model, answer.trades.chosen)
+    found: dict[str, Any] = {"objective_bps": round(BPS * own.objective, 6), "cpu_ms": own_ms, "cpu_ms_warm": warm_ms}
+    for solver in settings.against:
+        other = solved_by(solver, programme, settings.repeat)
+        found[solver] = {
+            "status": other.status,
+            "cpu_ms": other.cpu_ms,
+            "times_ours": round(other.cpu_ms / own_ms, 1),
+            "objective_difference_bps": round(BPS * (other.objective - own.objective), 7),
+            **({} if other.solver_ms is None else {"solver_ms": other.solver_ms}),
+        }
+    return found
+
+
+def refused(file: Path, error: Exception) -> dict[str, Any]:
+    """The line of a file that was not solved."""
+    line: dict[str, Any] = {"instance": file.stem, "status": "refused", "file": str(file)}
+    if isinstance(error, BadInstance):
+        line |= {"field": error.field, "entry": error.entry}
+    return {**line, "reason": f"{file.name}: {error}"}
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.optimizer", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--repeat", type=int, default=7)
+    parser.add_argument("--against", type=lambda text: tuple(text.split(",")), default=())
+    for flag in ("--min-trade", "--whole", "--max-te", "--multipliers", "--brief"):
+        parser.add_argument(flag, action="store_true")
+    parser.add_argument("files", nargs="+", type=Path)
+    return parser
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.optimizer", description=__doc__)
-    parser.add_argument("--repeat", type=int, default=7)
-    parser.add_argument("--multipliers", action="store_true")
-    parser.add_argument("--brief", action="store_true")
-    parser.add_argument("files", nargs="+", type=Path)
+    parser = arguments()
     options = parser.parse_args()
+    if unknown := set(options.against) - set(AGAINST):
+        parser.error(f"--against knows {', '.join(AGAINST)}, not {', '.join(sorted(unknown))}")
+    if options.repeat < 1:
+        parser.error("--repeat must be at least 1")
+    rules = Rules(options.min_trade, options.max_te)
+    settings = Settings(options.repeat, rules, options.whole, options.against, options.multipliers, options.brief)
+    failed = False
     for file in options.files:
-        sys.stdout.write(json.dumps(measure(file, options.repeat, options.multipliers, options.brief)) + "\n")
+        try:
+            line = measure(file, settings)
+        except (BadInstance, ModelError) as error:
+            line, failed = refused(file, error), True
+        sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()
-    return 0
+    return int(failed)
 
 
 if __name__ == "__main__":

@@ -52,8 +52,12 @@ def shared_folder() -> Path:
 
 
 def load_shared_panel(folder: Path) -> SharedPanel:
-    """Read prices, sectors, capitalisation and index membership of `folder`/data; ETFs and names without prices are left out."""
-    data = folder / "data"
+    """The panel of `folder`/data."""
+    return load_panel(folder / "data")
+
+
+def load_panel(data: Path) -> SharedPanel:
+    """Read prices, sectors, capitalisation and index membership of `data`; ETFs and names without prices are left out."""
     closes_table = pq.read_table(data / "prices_close.parquet")
     factor_table = pq.read_table(data / "prices_adj_factor.parquet")
     dates = closes_table["date"].to_numpy().astype("datetime64[D]")

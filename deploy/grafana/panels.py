@@ -186,6 +186,21 @@ ROWS = (
             ),
             Panel("Proposals in an hour", (("sum by (status) (increase(pma_optimizer_proposals_total[1h]))", "{{status}}"),), stacked=True),
             Panel("Declined in an hour", (("sum by (code) (increase(pma_optimizer_declined_total[1h])) > 0", "{{code}}"),), stacked=True),
+            Panel(
+                "Gap to the proven bound, bp (95 of 100 plans)",
+                (
+                    (f"histogram_quantile(0.95, sum by (le) (rate(pma_optimizer_gap_bps_bucket[{RATE}])))", "gap"),
+                    (f"histogram_quantile(0.95, sum by (le) (rate(pma_optimizer_whole_shares_bps_bucket[{RATE}])))", "whole shares"),
+                ),
+                width=12,
+                bad_from=0.5,
+            ),
+            Panel(
+                "Plans in an hour, by what found them",
+                (("sum by (method) (increase(pma_optimizer_solves_total[1h]))", "{{method}}"),),
+                width=12,
+                stacked=True,
+            ),
             Panel("Households that wait", (("max(pma_optimizer_waiting_joins)", "households"),), width=12),
             Panel("Solved again: inputs moved", (("sum(increase(pma_optimizer_solved_again_total[1h]))", "in an hour"),), width=12),
         ),

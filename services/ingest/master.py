@@ -10,7 +10,8 @@ from libs.common.service import Service
 from libs.common.unit import Unit
 from services.ingest import delivery_store, store
 from services.ingest.core.book import AccountBook
-from services.ingest.core.intake import AccountIntake, IntakeProblem, problems_of
+from services.ingest.core.intake import AccountIntake, problems_of
+from services.ingest.core.intake_problem import IntakeProblem
 from services.ingest.deliveries import stand_on
 from services.ingest.handlers import move_household, save_and_publish
 

@@ -7,4 +7,5 @@ In:  pma.accounts.v1; pma.market.v1; pma.screens.v1; pma.ledgers.v1; pma.orders.
 Out: pma.proposals.v1 (proposal.created, proposal.declined)
 Tables (schema `optimizer`): account, screen, ledger, answer, market, run, run_account, household_run, proposal, open_order, ended_order;
 and the backbone's (libs/common/outbox.py).
+Offline: solve_command.py decides one account from a file (account_file.py, account_file_reader.py, account_payloads.py, solve_report.py).
 """

@@ -1,21 +1,54 @@
-"""Run optimizer: `python -m services.optimizer`, or its offline commands (libs/common/offline.py); settings: PMA_... in the environment."""
+"""optimizer from the command line: without arguments the service (settings in PMA_... environment variables), or an offline command.
 
+    python -m services.optimizer
+    python -m services.optimizer solve FILE --out DIR
+    python -m services.optimizer catch-up [--kafka-is-new]
+
+`solve` needs neither settings nor a server; what only the service needs is imported only for it.  `catch-up` is every service's
+(libs/common/offline.py).
+"""
+
+import argparse
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
-from libs.common.app import serve
-from libs.common.bus.kafka import KafkaBus
-from libs.common.clock import SystemClock
-from libs.common.offline import offline
-from services.optimizer.settings import OptimizerSettings
-from services.optimizer.wiring import build
+from services.optimizer import solve_command
 
 
-def main() -> int:
-    """Serve until told to stop."""
+def main(arguments: Sequence[str]) -> int:
+    """Serve until told to stop (1 if the service failed), or run a command (its code: 0 done, 1 refused or infeasible, 2 unreadable)."""
+    if arguments[:1] != ["solve"]:
+        return service_with(arguments)
+    asked = parser().parse_args(arguments[1:])
+    return solve_command.run(asked.file, asked.out)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments of `solve`."""
+    found = argparse.ArgumentParser(prog="python -m services.optimizer solve", description="Decide what to trade in the account of a file.")
+    found.add_argument("file", type=Path, metavar="FILE", help="one account, as JSON (docs/file-formats.md)")
+    found.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write proposal.json and trades.csv")
+    return found
+
+
+def service_with(arguments: Sequence[str]) -> int:
+    """The service, or its `catch-up`."""
+    from libs.common.app import serve  # noqa: PLC0415
+    from libs.common.bus.kafka import KafkaBus  # noqa: PLC0415
+    from libs.common.clock import SystemClock  # noqa: PLC0415
+    from libs.common.offline import offline  # noqa: PLC0415
+    from services.optimizer.settings import OptimizerSettings  # noqa: PLC0415
+    from services.optimizer.warm_up import warm_up  # noqa: PLC0415
+    from services.optimizer.wiring import build  # noqa: PLC0415
+
     settings = OptimizerSettings()
     service, app = build(settings, KafkaBus(settings.kafka_bootstrap, settings.session_timeout_ms), SystemClock())
-    return offline(service, sys.argv[1:]) if sys.argv[1:] else serve(app, service, settings)
+    if arguments:
+        return offline(service, arguments)
+    warm_up()  # before the service reports ready: its workers then read the kernels from their cache
+    return serve(app, service, settings)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

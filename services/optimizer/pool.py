@@ -1,7 +1,8 @@
-"""The processes that solve.  Raw bytes go in and come out; a worker keeps the market and the run that it decoded last.
+"""The processes that solve.  Raw bytes go in and come out; a worker keeps the market and the run that it read last.
 
-A worker reads the market from a file, written once a market, instead of being sent it with every account.  BLAS runs on one thread in
-them (decision 15).
+A market is prepared once, and its arrays are shared: workers map the file it is in (shared_market.py).  BLAS runs on one thread in them
+(decision 15).  An account whose worker dies is tried once more in a process of its own, so that an account that kills its worker takes
+no other with it twice.
 """
 
 import asyncio
@@ -28,6 +29,8 @@ from libs.common.schemas.screen import ScreenUpdated
 from services.optimizer.core.decline import Decline
 from services.optimizer.core.market import Snapshot, prepare
 from services.optimizer.core.propose import propose_on
+from services.optimizer.shared_market import read_market, write_market
+from services.optimizer.warm_up import warm_up
 
 Decision = ProposalCreated | ProposalDeclined
 Decider = Callable[[AccountChanged, ScreenUpdated, LedgerUpdated, Snapshot | Decline, RunOpened, Sequence[Decision]], Decision]
@@ -91,10 +94,8 @@ class InlinePool:
 
     def put_market(self, market_id: str, packed: bytes) -> None:
         """Let tasks name this market; a worker that reads it at the same time sees all of it or none."""
-        file = self.market_file(market_id)
-        unfinished = file.with_suffix(".part")
-        unfinished.write_bytes(packed)
-        unfinished.replace(file)
+        market = prepare(msgspec.json.decode(unpack(packed), type=MarketPublished))
+        write_market(market, self.market_file(market_id))
 
     async def decide(self, task: Task) -> Outcome:
         """Decide one account.  Raises whatever the core raises: a bug, met in this account."""
@@ -102,7 +103,7 @@ class InlinePool:
 
 
 class SolverPool(InlinePool):
-    """`processes` workers; when one dies, what was in work is tried once more in new ones."""
+    """`processes` workers; when one dies, what was in work is tried once more, each account in a process of its own."""
 
     def __init__(self, processes: int, decider: Decider = propose_on) -> None:
         super().__init__(decider)
@@ -110,10 +111,12 @@ class SolverPool(InlinePool):
         self._executor: ProcessPoolExecutor | None = None
 
     async def start(self) -> None:
-        """Start the workers and have each import what it needs, so that the first account does not pay for it."""
+        """Start the workers and have each make its kernels ready, so that the first account does not pay for it; the first worker
+        compiles what is not in the cache, and the others read it there."""
         await super().start()
-        self._executor = self._new_executor()
+        self._executor = self._new_executor(self.processes)
         loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._executor, os.getpid)
         await asyncio.gather(*(loop.run_in_executor(self._executor, os.getpid) for _ in range(self.processes)))
 
     def stop(self) -> None:
@@ -123,32 +126,37 @@ class SolverPool(InlinePool):
             self._executor = None
         super().stop()
 
-    def _new_executor(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self.processes, mp_context=get_context("spawn"), initializer=_begin_worker)
+    def _new_executor(self, processes: int) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_begin_worker)
 
     async def decide(self, task: Task) -> Outcome:
-        """Decide one account in a worker.  Raises BrokenProcessPool when workers died twice in a row."""
-        for attempt in (1, 2):
-            executor = self._executor
-            if executor is None:
-                raise RuntimeError("the pool was not started")
-            try:
-                sent = msgspec.msgpack.encode(task), str(self.market_file(task.market_id)), self._decider
-                raw = await asyncio.get_running_loop().run_in_executor(executor, _decide_raw, *sent)
-                return msgspec.msgpack.decode(raw, type=Outcome)
-            except BrokenProcessPool:
-                if self._executor is executor:
-                    self._executor = self._new_executor()
-                if attempt == 2:
-                    raise
-        raise AssertionError("unreachable")
+        """Decide one account in a worker.  Raises BrokenProcessPool when the account's worker died twice."""
+        executor = self._executor
+        if executor is None:
+            raise RuntimeError("the pool was not started")
+        try:
+            return await self._decide_in(executor, task)
+        except BrokenProcessPool:
+            if self._executor is executor:
+                self._executor = self._new_executor(self.processes)
+        alone = self._new_executor(1)
+        try:
+            return await self._decide_in(alone, task)
+        finally:
+            await asyncio.to_thread(alone.shutdown)
+
+    async def _decide_in(self, executor: ProcessPoolExecutor, task: Task) -> Outcome:
+        sent = msgspec.msgpack.encode(task), str(self.market_file(task.market_id)), self._decider
+        raw = await asyncio.get_running_loop().run_in_executor(executor, _decide_raw, *sent)
+        return msgspec.msgpack.decode(raw, type=Outcome)
 
 
 def _begin_worker() -> None:
-    """In a new worker, which has imported the core by loading this module: end with the service, however that ends."""
+    """In a new worker, which has imported the core by loading this module: end with the service, however that ends; have the kernels."""
     parent = parent_process()
     if parent is not None:
         Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
+    warm_up()
 
 
 def _end_after(sentinel: int) -> None:
@@ -158,7 +166,7 @@ def _end_after(sentinel: int) -> None:
 
 @lru_cache(maxsize=2)
 def _snapshot(market_file: Path) -> Snapshot | Decline:
-    return prepare(msgspec.json.decode(unpack(market_file.read_bytes()), type=MarketPublished))
+    return read_market(market_file)
 
 
 @lru_cache(maxsize=2)

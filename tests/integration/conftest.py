@@ -1,4 +1,4 @@
-"""What the tests of the backbone on a Kafka of their own share: one database that belongs to it, with a table of effects."""
+"""What integration tests share: the optimizer's kernels, compiled; and of a Kafka of their own, the database that belongs to it."""
 
 from collections.abc import AsyncIterator
 
@@ -6,8 +6,15 @@ import asyncpg
 import pytest
 
 from deploy.local import kafka, postgres
+from services.optimizer.warm_up import warm_up
 from tests.databases import create
 from tests.integration.stopped_member import EFFECTS
+
+
+@pytest.fixture(scope="session")
+def kernels() -> None:
+    """The optimizer's kernels, as a service has them before it reports ready: no wait of a test is for their compilation."""
+    warm_up()
 
 
 @pytest.fixture(scope="module")

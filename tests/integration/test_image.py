@@ -79,6 +79,11 @@ def identity(program: subprocess.Popen[str]) -> tuple[int, str]:
     return proc.stat().st_uid, (proc / "cmdline").read_text()
 
 
+def kernels(directory: Path) -> set[str]:
+    """The compiled kernels under a directory: the service adds none to those of its image."""
+    return {path.name for path in (directory / "kernels").rglob("*.nb*")}
+
+
 async def until_served(program: subprocess.Popen[str], port: int) -> None:
     def served() -> bool:
         if program.poll() is not None:
@@ -105,6 +110,8 @@ async def test_a_service_runs_from_its_image_and_writes_nothing(service: str, fr
             program.send_signal(signal.SIGTERM)
             assert await asyncio.to_thread(program.wait, START_DEADLINE_S) in STOPPED
         assert contents(image.directory) == before
+        assert kernels(image.directory.parent / "tmp") == kernels(image.directory / "app")
+        assert bool(kernels(image.directory / "app")) == (service == "optimizer")
 
 
 async def test_the_desk_simulator_runs_from_its_image_and_writes_nothing() -> None:

@@ -2,16 +2,24 @@
 
 import asyncio
 import multiprocessing
+import os
 import sys
 from collections.abc import AsyncIterator
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from libs.common.packing import pack
-from services.optimizer.pool import InlinePool, SolverPool, Task, decode_decision
+from libs.common.schemas.account import AccountChanged
+from services.optimizer.core.propose import propose_on
+from services.optimizer.pool import Decision, InlinePool, Outcome, SolverPool, Task, decode_decision
 from tests.unit.optimizer.samples import RECENT, Lot, Security, world
 from tests.waiting import eventually
+
+pytestmark = pytest.mark.usefixtures("kernels")
 
 ROOT = Path(__file__).parents[2]
 SECURITIES = [Security(f"N{i}", "100", "0.2") for i in range(5)]
@@ -56,6 +64,27 @@ async def test_a_dead_worker_is_replaced() -> None:
         (worker,) = multiprocessing.active_children()
         worker.kill()
         assert decode_decision((await pool.decide(TASK)).decision) == WORLD.propose()
+    finally:
+        pool.stop()
+
+
+def decide_or_die(account: AccountChanged, *rest: Any) -> Decision:
+    """As the core decides, but one account takes its worker down with it."""
+    if account.account_id == "BAD":
+        os._exit(1)
+    return propose_on(account, *rest)
+
+
+async def test_an_account_that_kills_its_worker_takes_no_other_with_it() -> None:
+    pool = SolverPool(1, decide_or_die)
+    await pool.start()
+    try:
+        pool.put_market(WORLD.market.market_id, pack(WORLD.market))
+        bad = msgspec.structs.replace(TASK, account=pack(msgspec.structs.replace(WORLD.account, account_id="BAD")))
+        killed, decided = await asyncio.gather(pool.decide(bad), pool.decide(TASK), return_exceptions=True)
+        assert isinstance(killed, BrokenProcessPool)
+        assert isinstance(decided, Outcome)
+        assert decode_decision(decided.decision) == WORLD.propose()
     finally:
         pool.stop()
 

@@ -29,6 +29,8 @@ from services.optimizer.wiring import build, compose
 from tests.unit.optimizer.samples import AS_OF, RECENT, Lot, Security, ledger_of, verdict, world
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.usefixtures("kernels")
+
 NOW = datetime(2026, 1, 15, 21, tzinfo=UTC)
 NAMES = [f"N{i}" for i in range(10)]
 SECURITIES = [Security(name, "100", "0.1") for name in NAMES]
@@ -78,7 +80,7 @@ class Stage:
             found = [each for each in self.decisions() if each.run_id == run_id]
             return found if len(found) >= count else []
 
-        found = await eventually(find, what=f"{count} decisions of {run_id}")
+        found = await eventually(find, 60.0, f"{count} decisions of {run_id}")  # workers start, and read their kernels
         assert len(found) == count
         return found
 

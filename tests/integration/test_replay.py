@@ -23,6 +23,8 @@ from services.optimizer.pool import InlinePool, SolverPool
 from tests.databases import create
 from tests.integration.restore_stage import Days, running
 
+pytestmark = pytest.mark.usefixtures("kernels")
+
 
 @dataclass
 class Replays:

@@ -33,6 +33,8 @@ from tests.e2e.disturbed.outcome import Outcome
 from tests.integration.restore_stage import DEADLINE_S, Days, composed, running
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.usefixtures("kernels")
+
 STEPS = ["look at what was said", "adopt it", "take the inputs since the backup"]
 Said = list[tuple[Event, Struct]]
 REBUILT = {

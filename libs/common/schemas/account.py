@@ -12,6 +12,9 @@ AccountType = Literal["taxable", "traditional_ira", "roth_ira"]
 AccountState = Literal["open", "quarantined", "parked", "stale"]
 WishKind = Literal["never_buy", "never_sell", "must_sell", "hold", "never_add", "max_weight"]
 WishBy = Literal["security", "issuer", "industry", "sector", "category"]
+BoundBy = Literal["security", "industry", "sector", "factor"]
+LossValue = Literal["at_rates", "netted", "none"]
+HarvestMode = Literal["objective", "threshold", "off"]
 
 
 class Lot(Struct, frozen=True, gc=False):
@@ -43,11 +46,26 @@ class LotColumns(Struct, frozen=True):
         return starmap(Lot, zip(*columns, strict=True))
 
 
+class RateParts(Struct, frozen=True):
+    """What the marginal rates are made of, as fractions: federal, state, and the tax on net investment income."""
+
+    federal_short_frac: Decimal
+    federal_long_frac: Decimal
+    state_frac: Decimal = Decimal(0)
+    net_investment_frac: Decimal = Decimal(0)
+
+
 class TaxRates(Struct, frozen=True):
-    """Marginal rates on short- and long-term gains, as fractions (0.408 is 40.8 of a hundred)."""
+    """Marginal rates on short- and long-term gains, as fractions (0.408 is 40.8 of a hundred).
+
+    `ordinary_frac` is the rate on ordinary income, which a net loss lowers up to a limit a year (None: the short rate).
+    `parts`, where given, sum to the two rates.
+    """
 
     short_frac: Decimal
     long_frac: Decimal
+    ordinary_frac: Decimal | None = None
+    parts: RateParts | None = None
 
 
 class Budgets(Struct, frozen=True):
@@ -56,6 +74,71 @@ class Budgets(Struct, frozen=True):
     tax: Decimal | None = None
     short_gain: Decimal | None = None
     long_gain: Decimal | None = None
+
+
+class WeightBound(Struct, frozen=True):
+    """Bounds on the summed weight of what `by` = `target` names, after trading; None is no bound on that side.
+
+    Fractions of the account's value; with `relative` they count from the strategy's own weight (-0.02 is two hundredths below it).
+    By factor it is the exposure instead: the yearly volatility, as a fraction, that the factor alone gives the account.
+    """
+
+    by: BoundBy
+    target: str
+    least_frac: Decimal | None = None
+    most_frac: Decimal | None = None
+    relative: bool = False
+
+
+class PlanLimits(Struct, frozen=True):
+    """Hard limits of every plan; None is no limit.
+
+    `tracking_error_frac` caps the yearly tracking error ex ante; `turnover_frac` what is bought plus what is sold, over account value;
+    `trades` the number of names traded, `names` the number held afterwards; a name that is traded is held afterwards for at least
+    `min_holding` dollars or not at all.
+    """
+
+    tracking_error_frac: Decimal | None = None
+    turnover_frac: Decimal | None = None
+    trades: int | None = None
+    names: int | None = None
+    min_holding: Decimal | None = None
+    weights: list[WeightBound] = []
+
+
+class LossPolicy(Struct, frozen=True):
+    """What a realised loss is worth to a decision.
+
+    at_rates: its own rate at once.  netted: what it saves when the taxpayer's year is netted, ordinary income up to
+    `ordinary_limit` dollars included; a dollar that is carried into later years is worth `carried_frac`, a long-term one
+    `carried_long_frac` (None: the same).  none: only what it saves against the year's gains.
+    """
+
+    counts: LossValue = "at_rates"
+    carried_frac: Decimal = Decimal(0)
+    carried_long_frac: Decimal | None = None
+    ordinary_limit: Decimal = Decimal(3000)
+
+
+class HarvestThreshold(Struct, frozen=True):
+    """From this month on, and for lots held at least so many days: the loss, as a fraction of basis, from which harvesting counts."""
+
+    from_month: int
+    from_age_days: int
+    loss_frac: Decimal
+
+
+class HarvestPolicy(Struct, frozen=True):
+    """When a loss is taken for its own sake.
+
+    objective: wherever it is worth more than it costs.  threshold: from the threshold of its month and age on (none given: the house's).
+    off: never.  `refresh_gain_frac`: lots with a gain of at most this fraction of their price may be sold on purpose, where the later
+    losses that a new basis makes possible are worth more than the tax (None: never).
+    """
+
+    mode: HarvestMode = "objective"
+    thresholds: list[HarvestThreshold] = []
+    refresh_gain_frac: Decimal | None = None
 
 
 class CashFlow(Struct, frozen=True):
@@ -111,12 +194,16 @@ class Break(Struct, frozen=True):
     actual: Decimal | None
 
 
-class AccountChanged(Struct, frozen=True):
+NO_LIMITS, AT_RATES, BY_OBJECTIVE = PlanLimits(), LossPolicy(), HarvestPolicy()
+
+
+class AccountChanged(Struct, frozen=True, omit_defaults=True):
     """pma.account.changed: the account's full state.  `version` rises only when something here changed.
 
     `business_date` is the date of the custodian's snapshot that the book stands on; `trade_seq` is the sequence number (per
     account, rising, from orders) of the last booked trade that the book holds; `aliases` maps provisional lot ids to the
-    custodian's.  An account whose `state` is not open is not traded, for `state_reason`.
+    custodian's.  An account whose `state` is not open is not traded, for `state_reason`.  `cash_target`, in dollars, takes the place of
+    the cash band: what the account should hold in cash beside withdrawals due.
     """
 
     account_id: str
@@ -147,6 +234,10 @@ class AccountChanged(Struct, frozen=True):
     lots: LotColumns
     aliases: dict[str, str]
     breaks: list[Break]
+    limits: PlanLimits = NO_LIMITS
+    losses: LossPolicy = AT_RATES
+    harvest: HarvestPolicy = BY_OBJECTIVE
+    cash_target: Decimal | None = None
 
 
 class AccountMoved(Struct, frozen=True):

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 Side = Literal["buy", "sell"]
 Term = Literal["short", "long", "none"]
-TradeReason = Literal["harvest", "drift", "restriction", "cash", "gain_deferral", "constraint"]
+TradeReason = Literal["harvest", "drift", "restriction", "cash", "gain_deferral", "constraint", "refresh"]
 DeclineOutcome = Literal["no_trade", "refused", "infeasible"]
 
 
@@ -39,7 +39,9 @@ class LotInstruction(Struct, frozen=True):
 class ProposedTrade(Struct, frozen=True):
     """One trade: whole shares, or the whole position with its fraction.  `price` is the pinned price; lots for sells only.
 
-    `tax` is the estimated tax of the trade in dollars (negative saves), `cost` its spread cost.
+    `tax` is the estimated tax of the trade in dollars at its lots' own rates (negative saves), `cost` its spread cost.  `te_variance` is
+    its share of the change of the yearly tracking error's square, and `risk` the same in the objective's dollars; over all trades each
+    sums to the change.
     """
 
     security_id: str
@@ -50,6 +52,8 @@ class ProposedTrade(Struct, frozen=True):
     lots: list[LotInstruction]
     tax: Decimal
     cost: Decimal
+    te_variance: Decimal | None = None
+    risk: Decimal | None = None
 
 
 class Unmet(Struct, frozen=True):
@@ -62,15 +66,62 @@ class Unmet(Struct, frozen=True):
 
 
 class Binding(Struct, frozen=True):
-    """A constraint that binds: its name, its limit and the value reached (dollars or fraction, as the name says)."""
+    """A constraint that binds: its name, its limit and the value reached (dollars or fraction, as the name says).
+
+    `shadow_price_bps`: basis points of account value that the objective gains when the limit is loosened by one `unit` (small changes;
+    None where the limit has no price, as a number of names).  `says` is the same in words.
+    """
 
     name: str
     limit: Decimal
     actual: Decimal
+    shadow_price_bps: Decimal | None = None
+    unit: str | None = None
+    says: str | None = None
+
+
+class Certificate(Struct, frozen=True):
+    """How good the plan is, in basis points of account value.
+
+    `objective_bps` is the objective of what is proposed; `lower_bound_bps` what no plan can beat, of the smallest trade or more, in
+    fractional shares; `gap_bps` how far the plan in fractional shares is above that bound at most, and `whole_shares_bps` what whole
+    shares cost beyond it.  `method` is from the closed list of the optimizer's core; `nodes` counts the branches looked at.
+    """
+
+    objective_bps: Decimal
+    lower_bound_bps: Decimal
+    gap_bps: Decimal
+    whole_shares_bps: Decimal
+    method: str
+    nodes: int
+    newton_steps: int
+
+
+class Relaxation(Struct, frozen=True):
+    """One limit of the smallest set whose loosening makes the account feasible.
+
+    It goes from `limit` to `needed`: dollars, a fraction or a count, as the name says.
+    """
+
+    name: str
+    limit: Decimal
+    needed: Decimal
+    says: str
+
+
+class LossesLeft(Struct, frozen=True):
+    """Losses that are not taken, by reason: how many lots, and dollars of loss (a positive number) at the pinned prices."""
+
+    reason: str
+    lots: int
+    loss: Decimal
 
 
 class TaxEstimate(Struct, frozen=True):
-    """Estimated at pinned prices, in dollars; losses are positive numbers."""
+    """Estimated at pinned prices, in dollars; losses are positive numbers.
+
+    `tax` is the sum over the trades, or where the account's losses are netted what the trades add to the taxpayer's year.
+    """
 
     short_gain: Decimal
     short_loss: Decimal
@@ -99,6 +150,8 @@ class ProposalCreated(Struct, frozen=True):
     cash_before: Decimal
     cash_after: Decimal
     solve_status: str
+    certificate: Certificate | None = None
+    losses_left: list[LossesLeft] = []
 
 
 class ProposalDeclined(Struct, frozen=True):
@@ -116,3 +169,6 @@ class ProposalDeclined(Struct, frozen=True):
     actual: Decimal | None
     unmet: list[Unmet]
     te_before_frac: Decimal | None = None
+    certificate: Certificate | None = None
+    relaxations: list[Relaxation] = []
+    losses_left: list[LossesLeft] = []

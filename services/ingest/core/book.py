@@ -21,7 +21,7 @@ from libs.common.ids import bytes_id
 from libs.common.money import ZERO, cents_half_even, plain
 from libs.common.schemas.account import AccountChanged, AccountState, Break, Lot, LotColumns
 from libs.common.schemas.order import TradeBooked
-from services.ingest.core.intake import AccountIntake
+from services.ingest.core.intake import AccountIntake, said_if_set
 from services.ingest.core.reconcile import BookTrade, book_trade, may_hold, reconcile, shares_today
 from services.ingest.core.share_actions import ShareAction, share_today
 from services.ingest.core.snapshot import Snapshot, lot_at, lot_columns, with_lots
@@ -293,4 +293,5 @@ def _content(book: AccountBook, newest: Snapshot, splits: Sequence[ShareAction])
         lots=lots,
         aliases={ours: theirs for ours, theirs in sorted(book.aliases.items()) if theirs in held},
         breaks=list(book.breaks),
+        **said_if_set(intake),
     )

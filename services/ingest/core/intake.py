@@ -4,11 +4,27 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
-from libs.common.schemas.account import AccountType, Budgets, CashFlow, PastSale, TaxOpening, TaxRates, Wish
+from libs.common.schemas.account import (
+    AT_RATES,
+    BY_OBJECTIVE,
+    NO_LIMITS,
+    AccountType,
+    Budgets,
+    CashFlow,
+    HarvestPolicy,
+    LossPolicy,
+    PastSale,
+    PlanLimits,
+    TaxOpening,
+    TaxRates,
+    Wish,
+)
+from services.ingest.core.intake_problem import IntakeProblem
+from services.ingest.core.plan_settings import plan_setting_problems
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -41,14 +57,10 @@ class AccountIntake(Struct, frozen=True, forbid_unknown_fields=True):
     wishes: list[Wish] = []
     tax_opening: TaxOpening | None = None
     past_sales: list[PastSale] = []
-
-
-class IntakeProblem(Struct, frozen=True):
-    """A member of a master record that can't be taken, and the remedy."""
-
-    field: str
-    problem: str
-    remedy: str
+    limits: PlanLimits = NO_LIMITS
+    losses: LossPolicy = AT_RATES
+    harvest: HarvestPolicy = BY_OBJECTIVE
+    cash_target: Decimal | None = None
 
 
 def problems_of(intake: AccountIntake, today: date) -> list[IntakeProblem]:
@@ -56,16 +68,33 @@ def problems_of(intake: AccountIntake, today: date) -> list[IntakeProblem]:
     not_numbers = [
         IntakeProblem(name, f"{value} is no number", "Write it as 1234.56") for name, value in _numbers(intake) if not value.is_finite()
     ]
-    return not_numbers or [*_of_ids(intake), *_of_numbers(intake), *_wish_problems(intake.wishes), *_of_history(intake, today)]
+    if not_numbers:
+        return not_numbers
+    settings = plan_setting_problems(intake.rates, intake.limits, intake.losses, intake.harvest, intake.cash_target)
+    return [*_of_ids(intake), *_of_numbers(intake), *settings, *_wish_problems(intake.wishes), *_of_history(intake, today)]
+
+
+def said_if_set(intake: AccountIntake) -> dict[str, Any]:
+    """The settings that an account's event leaves out where they say nothing; what merely equals a default becomes the default itself."""
+    defaults = {"limits": NO_LIMITS, "losses": AT_RATES, "harvest": BY_OBJECTIVE, "cash_target": None}
+    return {name: default if getattr(intake, name) == default else getattr(intake, name) for name, default in defaults.items()}
 
 
 def _numbers(intake: AccountIntake) -> Iterator[tuple[str, Decimal]]:
     """Every number of a record, with the member that holds it."""
     for name in ("risk_aversion", "cash_min_frac", "cash_max_frac", "min_trade"):
         yield name, getattr(intake, name)
-    yield from (("rates.short_frac", intake.rates.short_frac), ("rates.long_frac", intake.rates.long_frac))
-    lists: dict[str, Sequence[Struct]] = {"cash_flows": intake.cash_flows, "wishes": intake.wishes, "past_sales": intake.past_sales}
-    nested: list[tuple[str, Struct | None]] = [("budgets", intake.budgets), ("tax_opening", intake.tax_opening)]
+    if intake.cash_target is not None:
+        yield "cash_target", intake.cash_target
+    lists: dict[str, Sequence[Struct]] = {
+        "cash_flows": intake.cash_flows,
+        "wishes": intake.wishes,
+        "past_sales": intake.past_sales,
+        "limits.weights": intake.limits.weights,
+        "harvest.thresholds": intake.harvest.thresholds,
+    }
+    nested: list[tuple[str, Struct | None]] = [("budgets", intake.budgets), ("tax_opening", intake.tax_opening), ("rates", intake.rates)]
+    nested += [("rates.parts", intake.rates.parts), ("limits", intake.limits), ("losses", intake.losses), ("harvest", intake.harvest)]
     nested += [(f"{name}[{index}]", item) for name, items in lists.items() for index, item in enumerate(items)]
     for place, struct in nested:
         for name in struct.__struct_fields__ if struct is not None else ():

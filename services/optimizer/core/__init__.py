@@ -4,13 +4,17 @@
     inputs.py       join of the payloads into one case, or a decline     market.py    a snapshot as arrays, made once and shared
     windows.py      what the household's wash sales block                terms.py, limits.py     short or long; cash band and budgets
     problem.py, build.py  the account's quadratic programme: arrays, shapes, units, and how a case becomes them
+    chain.py        solve, certify, try harder, fall back                dual/, dual_programme.py, dual_options.py  the certified solve
     branch.py       what a branch allows, and a solver's answer on it    evaluate.py  a plan's terms, without any solver
-    programme.py, pdlp.py  the convex programme of one branch, and OR-Tools PDLP on it
-    exclusivity.py  buy or harvest, group by group                       small_trades.py  what is too small to trade
+    planned.py      the chain, then whole shares                         programme.py, pdlp.py  PDLP on a branch: reference and fallback
+    sides.py        buy or harvest, group by group                       small_trades.py  what is too small to trade
     shares.py, rounding.py  whole shares                                 trades.py    lots, tax and cost in exact decimals
-    explain.py      reasons, unmet wishes, binding limits                verify.py    the proposal against its invariants
+    explain.py, attribution.py  reasons, shares of risk, unmet wishes    shadow.py    binding limits and their prices, in words
+    plan_rules.py, kept.py  the owner's limits, and whether a plan keeps them, whole shares included
+    harvest.py, waiting.py, tax_position.py, netted_programme.py  what a loss, a gain and waiting are worth to the objective
+    losses_left.py  why losses were not taken                            certificate.py  how far a decision is from the best possible
+    relax.py, conflict.py  what would have to give where limits conflict
+    verify.py, verify_limits.py  the proposal against its invariants
 
-Not yet in the chain, proved beside it by tests and `python -m benchmarks.optimizer`: the certified solve, dual/.
-
-A convex solver is anything that keeps `branch.BranchSolver`; PDLP is the reference.
+A solver of one branch is anything that keeps `branch.BranchSolver`; PDLP is the reference.
 """

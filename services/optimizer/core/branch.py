@@ -56,13 +56,19 @@ class SolveStatus(StrEnum):
 class Multipliers:
     """Shadow prices, in objective per unit of invested value: what a dollar more of cash, or less of budget, is worth.
 
-    `cash` is positive where cash is short and negative where it must be invested; budgets are never negative.
+    `cash` is positive where cash is short and negative where it must be invested; budgets are never negative.  `rules` are the other
+    rows' by name: weight rows in the problem's order, turnover_frac, and tracking_error_frac per unit of half the cap's square.
     """
 
     cash: float = 0.0
     tax: float = 0.0
     short: float = 0.0
     long: float = 0.0
+    rules: tuple[tuple[str, float], ...] = ()
+
+    def of(self, rule: str) -> float:
+        """The shadow price of a rule by name; 0 where it has none."""
+        return next((price for name, price in self.rules if name == rule), 0.0)
 
 
 @dataclass(frozen=True, slots=True)

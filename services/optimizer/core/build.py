@@ -5,26 +5,33 @@ Invariants
 2. A lot that market, screen, a window or an unknown basis keeps from being sold has `may_sell` false.
 """
 
-from dataclasses import dataclass
+from dataclasses import replace
 from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 
 from libs.common.money import ZERO, float_from_decimal
 from libs.common.schemas.screen import Verdict
 from services.optimizer.core.arrays import Bools, Floats, Ints, frozen
+from services.optimizer.core.dual.standing import standing
+from services.optimizer.core.harvest import policy_prices
 from services.optimizer.core.inputs import Case, HeldLot
 from services.optimizer.core.limits import budget_room, cash_band
 from services.optimizer.core.market import Snapshot
+from services.optimizer.core.plan_rules import plan_rules
+from services.optimizer.core.policy import DEFAULT_POLICY, Policy
 from services.optimizer.core.problem import NO_LIMIT, Problem
+from services.optimizer.core.tax_position import tax_position
+from services.optimizer.core.waiting import waiting_prices
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
+class _Kind(NamedTuple):
     """What makes lots of one name alike."""
 
     name: int
     gain_frac: float
+    policy_frac: float
     is_long: bool
     may_sell: bool
     loss: bool
@@ -32,16 +39,15 @@ class _Kind:
     way_out: bool
 
 
-def build_problem(case: Case) -> Problem:
+def build_problem(case: Case, policy: Policy = DEFAULT_POLICY) -> Problem:
     """Turn a case into arrays; the crossing of its money, shares and prices into float64."""
     rows = _rows(case)
-    kinds = _kinds(case, {case.snapshot.security_id[i]: n for n, i in enumerate(rows)})
+    kinds = _kinds(case, {case.snapshot.security_id[i]: n for n, i in enumerate(rows)}, _prices(case, policy))
     ordered = sorted(kinds, key=lambda kind: (kind.name, kinds[kind][0]))
-    invested = case.value_usd - case.withdrawal_usd
+    invested, band, room = case.value_usd - case.withdrawal_usd, cash_band(case), budget_room(case)
     row, name = _ints(rows), _ints([kind.name for kind in ordered])
     size = _floats([float_from_decimal(_dollars(case, kinds[kind]) / invested) for kind in ordered])
-    band, room = cash_band(case), budget_room(case)
-    return Problem(
+    problem = Problem(
         row=row,
         price_usd=_floats([NO_LIMIT if (price := case.snapshot.price[i]) is None else float_from_decimal(price) for i in rows]),
         held=frozen(np.bincount(name, size, len(rows)).astype(np.float64)),
@@ -57,6 +63,7 @@ def build_problem(case: Case) -> Problem:
         size=size,
         gain_frac=_floats([kind.gain_frac for kind in ordered]),
         rate_frac=_floats([_rate(case, kind) for kind in ordered]),
+        policy_frac=_floats([kind.policy_frac for kind in ordered]),
         is_short=_bools([case.taxable and not kind.is_long for kind in ordered]),
         is_long=_bools([case.taxable and kind.is_long for kind in ordered]),
         may_sell=_bools([kind.may_sell for kind in ordered]),
@@ -73,6 +80,19 @@ def build_problem(case: Case) -> Problem:
         short_room=_fraction(room.short, invested),
         long_room=_fraction(room.long, invested),
     )
+    return _with_rules(case, rows, problem)
+
+
+def _with_rules(case: Case, rows: list[int], problem: Problem) -> Problem:
+    """The problem with the owner's limits, and the taxpayer's year where gains and losses count as that is netted."""
+    invested, position = case.value_usd - case.withdrawal_usd, tax_position(case)
+    rules = plan_rules(case.account, case.snapshot, rows, problem.target, case.value_usd, invested)
+    return replace(problem, rules=rules, position=position, standing=None if position is None else standing(position))
+
+
+def _prices(case: Case, policy: Policy) -> list[float]:
+    """By lot, what policies add to the price of selling a dollar of it."""
+    return [sum(both) for both in zip(policy_prices(case, policy.harvest), waiting_prices(case, policy.waiting), strict=True)]
 
 
 def _ints(values: list[int]) -> Ints:
@@ -143,14 +163,41 @@ def _rate(case: Case, kind: _Kind) -> float:
     return float_from_decimal(rates.long_frac if kind.is_long else rates.short_frac) if case.taxable else 0.0
 
 
-def _kinds(case: Case, number: dict[str, int]) -> dict[_Kind, list[int]]:
+def _kinds(case: Case, number: dict[str, int], policy: list[float]) -> dict[_Kind, list[int]]:
     """Lots by what they are to the programme; the order of lots within a kind is the account's."""
     wanted = set(case.blocks.way_out.values())
     ways_out = {lot.security_id: lot.lot_id for lot in case.lots if lot.lot_id in wanted and _can_go_whole(case, lot)}
-    kinds: dict[_Kind, list[int]] = {}
+    names = {security_id: _name(case, security_id, n, ways_out.get(security_id)) for security_id, n in number.items()}
+    taxable, kinds = case.taxable, dict[_Kind, list[int]]()
     for n, lot in enumerate(case.lots):
-        kinds.setdefault(_kind(case, lot, number[lot.security_id], ways_out.get(lot.security_id)), []).append(n)
+        kind = _kind(names[lot.security_id], lot, policy[n], taxable)
+        found = kinds.get(kind)
+        if found is None:
+            kinds[kind] = [n]
+        else:
+            found.append(n)
     return kinds
+
+
+class _Name(NamedTuple):
+    """What the lots of one name have in common: its number, dollars a share, whether market and screen let it be sold, whether the screen
+    wants it gone, whether a window keeps its losses, and the lot whose sale lifts that."""
+
+    number: int
+    price: Decimal
+    sellable: bool
+    must_sell: bool
+    locked: bool
+    way_out: str | None
+
+
+def _name(case: Case, security_id: str, number: int, way_out: str | None) -> _Name:
+    """`way_out` is the lot of this name whose sale lifts the group's window; it does not help the group's other names, whose
+    orders could fill before it."""
+    i, verdict = case.snapshot.position[security_id], case.verdicts.get(security_id)
+    sellable = case.snapshot.blocked[i] is None and (verdict is None or verdict.may_sell)
+    locked = case.snapshot.identity_group[i] in case.blocks.loss_sales and way_out is None
+    return _Name(number, case.snapshot.price[i] or ZERO, sellable, must_sell(case, security_id), locked, way_out)
 
 
 def must_sell(case: Case, security_id: str) -> bool:
@@ -173,22 +220,21 @@ def _can_go_whole(case: Case, lot: HeldLot) -> bool:
     return fits and free_to_sell(case, lot)
 
 
-def _kind(case: Case, lot: HeldLot, name: int, way_out: str | None) -> _Kind:
-    """`way_out` is the lot of this name whose sale lifts the group's window; it does not help the group's other names, whose
-    orders could fill before it."""
-    i = case.snapshot.position[lot.security_id]
-    proceeds = lot.quantity * _priced(case.snapshot, i)
-    gain = proceeds - (lot.basis or ZERO) if case.taxable else ZERO
-    locked = lot.loss and case.snapshot.identity_group[i] in case.blocks.loss_sales
-    may_sell = free_to_sell(case, lot) and (not locked or way_out is not None)
+def _kind(name: _Name, lot: HeldLot, policy_frac: float, taxable: bool) -> _Kind:
+    may_sell = name.sellable and (lot.basis is not None or name.must_sell) and not (lot.loss and name.locked)
+    gain_frac = 0.0
+    if taxable:
+        proceeds = lot.quantity * name.price
+        gain_frac = float_from_decimal((proceeds - (lot.basis or ZERO)) / proceeds)
     return _Kind(
-        name=name,
-        gain_frac=float_from_decimal(gain / proceeds),
-        is_long=lot.term == "long",
-        may_sell=may_sell,
-        loss=lot.loss,
-        must_sell=may_sell and must_sell(case, lot.security_id),
-        way_out=lot.lot_id == way_out,
+        name.number,
+        gain_frac,
+        policy_frac,
+        lot.term == "long",
+        may_sell,
+        lot.loss,
+        may_sell and name.must_sell,
+        lot.lot_id == name.way_out,
     )
 
 

@@ -27,10 +27,11 @@ class DeclineCode(StrEnum):
     SOLVER_FAILED = "solver_failed"
     PLAN_NOT_VERIFIED = "plan_not_verified"
     CASH_SHORT = "cash_short"
+    LIMITS_CONFLICT = "limits_conflict"
 
 
 _NO_TRADE = frozenset({DeclineCode.AT_TARGET, DeclineCode.BELOW_MIN_TRADE, DeclineCode.GAIN_BELOW_COST})
-_INFEASIBLE = frozenset({DeclineCode.CASH_SHORT})
+_INFEASIBLE = frozenset({DeclineCode.CASH_SHORT, DeclineCode.LIMITS_CONFLICT})
 
 
 @dataclass(frozen=True, slots=True)

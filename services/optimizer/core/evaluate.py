@@ -11,7 +11,7 @@ from services.optimizer.core.problem import Problem
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """The terms of the objective, as fractions of invested value (1e4 of them are basis points)."""
+    """The terms of the objective, as fractions of invested value (1e4 of them are basis points); `tax` as the harvest policy counts it."""
 
     risk: float
     tax: float
@@ -60,9 +60,13 @@ def no_trade(problem: Problem) -> Plan:
 def evaluate(problem: Problem, plan: Plan) -> Value:
     """The objective's terms of a plan."""
     sold = sold_by_name(problem, plan)
+    if problem.standing is None:
+        tax = float(problem.sale_frac @ plan.sold)
+    else:
+        tax = float(problem.policy_frac @ plan.sold) + problem.standing.added(net_gain(problem, plan))
     return Value(
         risk=problem.risk_aversion * variance(problem, active_weights(problem, plan)),
-        tax=float(problem.tax_frac @ plan.sold),
+        tax=tax,
         cost=float(problem.cost_frac @ (sold + plan.bought)),
     )
 
@@ -82,8 +86,21 @@ def net_gain(problem: Problem, plan: Plan) -> tuple[float, float]:
 def budget_excess(problem: Problem, plan: Plan) -> float:
     """The most by which the plan exceeds a budget, as a fraction of invested value; zero where it keeps all."""
     short, long = net_gain(problem, plan)
+    if problem.standing is not None:
+        return max(0.0, problem.standing.excess((short, long)))
     tax = float(problem.tax_frac @ plan.sold)
     return max(0.0, tax - problem.tax_room, short - problem.short_room, long - problem.long_room)
+
+
+def priced(problem: Problem, plan: Plan, penalty: float) -> float:
+    """The objective with `penalty` for each unit of a soft rule broken: cash outside its band, weight above its maximum, and twice that
+    for what must be sold and is not."""
+    cash = cash_after(problem, plan)
+    outside = max(problem.cash_min - cash, cash - problem.cash_max, 0.0)
+    weight = active_weights(problem, plan) + problem.target
+    heavy = float(np.sum((weight - problem.weight_max)[problem.held > problem.weight_max].clip(min=0.0)))
+    left = float(np.sum((problem.size - plan.sold)[problem.may_sell & problem.must_sell]))
+    return evaluate(problem, plan).objective + penalty * (outside + heavy + 2 * left)
 
 
 def violation(problem: Problem, branch: Branch, plan: Plan) -> float:

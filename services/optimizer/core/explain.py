@@ -1,51 +1,89 @@
-"""Says why: a reason for each trade, what was asked and not reached, and which limits held the plan."""
+"""Says why: a reason and a share of the risk for each trade, and what was asked and not reached (limits: shadow.py)."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
 
-from libs.common.money import ZERO, cents_half_even
-from libs.common.schemas.proposal import Binding, ProposedTrade, TaxEstimate, TradeReason, Unmet
+from libs.common.money import ZERO, cents_from_float_half_even, cents_half_even
+from libs.common.schemas.proposal import ProposedTrade, TradeReason, Unmet
 from libs.common.schemas.screen import Verdict
-from services.optimizer.core.arrays import Floats
-from services.optimizer.core.branch import Multipliers
+from services.optimizer.core.arrays import Bools, Floats
+from services.optimizer.core.attribution import covariance_with, variance_shares
+from services.optimizer.core.branch import Multipliers, Plan
 from services.optimizer.core.build import free_to_sell
+from services.optimizer.core.evaluate import active_weights
 from services.optimizer.core.inputs import Case
-from services.optimizer.core.limits import CashBand, budget_room, cash_band
+from services.optimizer.core.limits import CashBand, cash_band
 from services.optimizer.core.problem import Problem
+from services.optimizer.core.shadow import PRESSES
 from services.optimizer.core.trades import Draft
 
-PRESSES = 1e-6  # a shadow price below a hundredth of a basis point for each basis point is none
+VARIANCE_PLACES = Decimal("1e-12")
 
 
-def give_reasons(case: Case, problem: Problem, drafts: list[Draft], after: Floats) -> list[ProposedTrade]:
-    """Each trade with the first reason that holds; `after` [names] are the weights once all is done.
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What a trade's reason depends on beside itself: weights after, the cash band, whether losses are sold, and by name the covariance
+    with gains that were not realised, and whether a lot of it has a credit for a new basis."""
+
+    after: Floats
+    band: CashBand
+    harvesting: bool
+    deferred: Floats
+    credited: Bools
+
+
+def give_reasons(case: Case, problem: Problem, drafts: list[Draft], plan: Plan) -> list[ProposedTrade]:
+    """Each trade with the first reason that holds, and its share of the change in risk; `plan` is what is proposed, in weights.
 
     Sales: restriction (the screen wants it gone, or holds it below a weight), harvest (it realises a net loss), cash (cash is short),
-    drift (it was above target), constraint (it balances what other limits keep away from target).
+    drift (it was above target), refresh (a small gain, for a new basis).
     Buys: cash (cash was above its band), harvest (losses were sold and this takes their place above target), drift (it was below
-    target), constraint.
+    target).
+    Both: gain_deferral (it offsets the risk of gains that are kept), constraint (it balances what other limits keep away from target).
     """
-    band = cash_band(case)
-    harvesting = any(draft.tax < 0 for draft in drafts)
-    return [draft.with_reason(_reason(case, problem, draft, float(after[draft.name]), band, harvesting)) for draft in drafts]
+    after = active_weights(problem, plan) + problem.target
+    deferred = covariance_with(problem, _gains_kept(problem, plan, after))
+    credited = np.bincount(problem.name[problem.policy_frac < 0], minlength=len(after)) > 0
+    around = _Around(after, cash_band(case), any(draft.tax < 0 for draft in drafts), deferred, credited)
+    shares, dollars = variance_shares(problem, plan), problem.risk_aversion * problem.invested_usd
+    trades = []
+    for draft in drafts:
+        share = float(shares[draft.name])
+        variance = Decimal(repr(share)).quantize(VARIANCE_PLACES)
+        trades.append(draft.with_reason(_reason(case, problem, draft, around), variance, cents_from_float_half_even(share * dollars)))
+    return trades
 
 
-def _reason(case: Case, problem: Problem, draft: Draft, after: float, band: CashBand, harvesting: bool) -> TradeReason:
-    before, target = float(problem.held[draft.name]), float(problem.target[draft.name])
+def _gains_kept(problem: Problem, plan: Plan, after: Floats) -> Floats:
+    """[names] Weight above target in names that keep a gain which might have been realised."""
+    kept = problem.may_sell & (problem.tax_frac > 0) & (plan.sold < problem.size)
+    keeping = np.bincount(problem.name[kept], minlength=len(after)) > 0
+    above: Floats = np.where(keeping, (after - problem.target).clip(min=0.0), 0.0)
+    return above
+
+
+def _reason(case: Case, problem: Problem, draft: Draft, around: _Around) -> TradeReason:
+    i, band = draft.name, around.band
+    before, target = float(problem.held[i]), float(problem.target[i])
     if draft.selling:
         verdict = case.verdicts.get(draft.security_id)
-        wanted = verdict is not None and (verdict.must_sell or before > float(problem.weight_max[draft.name]))
+        wanted = verdict is not None and (verdict.must_sell or before > float(problem.weight_max[i]))
         holding: tuple[tuple[bool, TradeReason], ...] = (
             (wanted, "restriction"),
             (draft.tax < 0, "harvest"),
             (band.before < band.least, "cash"),
             (before > target, "drift"),
+            (bool(around.credited[i]), "refresh"),
         )
+        offsets = float(around.deferred[i]) > 0
     else:
-        holding = ((band.before > band.most, "cash"), (harvesting and after > target, "harvest"), (before < target, "drift"))
-    return next((reason for holds, reason in holding if holds), "constraint")
+        after = float(around.after[i])
+        holding = ((band.before > band.most, "cash"), (around.harvesting and after > target, "harvest"), (before < target, "drift"))
+        offsets = float(around.deferred[i]) < 0
+    return next((reason for holds, reason in (*holding, (offsets, "gain_deferral")) if holds), "constraint")
 
 
 def unmet_wishes(case: Case, problem: Problem, drafts: list[Draft], multipliers: Multipliers, cash_after: Decimal) -> list[Unmet]:
@@ -112,22 +150,3 @@ def _obstacle(case: Case, security_id: str, position: Decimal, left: Decimal, mu
     budgets = ("tax_budget", multipliers.tax), ("short_gain_budget", multipliers.short), ("long_gain_budget", multipliers.long)
     spent = [name for name, price in budgets if price > PRESSES]
     return spent[0] if spent else "whole_shares" if left < 1 else "min_trade"
-
-
-def bindings(case: Case, multipliers: Multipliers, tax: TaxEstimate, cash_after: Decimal) -> list[Binding]:
-    """The limits with a shadow price, in dollars: budgets as what was left of them and what the plan uses, cash as its band."""
-    room = budget_room(case)
-    candidates = (
-        ("tax_budget_usd", multipliers.tax, room.tax, tax.tax),
-        ("short_gain_budget_usd", multipliers.short, room.short, tax.short_gain - tax.short_loss),
-        ("long_gain_budget_usd", multipliers.long, room.long, tax.long_gain - tax.long_loss),
-    )
-    found = [
-        Binding(name, cents_half_even(limit), actual) for name, price, limit, actual in candidates if limit is not None and price > PRESSES
-    ]
-    band = cash_band(case)
-    if multipliers.cash > PRESSES:
-        found.append(Binding("cash_min_usd", cents_half_even(band.least), cash_after))
-    elif multipliers.cash < -PRESSES:
-        found.append(Binding("cash_max_usd", cents_half_even(band.most), cash_after))
-    return found

@@ -11,25 +11,28 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
+from msgspec import Struct
+
 from libs.common.money import ZERO, cents_half_even
 from libs.common.schemas.account import AccountChanged
-from libs.common.schemas.ledger import AccountYear, LedgerAccount, LedgerUpdated, TaxLot
+from libs.common.schemas.ledger import AccountYear, LedgerAccount, LedgerUpdated, TaxLot, TaxpayerYear
 from libs.common.schemas.market import RunOpened
 from libs.common.schemas.proposal import ProposalCreated, ProposalDeclined, Term
 from libs.common.schemas.screen import ScreenUpdated, Verdict
 from services.optimizer.core.decline import Decline, DeclineCode
 from services.optimizer.core.market import Model, Snapshot
+from services.optimizer.core.plan_rules import rules_fault
 from services.optimizer.core.policy import Policy
 from services.optimizer.core.terms import is_long
 from services.optimizer.core.windows import Blocks, blocks_of, could_be_loss
 
 
-@dataclass(frozen=True, slots=True)
-class HeldLot:
+class HeldLot(Struct, frozen=True, gc=False):
     """One lot: the account's quantity, the ledger's basis in dollars for all of it, and its term if sold on the run's date.
 
     A lot of several layers is one lot here: its basis is their sum, it is long only if all of them are, and `loss` (a sale of it
-    could be a loss) holds if it does for one of them.
+    could be a loss) holds if it does for one of them.  `held_since` is the start of its youngest layer's holding period, None where
+    one is not known.
     """
 
     lot_id: str
@@ -38,13 +41,15 @@ class HeldLot:
     basis: Decimal | None
     term: Term
     loss: bool
+    held_since: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """Everything that one decision rests on, consistent.  `positions` are shares by security.
 
-    `value_usd` counts all cash, settled or not; `withdrawal_usd` is part of it.
+    `value_usd` counts all cash, settled or not; `withdrawal_usd` is part of it.  `taxpayer_year` is of the run's year, None where the
+    taxpayer has realised and carried nothing; `only_account`: the household has no other, so what its taxpayer carries is this account's.
     """
 
     account: AccountChanged
@@ -58,6 +63,8 @@ class Case:
     year: AccountYear
     value_usd: Decimal
     withdrawal_usd: Decimal
+    taxpayer_year: TaxpayerYear | None = None
+    only_account: bool = False
 
     @property
     def taxable(self) -> bool:
@@ -75,7 +82,7 @@ def join(
 ) -> Case | Decline:
     """One consistent case for `account` in `run`; `earlier` holds the decisions of the household's earlier accounts."""
     held = next((each for each in ledger.accounts if each.account_id == account.account_id), None)
-    declined = _not_trading(account) or _stale(account, screen, ledger, held, snapshot, run) or _invalid(account)
+    declined = _not_trading(account) or _stale(account, screen, ledger, held, snapshot, run) or _invalid(account) or _contradiction(screen)
     if declined is not None or held is None:
         return declined or Decline(DeclineCode.LOTS_DISAGREE, "the household's ledger does not hold the account")
     holdings = _holdings(account, held, snapshot, run)
@@ -100,6 +107,8 @@ def join(
         year=next(years, AccountYear(account.account_id, run.as_of.year, ZERO, ZERO)),
         value_usd=value,
         withdrawal_usd=withdrawal,
+        taxpayer_year=next((t for t in ledger.taxpayers if t.taxpayer_id == account.taxpayer_id and t.year == run.as_of.year), None),
+        only_account=len(ledger.accounts) == 1,
     )
 
 
@@ -149,7 +158,7 @@ def _invalid(account: AccountChanged) -> Decline | None:
     bounds = (
         ("risk_aversion", account.risk_aversion, ZERO, None),
         ("rates.short_frac", account.rates.short_frac, ZERO, one),
-        ("rates.long_frac", account.rates.long_frac, ZERO, one),
+        ("rates.long_frac", account.rates.long_frac, ZERO, one if account.losses.counts == "at_rates" else account.rates.short_frac),
         ("cash_min_frac", account.cash_min_frac, ZERO, account.cash_max_frac),
         ("cash_max_frac", account.cash_max_frac, ZERO, one),
         ("min_trade", account.min_trade, ZERO, None),
@@ -159,8 +168,21 @@ def _invalid(account: AccountChanged) -> Decline | None:
             return Decline(DeclineCode.INVALID_ACCOUNT, f"{field} below its least value", low, value if value.is_finite() else None)
         if high is not None and value > high:
             return Decline(DeclineCode.INVALID_ACCOUNT, f"{field} above its greatest value", high, value)
+    cash = account.cash_target
+    if cash is not None and not (cash.is_finite() and cash >= 0):
+        return Decline(DeclineCode.INVALID_ACCOUNT, "cash_target must be dollars, not negative", ZERO, cash if cash.is_finite() else None)
     if account.risk_aversion == 0:
         return Decline(DeclineCode.INVALID_ACCOUNT, "risk_aversion must be positive", ZERO, ZERO)
+    return None
+
+
+def _contradiction(screen: ScreenUpdated) -> Decline | None:
+    """The first name whose rules ask for at least more than they allow at most."""
+    for verdict in screen.verdicts:
+        least, most = verdict.min_weight_frac, verdict.max_weight_frac
+        if least is not None and most is not None and least > most:
+            message = f"min_weight_frac of {verdict.security_id} is above its max_weight_frac"
+            return Decline(DeclineCode.INVALID_ACCOUNT, message, most, least)
     return None
 
 
@@ -184,7 +206,7 @@ def _lots(account: AccountChanged, held: LedgerAccount, snapshot: Snapshot, run:
     if held.disagreements:
         message = f"book and ledger disagree on {len(held.disagreements)} lots, first {held.disagreements[0]}"
         return Decline(DeclineCode.LOTS_DISAGREE, message, ZERO, Decimal(len(held.disagreements)))
-    layers = _layers(held, account.aliases)
+    layers, taxable = _layers(held, account.aliases), account.account_type == "taxable"
     columns = account.lots
     if len(layers) != len(columns.lot_id):
         return Decline(DeclineCode.LOTS_DISAGREE, "number of lots", Decimal(len(columns.lot_id)), Decimal(len(layers)))
@@ -193,30 +215,41 @@ def _lots(account: AccountChanged, held: LedgerAccount, snapshot: Snapshot, run:
         quantity, rows = Decimal(text), layers.get(lot_id, [])
         if not (quantity.is_finite() and quantity > 0):
             return Decline(DeclineCode.INVALID_ACCOUNT, f"quantity of lot {lot_id} is {text}")
-        booked = sum((row.quantity for row in rows if row.security_id == security_id), ZERO)
-        if booked != quantity:
+        booked = rows[0].quantity if len(rows) == 1 else sum((row.quantity for row in rows), ZERO)
+        if booked != quantity or rows[0].security_id != security_id:
             return Decline(DeclineCode.LOTS_DISAGREE, f"shares of lot {lot_id}", quantity, booked)
         i = snapshot.position.get(security_id)
         price = None if i is None else snapshot.price[i]
         if price is None:
-            return Decline(DeclineCode.PRICE_MISSING, f"no price of {security_id}, which the account holds")
-        lots.append(_held_lot(lot_id, rows, quantity, price, account.account_type == "taxable", run))
+            fault, missing = snapshot.faults.get(security_id), f"no price of {security_id}, which the account holds"
+            return Decline(DeclineCode.PRICE_MISSING, missing) if fault is None else Decline(DeclineCode.INVALID_MARKET, fault)
+        lots.append(_held_lot(lot_id, rows, quantity, price, taxable, run))
     return tuple(lots)
 
 
 def _held_lot(lot_id: str, rows: list[TaxLot], quantity: Decimal, price: Decimal, taxable: bool, run: RunOpened) -> HeldLot:
-    known = [row.tax_basis for row in rows if row.tax_basis is not None]
-    basis = sum(known, ZERO) if len(known) == len(rows) else None
-    loss = taxable and any(could_be_loss(row.tax_basis, row.quantity * price, run.price_collar_bps) for row in rows)
-    return HeldLot(lot_id, rows[0].security_id, quantity, basis, _term(rows, basis, taxable, run.as_of), loss)
+    first = rows[0]
+    basis, since = first.tax_basis, first.holding_period_start
+    if len(rows) > 1:
+        basis = _sum_if_all([row.tax_basis for row in rows])
+        starts = [row.holding_period_start for row in rows]
+        since = None if None in starts else max(start for start in starts if start is not None)
+    loss = False
+    for row in rows if taxable else ():
+        loss = loss or could_be_loss(row.tax_basis, row.quantity * price, run.price_collar_bps)
+    return HeldLot(lot_id, first.security_id, quantity, basis, _term(basis, since, taxable, run.as_of), loss, since)
 
 
-def _term(rows: list[TaxLot], basis: Decimal | None, taxable: bool, as_of: date) -> Term:
-    """None where there is no gain to speak of; short where the holding period is not known."""
+def _sum_if_all(amounts: list[Decimal | None]) -> Decimal | None:
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known, ZERO) if len(known) == len(amounts) else None
+
+
+def _term(basis: Decimal | None, since: date | None, taxable: bool, as_of: date) -> Term:
+    """None where there is no gain to speak of; short where the holding period is not known.  A lot is long if its youngest layer is."""
     if not taxable or basis is None:
         return "none"
-    starts = [row.holding_period_start for row in rows]
-    return "long" if all(start is not None and is_long(start, as_of) for start in starts) else "short"
+    return "long" if since is not None and is_long(since, as_of) else "short"
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +267,13 @@ def _holdings(account: AccountChanged, held: LedgerAccount, snapshot: Snapshot, 
     if isinstance(lots, Decline):
         return lots
     model = snapshot.models.get(account.strategy_id)
+    if account.strategy_id in snapshot.model_faults:
+        return Decline(DeclineCode.INVALID_MARKET, snapshot.model_faults[account.strategy_id])
     if model is None:
         return Decline(DeclineCode.UNKNOWN_STRATEGY, f"the market has no model {account.strategy_id}")
     uncovered = _not_in_risk_model(lots, model, snapshot)
+    if uncovered is not None and uncovered in snapshot.faults:
+        return Decline(DeclineCode.INVALID_MARKET, snapshot.faults[uncovered])
     if uncovered is not None:
         return Decline(DeclineCode.RISK_MISSING, f"the risk model has no row of {uncovered}")
     positions: dict[str, Decimal] = {}
@@ -244,7 +281,7 @@ def _holdings(account: AccountChanged, held: LedgerAccount, snapshot: Snapshot, 
         positions[lot.security_id] = positions.get(lot.security_id, ZERO) + lot.quantity
     cash = account.cash_settled + account.cash_unsettled
     shares = sum((quantity * _price(snapshot, name) for name, quantity in positions.items()), ZERO)
-    return _Holdings(lots, positions, model, cents_half_even(cash + shares))
+    return rules_fault(account, snapshot, model) or _Holdings(lots, positions, model, cents_half_even(cash + shares))
 
 
 def _not_in_risk_model(lots: Sequence[HeldLot], model: Model, snapshot: Snapshot) -> str | None:

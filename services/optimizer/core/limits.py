@@ -32,16 +32,23 @@ class Room:
 
 
 def cash_band(case: Case) -> CashBand:
-    """The account's band on its value less withdrawals due."""
+    """The account's band on its value less withdrawals due, or the cash it is told to keep: then least and most are the same."""
     account, invested = case.account, case.value_usd - case.withdrawal_usd
+    before = account.cash_settled + account.cash_unsettled
+    if account.cash_target is not None:
+        wanted = max(account.cash_target + case.withdrawal_usd, account.cash_unsettled)
+        return CashBand(before, wanted, wanted)
     least = max(account.cash_min_frac * invested + case.withdrawal_usd, account.cash_unsettled)
     most = max(account.cash_max_frac * invested + case.withdrawal_usd, least)
-    return CashBand(account.cash_settled + account.cash_unsettled, least, most)
+    return CashBand(before, least, most)
 
 
 def budget_room(case: Case) -> Room:
-    """Budgets less what the account used this year; the tax used is that on its net gains, a net loss giving room."""
-    if not case.taxable:
+    """Budgets less what the account used this year; the tax used is that on its net gains, a net loss giving room.
+
+    No limits where the year is netted: tax_position.py has its budgets.
+    """
+    if not case.taxable or case.account.losses.counts != "at_rates":
         return Room(None, None, None)
     budgets, rates, year = case.account.budgets, case.account.rates, case.year
     tax_used = rates.short_frac * year.short_net + rates.long_frac * year.long_net

@@ -1,7 +1,8 @@
 """A market snapshot as the optimizer reads it: columns indexed once, arrays shared by every account of a run.
 
 Invariants
-1. Prices are positive and finite or missing; specific variances are positive; each model's weights are not negative and sum to 1.
+1. Prices are positive and finite or missing; specific variances of what is in the risk model are positive; each model's weights are not
+   negative and sum to 1.
 2. The arrays can't be written to.
 """
 
@@ -33,46 +34,63 @@ class Snapshot:
     """One market, indexed.  Rows of every array follow the snapshot's securities.
 
     `exposures` [securities, factors] and `specific_var_ann` [securities] are zero where `in_risk_model` is false.
-    `half_spread_frac` is the cost of trading one dollar.
+    `half_spread_frac` is the cost of trading one dollar; `adv_usd` the median daily dollar volume.  `faults` by security and `model_faults`
+    by strategy name the field that can't be used: only accounts that hold or follow one are refused.  A security with a fault has no
+    price here and no row in the risk model.
     """
 
     market_id: str
     security_id: tuple[str, ...]
     position: dict[str, int]
     identity_group: tuple[str, ...]
+    sector: tuple[str, ...]
+    industry: tuple[str, ...]
     price: tuple[Decimal | None, ...]
     half_spread: tuple[Decimal, ...]
     blocked: tuple[str | None, ...]
     half_spread_frac: Floats
+    adv_usd: Floats
+    factors: tuple[str, ...]
     exposures: Floats
     specific_var_ann: Floats
     in_risk_model: Bools
     models: dict[str, Model]
+    faults: dict[str, str]
+    model_faults: dict[str, str]
 
 
 def prepare(market: MarketPublished) -> Snapshot | Decline:
-    """Index a published market, or decline it with the field and the security that can't be used."""
+    """Index a published market with the faults in it, or decline it whole where its columns are not a table."""
     columns = market.securities
     position = {security_id: i for i, security_id in enumerate(columns.security_id)}
+    if len(position) != len(columns.security_id):
+        return Decline(DeclineCode.INVALID_MARKET, "security_id names a security twice")
     prices = [_price(text) for text in columns.price]
-    fault = _fault(market, position, prices)
-    if fault is not None:
-        return Decline(DeclineCode.INVALID_MARKET, fault)
-    exposures, specific, covered = _risk_rows(market.risk, position)
-    half_spread = tuple(Decimal(repr(float(bps))) / BPS for bps in columns.half_spread_bps)
+    faults = _faults(columns, prices) | _risk_faults(market.risk)
+    usable = [security_id not in faults for security_id in columns.security_id]
+    exposures, specific, covered = _risk_rows(market.risk, position, faults)
+    bps = zip(columns.half_spread_bps, usable, strict=True)
+    half_spread = tuple(Decimal(repr(float(each))) / BPS if good else Decimal(0) for each, good in bps)
+    model_faults = {model.strategy_id: fault for model in market.models if (fault := _model_fault(model, position)) is not None}
     return Snapshot(
         market_id=market.market_id,
         security_id=tuple(columns.security_id),
         position=position,
         identity_group=tuple(columns.identity_group),
-        price=tuple(prices),
+        sector=tuple(columns.sector),
+        industry=tuple(columns.industry),
+        price=tuple(price if good else None for price, good in zip(prices, usable, strict=True)),
         half_spread=half_spread,
         blocked=tuple(columns.blocked),
         half_spread_frac=frozen(np.array([float_from_decimal(each) for each in half_spread], dtype=np.float64)),
+        adv_usd=frozen(np.array(columns.adv_usd, dtype=np.float64)),
+        factors=tuple(market.risk.factors),
         exposures=frozen(exposures),
         specific_var_ann=frozen(specific),
         in_risk_model=frozen(covered),
-        models={model.strategy_id: _model(model, position) for model in market.models},
+        models={model.strategy_id: _model(model, position) for model in market.models if model.strategy_id not in model_faults},
+        faults=faults,
+        model_faults=model_faults,
     )
 
 
@@ -90,45 +108,41 @@ def _model(model: TargetModel, position: dict[str, int]) -> Model:
     return Model(frozen(rows), frozen(weights))
 
 
-def _risk_rows(risk: RiskModel, position: dict[str, int]) -> tuple[Floats, Floats, Bools]:
-    """The risk model's rows in the order of the snapshot's securities; rows of names that the snapshot lacks are left out."""
+def _risk_rows(risk: RiskModel, position: dict[str, int], faults: dict[str, str]) -> tuple[Floats, Floats, Bools]:
+    """The risk model's rows in the order of the snapshot's securities; rows of names that the snapshot lacks, or
+    that have a fault, are left out."""
     exposures = np.zeros((len(position), len(risk.factors)))
     specific, covered = np.zeros(len(position)), np.zeros(len(position), dtype=np.bool_)
-    known = [i for i, security_id in enumerate(risk.security_id) if security_id in position]
+    known = [i for i, security_id in enumerate(risk.security_id) if security_id in position and security_id not in faults]
     rows = np.array([position[risk.security_id[i]] for i in known], dtype=np.intp)
     if known:
-        exposures[rows] = np.array(risk.exposures, dtype=np.float64).reshape(len(risk.security_id), len(risk.factors))[known]
-        specific[rows] = np.array(risk.specific_var_ann, dtype=np.float64)[known]
+        exposures[rows] = np.array([risk.exposures[i] for i in known], dtype=np.float64).reshape(len(known), len(risk.factors))
+        specific[rows] = np.array([risk.specific_var_ann[i] for i in known], dtype=np.float64)
         covered[rows] = True
     return exposures, specific, covered
 
 
-def _fault(market: MarketPublished, position: dict[str, int], prices: list[Decimal | None]) -> str | None:
-    """What makes the snapshot unusable, naming field and security; None where nothing does."""
-    columns, risk = market.securities, market.risk
+def _faults(columns: SecurityColumns, prices: list[Decimal | None]) -> dict[str, str]:
+    """By security, the price or spread that can't be used."""
+    found = {}
     for security_id, price, spread in zip(columns.security_id, prices, columns.half_spread_bps, strict=True):
         if price is not None and not (price.is_finite() and price > 0):
-            return f"price of {security_id} is {price}"
-        if not (isfinite(spread) and spread >= 0):
-            return f"half_spread_bps of {security_id} is {spread}"
-    return (
-        _risk_fault(risk)
-        or _columns_fault(columns, position)
-        or next(filter(None, (_model_fault(m, position) for m in market.models)), None)
-    )
+            found[security_id] = f"price of {security_id} is {price}"
+        elif not (isfinite(spread) and spread >= 0):
+            found[security_id] = f"half_spread_bps of {security_id} is {spread}"
+    return found
 
 
-def _columns_fault(columns: SecurityColumns, position: dict[str, int]) -> str | None:
-    return None if len(position) == len(columns.security_id) else "security_id names a security twice"
-
-
-def _risk_fault(risk: RiskModel) -> str | None:
+def _risk_faults(risk: RiskModel) -> dict[str, str]:
+    """By security, the row of the risk model that can't be used.  In factor form the model is positive definite if specific variances
+    are positive."""
+    found = {}
     for security_id, row, variance in zip(risk.security_id, risk.exposures, risk.specific_var_ann, strict=True):
         if not (isfinite(variance) and variance > 0):
-            return f"specific_var_ann of {security_id} is {variance}"
-        if len(row) != len(risk.factors) or not all(map(isfinite, row)):
-            return f"exposures of {security_id} are not {len(risk.factors)} finite numbers"
-    return None
+            found[security_id] = f"specific_var_ann of {security_id} is {variance}"
+        elif len(row) != len(risk.factors) or not all(map(isfinite, row)):
+            found[security_id] = f"exposures of {security_id} are not {len(risk.factors)} finite numbers"
+    return found
 
 
 def _model_fault(model: TargetModel, position: dict[str, int]) -> str | None:

@@ -8,7 +8,6 @@ Reference: Applegate et al., Practical Large-Scale Linear Programming using Prim
 from typing import Any
 
 import numpy as np
-import ortools
 from ortools.linear_solver import linear_solver_pb2
 from ortools.pdlp import solve_log_pb2, solvers_pb2
 from ortools.pdlp.python import pdlp
@@ -29,8 +28,6 @@ from services.optimizer.core.programme import (
     quadratic,
     separable_rows,
 )
-
-SOLVER_VERSION = f"pdlp-1 ortools-{ortools.__version__}"
 
 STATUS = {
     solve_log_pb2.TERMINATION_REASON_OPTIMAL: SolveStatus.OPTIMAL,

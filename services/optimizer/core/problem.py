@@ -14,6 +14,9 @@ A tranche of unknown basis is taxed as if its basis were zero; it is sold only i
 from dataclasses import dataclass
 
 from services.optimizer.core.arrays import Bools, Floats, Ints
+from services.optimizer.core.dual.standing import Standing
+from services.optimizer.core.dual.tax_law import TaxPosition
+from services.optimizer.core.plan_rules import NO_RULES, PlanRules
 
 NO_LIMIT = float("inf")
 
@@ -24,10 +27,14 @@ class Problem:
 
     names:    `row` position in the snapshot; `price_usd`; `held`, `target` weights; `cost_frac` half spread; `group` identity group's
               number; `weight_min`, `weight_max` bounds
-    tranches: `name` its name's number; `size` weight; `gain_frac` gain on a dollar sold; `rate_frac`; `is_short`, `is_long` its budget;
+    tranches: `name` its name's number; `size` weight; `gain_frac` gain on a dollar sold; `rate_frac`; `policy_frac` what the
+              harvest policy adds to the objective's price of a dollar sold (not to the tax); `is_short`, `is_long` its budget;
               `loss` a sale could be a loss; `must_sell`; `way_out` the lot whose whole sale the name's loss sales need; `lots` its
               lots' numbers in the case
-    account:  cash before and its band, spendable and total alike; `*_room` what budgets leave
+    account:  cash before and its band, spendable and total alike; `*_room` what budgets leave; `rules` the owner's limits of every plan;
+              `position`, `standing` where the taxpayer's year stands, in dollars and as fractions, if gains and losses count as it is
+              netted: the objective then counts what the plan adds to the year instead of `rate_frac`, and budgets are kept by the
+              netted year, not by `*_room`
     """
 
     row: Ints
@@ -46,6 +53,7 @@ class Problem:
     size: Floats
     gain_frac: Floats
     rate_frac: Floats
+    policy_frac: Floats
     is_short: Bools
     is_long: Bools
     may_sell: Bools
@@ -62,9 +70,18 @@ class Problem:
     tax_room: float
     short_room: float
     long_room: float
+    rules: PlanRules = NO_RULES
+    position: TaxPosition | None = None
+    standing: Standing | None = None
 
     @property
     def tax_frac(self) -> Floats:
         """Tax on a dollar sold, by tranche; negative for a loss."""
         tax: Floats = self.rate_frac * self.gain_frac
         return tax
+
+    @property
+    def sale_frac(self) -> Floats:
+        """What the objective counts on a dollar sold beside its cost, by tranche: tax, and the harvest policy's price."""
+        counted: Floats = self.tax_frac + self.policy_frac
+        return counted

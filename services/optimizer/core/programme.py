@@ -77,7 +77,7 @@ def layout_of(problem: Problem, hold: Bools) -> Layout:
 def dominance(problem: Problem) -> float:
     """M: more than what breaking a soft rule by one unit could gain in tax, cost and risk together."""
     steepest = float(np.max(np.abs(risk_gradient(problem, problem.held - problem.target)), initial=0.0))
-    dearest = float(np.max(np.abs(problem.tax_frac), initial=0.0)) + float(np.max(problem.cost_frac, initial=0.0))
+    dearest = float(np.max(np.abs(problem.sale_frac), initial=0.0)) + float(np.max(problem.cost_frac, initial=0.0))
     return 1.0 + 2.0 * (steepest + dearest)
 
 
@@ -110,7 +110,7 @@ def base_cost(problem: Problem, layout: Layout, penalty: float) -> Floats:
     """The linear objective without a branch's rewards."""
     cost = np.zeros(layout.columns)
     cost[: layout.first_s] = np.where(layout.single, problem.cost_frac[layout.names], 0.0)
-    cost[layout.first_s : layout.first_p] = (problem.tax_frac + problem.cost_frac[problem.name])[layout.tranches]
+    cost[layout.first_s : layout.first_p] = (problem.sale_frac + problem.cost_frac[problem.name])[layout.tranches]
     cost[layout.first_p : layout.first_y] = problem.cost_frac[layout.pairs]
     cost[layout.first_over :] = penalty
     return cost

@@ -5,53 +5,44 @@ before it is written.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from math import sqrt
 
 import msgspec
-import numpy as np
+from msgspec import structs
 
 from libs.common.ids import content_id
 from libs.common.money import ZERO
 from libs.common.schemas.account import AccountChanged
 from libs.common.schemas.ledger import LedgerUpdated
 from libs.common.schemas.market import MarketPublished, RunOpened
-from libs.common.schemas.proposal import Pins, ProposalCreated, ProposalDeclined, Unmet
+from libs.common.schemas.proposal import Certificate, LossesLeft, Pins, ProposalCreated, ProposalDeclined, Unmet
 from libs.common.schemas.screen import ScreenUpdated
-from services.optimizer.core.branch import Branch, Plan
+from services.optimizer.core.branch import Plan
 from services.optimizer.core.build import build_problem
+from services.optimizer.core.certificate import certificate_of
+from services.optimizer.core.chain import LIMITS_KEPT, SOLVER_VERSION
+from services.optimizer.core.conflict import less_cash, relaxations
 from services.optimizer.core.decline import Decline, DeclineCode
-from services.optimizer.core.evaluate import Value, active_weights, evaluate, no_trade, traded_by_name, variance, violation
-from services.optimizer.core.exclusivity import USABLE, Chosen, choose_sides
-from services.optimizer.core.explain import bindings, give_reasons, unmet_wishes
+from services.optimizer.core.evaluate import Value, active_weights, evaluate, no_trade, variance
+from services.optimizer.core.explain import give_reasons, unmet_wishes
 from services.optimizer.core.inputs import Case, join
+from services.optimizer.core.kept import excess
 from services.optimizer.core.limits import cash_band
+from services.optimizer.core.losses_left import losses_left
 from services.optimizer.core.market import Snapshot, prepare
-from services.optimizer.core.pdlp import SOLVER_VERSION, PdlpSolver
+from services.optimizer.core.planned import Planned, largest_wanted, plan_of
 from services.optimizer.core.policy import DEFAULT_POLICY, Policy
 from services.optimizer.core.problem import Problem
 from services.optimizer.core.programme import dominance
-from services.optimizer.core.rounding import Shares, round_to_shares
-from services.optimizer.core.small_trades import drop_small_trades
+from services.optimizer.core.shadow import bindings
+from services.optimizer.core.small_trades import least_trade
 from services.optimizer.core.trades import draft_trades, estimate_tax
 from services.optimizer.core.verify import broken_rule
 
 BPS = 1e4
-TOLERATED = 1e-4  # of invested value: what a solve may break a rule by before rounding puts it right
 TE_STEP = Decimal("1e-8")
 BPS_STEP = Decimal("0.001")
-
-
-@dataclass(frozen=True, slots=True)
-class _Solved:
-    """A plan in weights and in shares, on its branch."""
-
-    branch: Branch
-    wanted: Chosen
-    chosen: Chosen
-    shares: Shares
-    weights: Plan
 
 
 def propose(
@@ -115,6 +106,8 @@ def declined(
     decline: Decline,
     unmet: Sequence[Unmet] = (),
     te: Decimal | None = None,
+    certificate: Certificate | None = None,
+    left: Sequence[LossesLeft] = (),
 ) -> ProposalDeclined:
     """The event that says why an account gets no trades."""
     return ProposalDeclined(
@@ -130,6 +123,9 @@ def declined(
         actual=decline.actual,
         unmet=list(unmet),
         te_before_frac=te,
+        certificate=certificate,
+        relaxations=less_cash(decline),
+        losses_left=list(left),
     )
 
 
@@ -140,49 +136,23 @@ def proposal_id_of(run_id: str, account_id: str, pins: Pins | None) -> str:
 
 def _decide(case: Case, pins: Pins, policy: Policy) -> ProposalCreated | ProposalDeclined:
     """Solve, round, explain, and check; every path ends in a proposal or a decline."""
-    problem = build_problem(case)
+    problem = build_problem(case, policy)
     te_before = _te(problem, no_trade(problem))
-    solved = _solve(case, problem, policy)
-    proposal: ProposalCreated | Decline
+    solved = plan_of(case, problem, policy)
+    account = case.account
+    who = account.account_id, account.household_id, case.run.run_id, pins
     if isinstance(solved, Decline):
-        proposal, unmet = solved, list[Unmet]()
-    else:
-        proposal = _proposal(case, problem, solved, pins, te_before)
-        unmet = proposal.unmet
-        proposal = _worth_it(case, problem, solved, proposal, policy) or proposal
-    if isinstance(proposal, Decline):
-        return declined(case.account.account_id, case.account.household_id, case.run.run_id, pins, proposal, unmet, te_before)
-    return proposal
-
-
-def _solve(case: Case, problem: Problem, policy: Policy) -> _Solved | Decline:
-    """The plan in weights, then in shares."""
-    solver, penalty = PdlpSolver(problem, policy.iteration_limit), dominance(problem)
-    min_trade = float(case.account.min_trade)
-    wanted = choose_sides(problem, solver, policy, penalty)
-    chosen = drop_small_trades(problem, solver, wanted, min_trade, policy) if wanted.answer.status in USABLE else wanted
-    if chosen.answer.status not in USABLE:
-        return Decline(DeclineCode.SOLVER_FAILED, f"the solver ended with {chosen.answer.status.value}")
-    broken = violation(problem, chosen.branch, chosen.answer.plan)
-    if broken > TOLERATED:
-        actual = Decimal(repr(broken)).quantize(TE_STEP)
-        return Decline(DeclineCode.SOLVER_FAILED, "the solver's plan breaks a rule, in weight", Decimal(repr(TOLERATED)), actual)
-    shares = round_to_shares(problem, chosen.branch, chosen.answer, min_trade)
-    return _Solved(chosen.branch, wanted, chosen, shares, _weights(problem, shares))
-
-
-def _weights(problem: Problem, shares: Shares) -> Plan:
-    """The rounded trades in weights again, to value them."""
-    plan = no_trade(problem)
-    per_share = problem.price_usd / problem.invested_usd
-    for name, bought in shares.bought.items():
-        plan.bought[name] = bought * per_share[name]
-    for name, sold in shares.sold.items():
-        curve = shares.curves[name]
-        for k, tranche in enumerate(curve.tranches):
-            part = min(sold, curve.shares[k + 1]) - curve.shares[k]
-            plan.sold[tranche] = max(part, 0.0) * per_share[name]
-    return plan
+        made = declined(*who, solved, te=te_before)
+        if solved.code is DeclineCode.LIMITS_CONFLICT:
+            smallest = least_trade(problem, float(account.min_trade))
+            return structs.replace(made, relaxations=relaxations(problem, dominance(problem), smallest))
+        return made
+    proposal = _proposal(case, problem, solved, pins, te_before, policy)
+    decline = _worth_it(case, problem, solved, proposal, policy)
+    if decline is None:
+        return proposal
+    left = losses_left(case, [], False, policy.harvest, proposal.trades)
+    return declined(*who, decline, proposal.unmet, te_before, proposal.certificate, left)
 
 
 def _te(problem: Problem, plan: Plan) -> Decimal:
@@ -190,13 +160,15 @@ def _te(problem: Problem, plan: Plan) -> Decimal:
     return Decimal(repr(sqrt(variance(problem, active_weights(problem, plan))))).quantize(TE_STEP)
 
 
-def _proposal(case: Case, problem: Problem, solved: _Solved, pins: Pins, te_before: Decimal) -> ProposalCreated:
+def _proposal(case: Case, problem: Problem, solved: Planned, pins: Pins, te_before: Decimal, policy: Policy) -> ProposalCreated:
     drafts = draft_trades(case, problem, solved.shares)
-    multipliers = solved.chosen.answer.multipliers
+    multipliers = solved.found.chosen.answer.multipliers
     tax = estimate_tax(case, drafts)
     cash_before = case.account.cash_settled + case.account.cash_unsettled
     cash_after = cash_before + sum((draft.cash for draft in drafts), ZERO)
-    after = active_weights(problem, solved.weights) + problem.target
+    trades = give_reasons(case, problem, drafts, solved.weights)
+    unmet = unmet_wishes(case, problem, drafts, multipliers, cash_after)
+    binding = bindings(case, problem, multipliers, tax, cash_after, solved.weights, unmet)
     return ProposalCreated(
         proposal_id=proposal_id_of(case.run.run_id, case.account.account_id, pins),
         run_id=case.run.run_id,
@@ -205,26 +177,28 @@ def _proposal(case: Case, problem: Problem, solved: _Solved, pins: Pins, te_befo
         pins=pins,
         approval=case.account.approval,
         account_value=case.value_usd,
-        trades=give_reasons(case, problem, drafts, after),
-        unmet=unmet_wishes(case, problem, drafts, multipliers, cash_after),
-        binding=bindings(case, multipliers, tax, cash_after),
+        trades=trades,
+        unmet=unmet,
+        binding=binding,
         te_before_frac=te_before,
         te_after_frac=_te(problem, solved.weights),
         tax=tax,
         cost=sum((draft.cost for draft in drafts), ZERO),
         cash_before=cash_before,
         cash_after=cash_after,
-        solve_status=solved.chosen.answer.status.value,
+        solve_status=solved.found.state.value,
+        certificate=certificate_of(case, problem, solved.found, solved.weights),
+        losses_left=losses_left(case, trades, any(not each.name.startswith("cash") for each in binding), policy.harvest),
     )
 
 
-def _worth_it(case: Case, problem: Problem, solved: _Solved, proposal: ProposalCreated, policy: Policy) -> Decline | None:
+def _worth_it(case: Case, problem: Problem, solved: Planned, proposal: ProposalCreated, policy: Policy) -> Decline | None:
     """Why the proposal should not be made; None where it should."""
     band = cash_band(case)
     if proposal.cash_after < 0 or (not proposal.trades and band.before < min(band.least, case.withdrawal_usd)):
         return Decline(DeclineCode.CASH_SHORT, "dollars of cash needed and reached", max(case.withdrawal_usd, ZERO), proposal.cash_after)
     if not proposal.trades:
-        return _nothing_left(case, problem, solved)
+        return _nothing_left(case, problem, policy)
     fault = broken_rule(case, proposal)
     if fault is not None:
         return Decline(DeclineCode.PLAN_NOT_VERIFIED, fault)
@@ -238,10 +212,9 @@ def _worth_it(case: Case, problem: Problem, solved: _Solved, proposal: ProposalC
     return Decline(DeclineCode.GAIN_BELOW_COST, message, _bps(needed), _bps(gain))
 
 
-def _nothing_left(case: Case, problem: Problem, solved: _Solved) -> Decline:
+def _nothing_left(case: Case, problem: Problem, policy: Policy) -> Decline:
     """At target, or with wishes too small to trade."""
-    wanted = traded_by_name(problem, solved.wanted.answer.plan)
-    largest = Decimal(repr(float(np.max(np.abs(wanted), initial=0.0)) * problem.invested_usd)).quantize(Decimal("0.01"))
+    largest = Decimal(repr(largest_wanted(problem, policy) * problem.invested_usd)).quantize(Decimal("0.01"))
     if largest < 1:
         return Decline(DeclineCode.AT_TARGET, "no trade improves the account")
     return Decline(
@@ -249,8 +222,11 @@ def _nothing_left(case: Case, problem: Problem, solved: _Solved) -> Decline:
     )
 
 
-def _pressed(case: Case, problem: Problem, solved: _Solved) -> bool:
-    """Whether something has to be done whatever it gains: a must-sell, too heavy a name, or cash well outside its band."""
+def _pressed(case: Case, problem: Problem, solved: Planned) -> bool:
+    """Whether something has to be done whatever it gains: a must-sell, too heavy a name, a limit that is broken now, or cash well
+    outside its band."""
+    if excess(problem, no_trade(problem)).beyond(LIMITS_KEPT):
+        return True
     sold = solved.weights.sold > 0
     band = cash_band(case)
     outside = band.before < band.least or band.before - band.most >= max(case.account.min_trade, Decimal(1))

@@ -18,16 +18,21 @@ from services.optimizer.core.branch import Answer, Branch
 from services.optimizer.core.evaluate import active_weights, risk_gradient, traded_by_name
 from services.optimizer.core.problem import NO_LIMIT, Problem
 from services.optimizer.core.shares import SaleCurve, most_bought, sale_curves
+from services.optimizer.core.sides import buy_price
 from services.optimizer.core.small_trades import NOTHING
 
 ANY_BUDGET = 1e-12
 CENT_USD = 0.01  # dollars of each trade and each lot's gain are rounded to the cent, here taken against us
 MOST_STEPS = 2_000
+ENOUGH = 1e-9  # of a least holding
 
 
 @dataclass
 class _Book:
-    """The trades so far, in shares: `bought` [names] and `sold` by name; `active` weights and the cash that follow from them."""
+    """The trades so far, in shares: `bought` [names] and `sold` by name; `active` weights and the cash that follow from them.
+
+    `own` [names]: the objective's risk of a unit of a name alone.
+    """
 
     problem: Problem
     curves: dict[int, SaleCurve]
@@ -37,6 +42,7 @@ class _Book:
     sold: dict[int, float]
     active: Floats
     cash: float
+    own: Floats
 
     def per_share(self, name: int) -> float:
         return float(self.problem.price_usd[name] / self.problem.invested_usd)
@@ -60,13 +66,23 @@ class _Book:
         return CENT_USD / self.problem.invested_usd if shares else 0.0
 
     def worth_making(self, name: int, shares: float) -> bool:
-        return shares * float(self.problem.price_usd[name]) >= self.min_trade_usd
+        """Whether a purchase of this size may be made: large enough, and leaving enough."""
+        weight = float(self.problem.held[name]) + shares * self.per_share(name)
+        large = shares * float(self.problem.price_usd[name]) >= self.min_trade_usd
+        return large and weight >= self.problem.rules.min_holding * (1 - ENOUGH)
+
+    def leaves_enough(self, name: int, shares: float) -> bool:
+        """Whether a sale of this size leaves nothing, or the least holding."""
+        left = float(self.problem.held[name]) - shares * self.per_share(name)
+        return shares == self.curves[name].whole or left >= self.problem.rules.min_holding * (1 - ENOUGH)
 
     def sale_stands(self, name: int, shares: float) -> bool:
         """Whether a sale of this size may be made: nothing, large enough, the whole position, or what must go."""
         curve = self.curves[name]
-        fits = curve.allows(shares)
-        return fits and (shares == 0 or self.worth_making(name, shares) or shares == curve.whole or curve.least > 0 or curve.wanted > 0)
+        if shares == 0 or not curve.allows(shares):
+            return curve.allows(shares)
+        large = shares * float(self.problem.price_usd[name]) >= self.min_trade_usd
+        return self.leaves_enough(name, shares) and (large or shares == curve.whole or curve.least > 0 or curve.wanted > 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +106,7 @@ def round_to_shares(problem: Problem, branch: Branch, answer: Answer, min_trade_
         sold=dict.fromkeys(curves, 0.0),
         active=problem.held - problem.target,
         cash=problem.cash,
+        own=own_variance(problem),
     )
     _round_in_turn(book, answer)
     _keep_budgets(book)
@@ -121,13 +138,18 @@ class _Curvature:
     buy_price: Floats
 
 
+def own_variance(problem: Problem) -> Floats:
+    """[names] The objective's risk of a unit of weight in a name alone."""
+    own: Floats = problem.risk_aversion * (np.einsum("ij,ij->i", problem.exposures, problem.exposures) + problem.specific_var)
+    return own
+
+
 def _curvature(problem: Problem, answer: Answer) -> _Curvature:
-    lam, exposures = problem.risk_aversion, problem.exposures
     return _Curvature(
         gradient=risk_gradient(problem, active_weights(problem, answer.plan)),
-        own=lam * (np.einsum("ij,ij->i", exposures, exposures) + problem.specific_var),
-        cash=lam * float(np.mean(problem.specific_var)),
-        buy_price=problem.cost_frac + answer.multipliers.cash * (1 + problem.cost_frac),
+        own=own_variance(problem),
+        cash=problem.risk_aversion * float(np.mean(problem.specific_var)),
+        buy_price=buy_price(problem, answer.multipliers),
     )
 
 
@@ -191,7 +213,7 @@ def _keep_budgets(book: _Book) -> None:
     problem = book.problem
     cents = CENT_USD * len(problem.size) / problem.invested_usd
     budgets = {"short": problem.short_room, "long": problem.long_room, "tax": problem.tax_room}
-    rooms = {what: max(room - cents, 0.0) for what, room in budgets.items() if room < NO_LIMIT}
+    rooms = {what: max(room - cents, min(room, 0.0)) for what, room in budgets.items() if room < NO_LIMIT}
     for _ in range(MOST_STEPS):
         used = {what: sum(c.at(getattr(c, what), book.sold[n]) for n, c in book.curves.items()) for what in rooms}
         over = [what for what, room in rooms.items() if used[what] > room + ANY_BUDGET]
@@ -220,7 +242,7 @@ def _smaller_sales(book: _Book, name: int, what: str, excess: float, gradient: F
         freed = curve.at(cumulated, sold) - curve.at(cumulated, shares)
         if freed > 0 and shares < sold and book.sale_stands(name, shares):
             weight = (sold - shares) * book.per_share(name)
-            lost = gradient[name] * weight - (curve.at(curve.tax, sold) - curve.at(curve.tax, shares))
+            lost = gradient[name] * weight + book.own[name] * weight**2 - (curve.at(curve.tax, sold) - curve.at(curve.tax, shares))
             moves.append((float(lost) / min(freed, excess), name, shares))
     return moves
 

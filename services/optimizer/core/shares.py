@@ -7,6 +7,7 @@ A sale is whole shares, or the whole position with its fraction; a position belo
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import accumulate
 from math import ceil, floor
 
 import numpy as np
@@ -14,8 +15,8 @@ import numpy as np
 from services.optimizer.core.arrays import Floats, Ints
 from services.optimizer.core.branch import Answer, Branch, buyable, forced, sellable
 from services.optimizer.core.evaluate import sold_by_name
-from services.optimizer.core.exclusivity import SOLD_WHOLE, sale_price
 from services.optimizer.core.problem import Problem
+from services.optimizer.core.sides import SOLD_WHOLE, sale_price
 
 ROUNDING = 1e-6  # shares: float64 sums of lots against whole numbers
 
@@ -59,11 +60,14 @@ class SaleCurve:
         return (whole_shares or everything) and self.least - ROUNDING <= shares <= self.most + ROUNDING
 
     def candidates(self, shares: float) -> list[float]:
-        """The whole numbers next to `shares`, nothing, and the whole position where it is as near; the allowed ones among them."""
+        """The whole numbers next to `shares`, nothing, and the whole position where it is as near; the allowed ones among them.  A whole
+        position stays whole."""
         below = float(floor(shares + ROUNDING))
         near = {0.0, below, below + 1, float(ceil(self.least - ROUNDING))}
         if self.whole is not None and self.whole - shares < 1:
             near.add(self.whole)
+        if self.whole is not None and shares >= self.whole - ROUNDING and self.allows(self.whole):
+            return [self.whole]
         allowed = sorted(each for each in near if self.allows(each))
         return allowed if self.wanted == 0 else [max(each for each in allowed if each <= self.wanted + ROUNDING)]
 
@@ -80,7 +84,7 @@ def sale_curves(problem: Problem, branch: Branch, answer: Answer) -> dict[int, S
     size, gain = problem.size[order], problem.gain_frac[order]
     per_share = problem.price_usd[names] / problem.invested_usd
     rates = [1 / per_share, problem.tax_frac[order], price[order], gain * problem.is_short[order], gain * problem.is_long[order]]
-    columns = [rate * size for rate in rates]
+    columns = [(rate * size).tolist() for rate in rates]
     curves = {}
     for start, end in zip(starts, [*starts[1:], len(order)][: len(starts)], strict=True):
         name, tranches = int(names[start]), order[start:end]
@@ -94,8 +98,8 @@ def sale_curves(problem: Problem, branch: Branch, answer: Answer) -> dict[int, S
     return curves
 
 
-def _cumulated(amounts: Floats) -> list[float]:
-    return [0.0, *np.cumsum(amounts).tolist()]
+def _cumulated(amounts: list[float]) -> list[float]:
+    return [0.0, *accumulate(amounts)]
 
 
 def _wanted(problem: Problem, answer: Answer, tranches: Ints, per_share: float, whole: float | None) -> float:

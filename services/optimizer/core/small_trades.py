@@ -1,4 +1,4 @@
-"""Drops trades that are too small to make, and solves again so that the rest takes over what they were for.
+"""What is too small to trade, and how a solver that can't rule it out is brought to leave it: drop, and solve again.
 
 A trade is too small below the account's minimum in dollars, or below half a share.  Where many small trades do one thing together (new
 cash spread over five hundred names), as many of the largest are kept as their sum can feed.
@@ -9,9 +9,9 @@ import numpy as np
 from services.optimizer.core.arrays import Bools, Floats
 from services.optimizer.core.branch import Answer, Branch, BranchSolver, forced
 from services.optimizer.core.evaluate import traded_by_name, way_out_missed
-from services.optimizer.core.exclusivity import SOLD_WHOLE, USABLE, Chosen
 from services.optimizer.core.policy import Policy
 from services.optimizer.core.problem import Problem
+from services.optimizer.core.sides import SOLD_WHOLE, USABLE, Chosen
 
 NOTHING = 1e-9
 
@@ -32,19 +32,18 @@ def exempt(problem: Problem, branch: Branch, answer: Answer, least: Floats) -> B
     return either
 
 
-def drop_small_trades(problem: Problem, solver: BranchSolver, chosen: Chosen, min_trade_usd: float, policy: Policy) -> Chosen:
-    """The plan on the chosen sides without small trades, at the final tolerance; some may stay below the minimum for rounding to judge.
+def drop_small_trades(problem: Problem, solver: BranchSolver, chosen: Chosen, least: Floats, policy: Policy) -> Chosen:
+    """The plan on the chosen sides without trades below `least` [names]; some may stay below the minimum for rounding to judge.
 
     What the plan does not trade stays untraded, so that each round solves for fewer names.
     """
-    least = least_trade(problem, min_trade_usd)
     branch, answer = chosen.branch, chosen.answer
-    for last in [*[False] * (policy.drop_rounds - 1), True]:
+    for _ in range(policy.drop_rounds):
         small = _small(problem, branch, answer, least)
-        if not small.any() and not last:
-            continue
+        if not small.any():
+            break
         branch = Branch(branch.harvest & ~_closed(problem, branch, answer), branch.hold | small | _untraded(problem, branch, answer, least))
-        answer = solver.narrowed(branch.hold).solve(branch, policy.final_tolerance if last else policy.search_tolerance)
+        answer = solver.narrowed(branch.hold).solve(branch, policy.final_tolerance)
         if answer.status not in USABLE:
             break
     return Chosen(branch, answer)

@@ -1,8 +1,10 @@
 """Short or long term, by the calendar (IRC 1222; the holding period begins on the day after the acquisition)."""
 
 from datetime import date, timedelta
+from functools import lru_cache
 
 
+@lru_cache(maxsize=16_384)
 def first_long_day(holding_period_start: date) -> date:
     """The first day on which a sale is long term: the day after the start, one year on; 1 March where that is a 29 February
     that does not exist.  A lot bought on 28 February 2023 is long from 1 March 2024, on 29 February 2024 from 1 March 2025.

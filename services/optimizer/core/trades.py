@@ -8,10 +8,12 @@ from decimal import ROUND_UP, Decimal
 
 from libs.common.money import CENT, ZERO, cents_half_even
 from libs.common.schemas.proposal import LotInstruction, ProposedTrade, Side, TaxEstimate, TradeReason
+from services.optimizer.core.dual.tax_law import Nets, plan_tax
 from services.optimizer.core.inputs import Case, HeldLot
 from services.optimizer.core.problem import Problem
 from services.optimizer.core.rounding import Shares
 from services.optimizer.core.shares import ROUNDING
+from services.optimizer.core.tax_position import tax_position
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,11 @@ class Draft:
     cost: Decimal
     cash: Decimal
 
-    def with_reason(self, reason: TradeReason) -> ProposedTrade:
-        """The trade as it is proposed."""
+    def with_reason(self, reason: TradeReason, te_variance: Decimal, risk: Decimal) -> ProposedTrade:
+        """The trade as it is proposed, with its share of the risk."""
         side: Side = "sell" if self.selling else "buy"
-        return ProposedTrade(self.security_id, side, self.quantity, self.price, reason, list(self.lots), self.tax, self.cost)
+        lots = list(self.lots)
+        return ProposedTrade(self.security_id, side, self.quantity, self.price, reason, lots, self.tax, self.cost, te_variance, risk)
 
 
 def draft_trades(case: Case, problem: Problem, shares: Shares) -> list[Draft]:
@@ -98,17 +101,22 @@ def taxed(case: Case, instruction: tuple[LotInstruction, Decimal]) -> Decimal:
 
 
 def estimate_tax(case: Case, drafts: list[Draft]) -> TaxEstimate:
-    """What the sales realise by term, and the tax of all trades; nothing in an IRA or Roth."""
+    """What the sales realise by term, and the tax of all trades; nothing in an IRA or Roth.
+
+    Where the taxpayer's year is netted, the tax is what the trades add to the year's, to the cent, whatever each is taxed at alone.
+    """
     sums = {(long, lossy): ZERO for long in (False, True) for lossy in (False, True)}
     if case.taxable:
         for draft in drafts:
             for lot in draft.lots:
                 gain = cents_half_even(lot.quantity * draft.price) if lot.gain is None else lot.gain
                 sums[lot.term == "long", gain < 0] += abs(gain)
+    position = tax_position(case)
+    gains = Nets(sums[False, False] - sums[False, True], sums[True, False] - sums[True, True])
     return TaxEstimate(
         short_gain=sums[False, False],
         short_loss=sums[False, True],
         long_gain=sums[True, False],
         long_loss=sums[True, True],
-        tax=sum((draft.tax for draft in drafts), ZERO),
+        tax=sum((draft.tax for draft in drafts), ZERO) if position is None else plan_tax(position, gains).added,
     )

@@ -10,6 +10,7 @@ Invariants, checked here for every proposal that leaves (and by property tests)
 6. Cash after is cash before plus what the trades pay or cost, and not negative; buys are paid from settled cash (less what is due
    unsettled) and the sales' proceeds.
 7. Net short gain, net long gain and tax stay within their budgets.
+8. The owner's limits hold (verify_limits.py).
 """
 
 from collections.abc import Iterator
@@ -17,8 +18,11 @@ from decimal import ROUND_UP, Decimal
 
 from libs.common.money import CENT, ZERO, cents_half_even
 from libs.common.schemas.proposal import ProposalCreated, ProposedTrade
+from services.optimizer.core.dual.tax_law import Nets, plan_tax
 from services.optimizer.core.inputs import Case, HeldLot
 from services.optimizer.core.limits import budget_room
+from services.optimizer.core.tax_position import budget_uses, tax_position
+from services.optimizer.core.verify_limits import limit_faults
 
 
 def broken_rule(case: Case, proposal: ProposalCreated) -> str | None:
@@ -29,6 +33,7 @@ def broken_rule(case: Case, proposal: ProposalCreated) -> str | None:
         *_group_faults(case, lots, proposal.trades),
         *_cash_faults(case, proposal),
         *_budget_faults(case, proposal),
+        *limit_faults(case, proposal),
     )
     return next(iter(faults), None)
 
@@ -103,7 +108,14 @@ def _cash_faults(case: Case, proposal: ProposalCreated) -> Iterator[str]:
 
 
 def _budget_faults(case: Case, proposal: ProposalCreated) -> Iterator[str]:
-    room, tax = budget_room(case), proposal.tax
+    room, tax, position = budget_room(case), proposal.tax, tax_position(case)
+    if position is not None:
+        gains = Nets(tax.short_gain - tax.short_loss, tax.long_gain - tax.long_loss)
+        if tax.tax != plan_tax(position, gains).added:
+            yield f"tax of {tax.tax} is not the {plan_tax(position, gains).added} that the trades add to the year's"
+        for use in budget_uses(position, gains):
+            if use.actual > use.limit:
+                yield f"the year's {use.name} of {use.actual} exceeds its budget of {use.limit}"
     uses: tuple[tuple[str, Decimal, Decimal | None], ...] = (
         ("tax", tax.tax, room.tax),
         ("short gain", tax.short_gain - tax.short_loss, room.short),

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 
 from libs.common.schemas.ledger import LedgerUpdated, Window
 from libs.common.schemas.proposal import LotInstruction, ProposalCreated, ProposalDeclined
@@ -33,7 +34,13 @@ class Blocks:
 
 def could_be_loss(basis: Decimal | None, proceeds: Decimal, collar_bps: int) -> bool:
     """Whether shares with this basis, worth `proceeds` at the pinned price, could be sold at a loss within the collar (dollars)."""
-    return basis is None or basis > proceeds * (1 - Decimal(collar_bps) / BPS)
+    return basis is None or basis > proceeds * _least_part(collar_bps)
+
+
+@lru_cache(maxsize=64)
+def _least_part(collar_bps: int) -> Decimal:
+    """What is left of a price at the collar's lower end."""
+    return 1 - Decimal(collar_bps) / BPS
 
 
 def intended_loss(lot: LotInstruction, price: Decimal, collar_bps: int) -> bool:

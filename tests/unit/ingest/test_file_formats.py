@@ -10,7 +10,20 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from libs.common.schemas.account import Budgets, CashFlow, PastSale, TaxOpening, TaxRates, Wish
+from libs.common.schemas.account import (
+    Budgets,
+    CashFlow,
+    HarvestPolicy,
+    HarvestThreshold,
+    LossPolicy,
+    PastSale,
+    PlanLimits,
+    RateParts,
+    TaxOpening,
+    TaxRates,
+    WeightBound,
+    Wish,
+)
 from libs.common.schemas.market import ReorganizationKind
 from services.ingest.core.holdings_csv import AccountHoldings
 from services.ingest.core.holdings_json import csv_lines
@@ -62,7 +75,11 @@ def test_the_example_accounts_have_no_problems_and_use_every_member() -> None:
     assert set(json.loads(raw)["accounts"][0]) == set(AccountIntake.__struct_fields__)
 
 
-@pytest.mark.parametrize("struct", [AccountIntake, TaxRates, Budgets, CashFlow, Wish, TaxOpening, PastSale])
+HISTORY = [TaxOpening, PastSale]
+SETTINGS = [TaxRates, RateParts, Budgets, CashFlow, Wish, PlanLimits, WeightBound, LossPolicy, HarvestPolicy, HarvestThreshold]
+
+
+@pytest.mark.parametrize("struct", [AccountIntake, *SETTINGS, *HISTORY])
 def test_every_member_of_a_master_record_is_in_the_text(struct: type[Struct]) -> None:
     section = PAGE[PAGE.index("## Account master") : PAGE.index("## Market files")]
     assert [name for name in struct.__struct_fields__ if f"`{name}`" not in section] == []

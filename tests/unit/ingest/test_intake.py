@@ -7,14 +7,31 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from libs.common.schemas.account import Budgets, CashFlow, PastSale, TaxOpening, TaxRates, Wish
+from libs.common.schemas.account import (
+    AccountChanged,
+    Budgets,
+    CashFlow,
+    HarvestPolicy,
+    HarvestThreshold,
+    LossPolicy,
+    PastSale,
+    PlanLimits,
+    RateParts,
+    TaxOpening,
+    TaxRates,
+    WeightBound,
+    Wish,
+)
+from services.ingest.core.book import AccountBook, apply_snapshot, publishable
 from services.ingest.core.intake import AccountIntake, problems_of
-from tests.unit.ingest.book_samples import D, intake
+from tests.unit.ingest.book_samples import DAY_0, D, intake, lot, snapshot
 
 TODAY = date(2025, 12, 15)
 NO_ALCOHOL = Wish("w1", "never_buy", "category", "alcohol")
 AT_MOST = Wish("w2", "max_weight", "issuer", "ACME", limit_frac=D("0.05"))
 OPENING = TaxOpening(2025, D(1), D(2), D(3), D(4), D(5), D(6))
+PARTS = RateParts(D("0.37"), D("0.2"), D("0.05"), D("0.038"))
+ENERGY = WeightBound("sector", "Energy", most_frac=D("0.05"))
 
 
 def with_(**members: object) -> AccountIntake:
@@ -51,6 +68,33 @@ REFUSED: list[tuple[AccountIntake, str, str]] = [
     (with_(past_sales=[PastSale("A1", "AAA", D(0), TODAY, D(-5))]), "past_sales[0].quantity", "is not positive"),
     (with_(tax_opening=replace(OPENING, long_loss=D(-4))), "tax_opening.long_loss", "both positive"),
     (with_(tax_opening=replace(OPENING, carried_long_loss=D("-Infinity"))), "tax_opening.carried_long_loss", "is no number"),
+    (with_(rates=TaxRates(D("0.4"), D("0.2"), ordinary_frac=D(37))), "rates.ordinary_frac", "0.37 is 37 of a hundred"),
+    (with_(rates=TaxRates(D("0.408"), D("0.288"), parts=PARTS)), "rates.short_frac", "its parts sum to 0.458"),
+    (with_(rates=TaxRates(D("0.4"), D("0.2"), parts=replace(PARTS, state_frac=D("NaN")))), "rates.parts.state_frac", "is no number"),
+    (with_(limits=PlanLimits(tracking_error_frac=D(0))), "limits.tracking_error_frac", "0.01 is one of a hundred a year"),
+    (with_(limits=PlanLimits(tracking_error_frac=D("Infinity"))), "limits.tracking_error_frac", "is no number"),
+    (with_(limits=PlanLimits(turnover_frac=D("2.5"))), "limits.turnover_frac", "0.1 is a tenth"),
+    (with_(limits=PlanLimits(trades=-1)), "limits.trades", "too few"),
+    (with_(limits=PlanLimits(names=0)), "limits.names", "too few"),
+    (with_(limits=PlanLimits(min_holding=D(-5))), "limits.min_holding", "is negative"),
+    (with_(limits=PlanLimits(weights=[replace(ENERGY, target=" Energy")])), "limits.weights[0].target", "padded"),
+    (with_(limits=PlanLimits(weights=[ENERGY, ENERGY])), "limits.weights[1].target", "bounded twice"),
+    (with_(limits=PlanLimits(weights=[replace(ENERGY, most_frac=None)])), "limits.weights[0].most_frac", "neither side"),
+    (with_(limits=PlanLimits(weights=[replace(ENERGY, most_frac=D(5))])), "limits.weights[0].most_frac", "0.05 is five of a hundred"),
+    (with_(limits=PlanLimits(weights=[replace(ENERGY, least_frac=D("-0.1"))])), "limits.weights[0].least_frac", "from 0 to 1"),
+    (with_(limits=PlanLimits(weights=[replace(ENERGY, least_frac=D("0.1"))])), "limits.weights[0].least_frac", "above the most"),
+    (with_(limits=PlanLimits(weights=[replace(ENERGY, least_frac=D("sNaN"))])), "limits.weights[0].least_frac", "is no number"),
+    (with_(losses=LossPolicy("netted", D("0.3"))), "losses.carried_frac", "lower of the two rates"),
+    (with_(losses=LossPolicy("at_rates", D("0.1"))), "losses.carried_frac", "no meaning for at_rates"),
+    (with_(rates=TaxRates(D("0.2"), D("0.3")), losses=LossPolicy("none")), "rates.long_frac", "else count at_rates"),
+    (with_(losses=LossPolicy("netted", ordinary_limit=D(-1))), "losses.ordinary_limit", "3000"),
+    (with_(harvest=HarvestPolicy("off", [HarvestThreshold(1, 0, D(0))])), "harvest.thresholds", "no meaning for off"),
+    (with_(harvest=HarvestPolicy("threshold", [HarvestThreshold(13, 0, D(0))])), "harvest.thresholds[0].from_month", "no month"),
+    (with_(harvest=HarvestPolicy("threshold", [HarvestThreshold(1, -1, D(0))])), "harvest.thresholds[0].from_age_days", "negative"),
+    (with_(harvest=HarvestPolicy("threshold", [HarvestThreshold(1, 0, D(5))])), "harvest.thresholds[0].loss_frac", "a twentieth"),
+    (with_(harvest=HarvestPolicy(refresh_gain_frac=D(1))), "harvest.refresh_gain_frac", "two of a hundred"),
+    (with_(cash_target=D(-1)), "cash_target", "is negative"),
+    (with_(cash_target=D("NaN")), "cash_target", "is no number"),
 ]
 
 
@@ -72,6 +116,9 @@ GOOD: list[Callable[[], AccountIntake]] = [
     lambda: with_(wishes=[NO_ALCOHOL, AT_MOST], tax_opening=OPENING, past_sales=[PastSale("A1", "AAA", D(1), TODAY, D(-5))]),
     lambda: with_(budgets=Budgets(D(0), D(0), D(0)), cash_min_frac=D(0), cash_max_frac=D(0), min_trade=D(0)),
     lambda: with_(cash_flows=[CashFlow(TODAY, D(-20_000))]),
+    lambda: with_(rates=TaxRates(D("0.458"), D("0.288"), D("0.42"), PARTS), cash_target=D(0)),
+    lambda: with_(limits=PlanLimits(D("0.01"), D("0.2"), 0, 1, D(0), [ENERGY, WeightBound("factor", "beta", D("-0.02"), relative=True)])),
+    lambda: with_(losses=LossPolicy("netted", D("0.19"), D(0)), harvest=HarvestPolicy("threshold", [HarvestThreshold(12, 0, D("0.01"))])),
 ]
 
 
@@ -92,3 +139,24 @@ def test_what_is_left_out_of_a_record_has_the_documented_default() -> None:
 def test_a_member_nobody_knows_is_refused_by_name() -> None:
     with pytest.raises(msgspec.ValidationError, match="unknown field `ssn`"):
         msgspec.json.decode(b'{"account_id": "A1", "ssn": "078-05-1120"}', type=AccountIntake)
+
+
+def said(record: AccountIntake) -> AccountChanged:
+    book = apply_snapshot(AccountBook(record), snapshot(DAY_0, lot("L1", "10")), ())
+    content = publishable(book, ())[1]
+    assert content is not None
+    return content
+
+
+def test_settings_that_say_nothing_leave_what_is_said_as_it_was() -> None:
+    plain = msgspec.json.encode(said(intake()))
+    spelled_out = with_(limits=PlanLimits(), losses=LossPolicy("at_rates"), harvest=HarvestPolicy("objective"))
+    assert msgspec.json.encode(said(spelled_out)) == plain
+    assert not {"limits", "losses", "harvest", "cash_target"} & set(msgspec.json.decode(plain))
+
+
+def test_settings_are_carried_in_what_is_said() -> None:
+    limits = PlanLimits(D("0.01"), D("0.2"), 30, 200, D(1000), [ENERGY])
+    record = with_(limits=limits, losses=LossPolicy("netted", D("0.1")), harvest=HarvestPolicy("off"), cash_target=D(5000))
+    read = msgspec.json.decode(msgspec.json.encode(said(record)), type=AccountChanged)
+    assert (read.limits, read.losses, read.harvest, read.cash_target) == (limits, record.losses, record.harvest, D(5000))

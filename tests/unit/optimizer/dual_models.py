@@ -44,7 +44,7 @@ def random_model(seed: int, names: int = 7, budget: bool = False, one_option: bo
         lots=Lots(lot_name, size, tax + spread[lot_name]),
         options=_options(rng, lot_name, names, one_option),
         rows=Rows(
-            np.column_stack(sell_rows).reshape(len(size), -1),
+            np.column_stack(sell_rows).reshape(len(size), len(sell_rows)),
             np.column_stack(buy_rows),
             np.array(bounds),
             np.zeros(len(bounds)),
@@ -78,15 +78,22 @@ def _options(rng: np.random.Generator, lot_name: Any, names: int, one_option: bo
 
 
 def choices(model: Model) -> list[list[int]]:
-    """Every choice of one option a name."""
-    made: list[list[int]] = [[]]
-    for i in range(len(model.names.held)):
-        made = [[*each, int(o)] for each in made for o in np.flatnonzero(model.options.name == i)]
-    return made
+    """Every choice of one side a group and of one option a name, in order of name."""
+    options, made = model.options, [dict[int, int]()]
+    for group in np.unique(options.group):
+        own: list[dict[int, int]] = []
+        for side in np.unique(options.side[options.group == group]):
+            chosen = [dict[int, int]()]
+            inside = np.flatnonzero((options.side == side) & (options.group == group))
+            for i in np.unique(options.name[inside]):
+                chosen = [{**each, int(i): int(o)} for each in chosen for o in inside[options.name[inside] == i]]
+            own += chosen
+        made = [{**each, **more} for each in made for more in own]
+    return [[each[i] for i in range(len(model.names.held))] for each in made]
 
 
 def limits(model: Model, chosen: list[int]) -> tuple[Any, Any, Any]:
-    """Least and most sold by lot, most bought by name, where these options are chosen."""
+    """Least and most sold by lot, most bought by name, where these options are chosen; ranges of options aside."""
     low, high = np.zeros(len(model.lots.size)), np.zeros(len(model.lots.size))
     inside = np.isin(model.options.slot_option, chosen)
     high[model.options.slot_lot[inside]] = model.lots.size[model.options.slot_lot[inside]]
@@ -96,18 +103,22 @@ def limits(model: Model, chosen: list[int]) -> tuple[Any, Any, Any]:
 
 
 def pdlp_objective(model: Model, chosen: list[int], tolerance: float = 1e-10) -> tuple[float, Trades] | None:
-    """The least elastic objective with these options, by PDLP; None where it finds none.
+    """The least elastic objective with these options, by PDLP; None where it finds none.  The tracking-error cap is left out.
 
-    Columns: active weight by name, sold by lot, bought by name, factors, excess by elastic row.
+    Columns: active weight by name, sold by lot, bought by name, factors, excess by elastic row, traded by name.
     """
-    names, lots, rows = model.names, model.lots, model.rows
+    names, lots = model.names, model.lots
+    rows = _joined(model, chosen)
     m, n, k, r = len(names.held), len(lots.size), model.factors, len(rows.bound)
     low, high, most = limits(model, chosen)
     soft = np.isfinite(rows.ceiling)
-    lower = np.concatenate([np.full(m, -INF), low, np.zeros(m), np.full(k, -INF), np.zeros(r)])
-    upper = np.concatenate([np.full(m, INF), high, most, np.full(k, INF), np.where(soft, INF, 0.0)])
-    cost = np.concatenate([np.zeros(m), lots.sell_price, names.buy_price, np.zeros(k), np.where(soft, rows.ceiling, 0.0)])
-    curve = np.concatenate([model.risk / 2 * names.specific_var, np.zeros(n + m), np.full(k, model.risk / 2), np.zeros(r)])
+    least, cap = model.options.least[chosen], np.maximum(model.options.most[chosen], model.options.least[chosen])
+    lower = np.concatenate([np.full(m, -INF), low, np.zeros(m), np.full(k, -INF), np.zeros(r), least])
+    upper = np.concatenate([np.full(m, INF), high, most, np.full(k, INF), np.where(soft, INF, 0.0), cap])
+    cost = np.concatenate([np.zeros(m), lots.sell_price, names.buy_price, np.zeros(k), np.where(soft, rows.ceiling, 0.0), np.zeros(m)])
+    curve = np.concatenate(
+        [model.risk / 2 * names.specific_var, np.zeros(n + m), np.full(k, model.risk / 2), np.zeros(r), names.impact / 2]
+    )
     proto = linear_solver_pb2.MPModelProto()
     for lo, hi, c in zip(lower, upper, cost, strict=True):
         proto.variable.add(lower_bound=lo, upper_bound=hi, objective_coefficient=c)
@@ -116,6 +127,8 @@ def pdlp_objective(model: Model, chosen: list[int], tolerance: float = 1e-10) ->
         at = [i, *(m + own).tolist(), m + n + i]
         level = float(names.held[i] - names.target[i])
         proto.constraint.add(var_index=at, coefficient=[1.0] * (1 + len(own)) + [-1.0], lower_bound=level, upper_bound=level)
+        traded = [*(m + own).tolist(), m + n + i, m + n + m + k + r + i]
+        proto.constraint.add(var_index=traded, coefficient=[1.0] * (len(own) + 1) + [-1.0], lower_bound=0.0, upper_bound=0.0)
     for f in range(k):
         at = [*range(m), m + n + m + f]
         proto.constraint.add(var_index=at, coefficient=[*names.exposures[:, f], -1.0], lower_bound=0.0, upper_bound=0.0)
@@ -137,4 +150,17 @@ def pdlp_objective(model: Model, chosen: list[int], tolerance: float = 1e-10) ->
     if result.solve_log.termination_reason != solve_log_pb2.TERMINATION_REASON_OPTIMAL:
         return None
     x = np.array(result.primal_solution)
-    return float(cost @ x + curve @ x**2), Trades(x[m : m + n], x[m + n : m + n + m])
+    fixed = float(model.options.price[chosen].sum())
+    return float(cost @ x + curve @ x**2) + fixed, Trades(x[m : m + n], x[m + n : m + n + m], np.array(chosen))
+
+
+def _joined(model: Model, chosen: list[int]) -> Rows:
+    """Rows and weight rows together, as rows on trades once these options are chosen."""
+    rows, weights = model.rows, model.weights
+    return Rows(
+        np.hstack([rows.sell, -weights.coefficient[model.lots.name]]),
+        np.hstack([rows.buy, weights.coefficient]),
+        np.append(rows.bound - rows.uses[chosen].sum(axis=0), weights.bound - weights.coefficient.T @ model.names.held),
+        np.append(rows.floor, weights.floor),
+        np.append(rows.ceiling, weights.ceiling),
+    )

@@ -53,6 +53,7 @@ class Security:
     group: str = ""
     blocked: str | None = None
     half_spread_bps: float = 3.0
+    sector: str = "any"
 
 
 def market_of(securities: list[Security], seed: int = 7, factors: int = 3) -> MarketPublished:
@@ -63,7 +64,7 @@ def market_of(securities: list[Security], seed: int = 7, factors: int = 3) -> Ma
         security_id=ids,
         issuer_id=[each.group or each.security_id for each in securities],
         identity_group=[each.group or each.security_id for each in securities],
-        sector=["any"] * len(ids),
+        sector=[each.sector for each in securities],
         industry=["any"] * len(ids),
         categories=[[] for _ in ids],
         price=[each.price for each in securities],

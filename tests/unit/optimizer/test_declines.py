@@ -11,9 +11,10 @@ from msgspec import structs
 from libs.common.schemas.account import CashFlow
 from libs.common.schemas.market import MarketPublished
 from libs.common.schemas.proposal import ProposalDeclined
+from libs.common.schemas.screen import Verdict
+from services.optimizer.core.chain import SOLVER_VERSION
 from services.optimizer.core.decline import Decline, DeclineCode
-from services.optimizer.core.pdlp import SOLVER_VERSION
-from tests.unit.optimizer.samples import AS_OF, Lot, Security, World, with_account, world
+from tests.unit.optimizer.samples import AS_OF, Lot, Security, World, verdict, with_account, world
 
 SECURITIES = [Security("AA", "100", "0.6"), Security("BB", "50", "0.4"), Security("CC", "20")]
 LOTS = [Lot("L1", "AA", "60", "80"), Lot("L2", "BB", "75", "60")]
@@ -63,6 +64,10 @@ def with_screen(**fields: object) -> World:
     return replace(given, screen=structs.replace(given.screen, **fields))
 
 
+def verdict_between(least: str, most: str) -> Verdict:
+    return verdict("AA", "weights", min_weight=Decimal(least), max_weight=Decimal(most))
+
+
 REFUSED = [
     ("parked", lambda: with_account(base(), state="parked", state_reason="lot missing"), DeclineCode.ACCOUNT_NOT_OPEN),
     ("do not trade", lambda: with_account(base(), do_not_trade=True), DeclineCode.DO_NOT_TRADE),
@@ -85,6 +90,7 @@ REFUSED = [
     ("price negative", lambda: with_columns(price=["-1", "50", "20"]), DeclineCode.INVALID_MARKET),
     ("specific variance zero", lambda: with_risk(specific_var_ann=[0.1, 0.0, 0.1]), DeclineCode.INVALID_MARKET),
     ("exposure infinite", lambda: with_risk(exposures=[[float("inf")] * 3] * 3), DeclineCode.INVALID_MARKET),
+    ("least weight above most", lambda: with_screen(verdicts=[verdict_between("0.3", "0.2")]), DeclineCode.INVALID_ACCOUNT),
     ("nothing there", lambda: world(SECURITIES, [], "0"), DeclineCode.EMPTY_ACCOUNT),
 ]
 
@@ -104,6 +110,25 @@ def test_a_model_that_does_not_sum_to_one_is_refused() -> None:
     assert declined(with_market(heavier)).code == DeclineCode.INVALID_MARKET.value
 
 
+FAULTS = [
+    ("price", lambda: with_columns(price=["-1", "50", "20"]), "price of AA is -1"),
+    ("spread", lambda: with_columns(half_spread_bps=[3.0, float("nan"), 3.0]), "half_spread_bps of BB is nan"),
+    ("variance", lambda: with_risk(specific_var_ann=[0.1, -1.0, 0.1]), "specific_var_ann of BB is -1.0"),
+    ("exposures", lambda: with_risk(exposures=[[0.1] * 3, [0.1] * 2, [0.1] * 3]), "exposures of BB are not 3 finite numbers"),
+    ("bounds", lambda: with_screen(verdicts=[verdict_between("0.3", "0.2")]), "min_weight_frac of AA is above its max_weight_frac"),
+]
+
+
+@pytest.mark.parametrize(("build", "message"), [case[1:] for case in FAULTS], ids=[case[0] for case in FAULTS])
+def test_a_fault_names_the_field_and_the_security(build: Callable[[], World], message: str) -> None:
+    assert declined(build()).message == message
+
+
+def test_a_fault_of_a_security_that_the_account_has_nothing_to_do_with_refuses_nobody() -> None:
+    plain, faulty = base().propose(), with_columns(price=["100", "50", "-1"]).propose()
+    assert faulty == plain
+
+
 def test_numbers_of_a_disagreement() -> None:
     answer = declined(with_lot_quantity("59"))
     assert (answer.limit, answer.actual) == (Decimal(60), Decimal(59))
@@ -112,6 +137,7 @@ def test_numbers_of_a_disagreement() -> None:
 def test_a_withdrawal_of_more_than_the_account_is_infeasible() -> None:
     answer = declined(base(cash_flows=[CashFlow(AS_OF + timedelta(days=2), Decimal(-20_000))]))
     assert (answer.outcome, answer.code) == ("infeasible", "cash_short")
+    assert [(each.name, each.limit, each.needed) for each in answer.relaxations] == [("withdrawals_usd", answer.limit, answer.actual)]
     assert (answer.limit, answer.actual) == (Decimal(20_000), Decimal("9950.00"))
 
 

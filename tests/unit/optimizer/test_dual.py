@@ -8,16 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.optimizer_instances import model_of, trades_for_scorer
-from services.optimizer.core.dual.model import Model, ModelError, Rows, Trades, elastic_objective, excess, objective, validated
+from services.optimizer.core.dual.model import Model, ModelError, Rows, Trades, validated
 from services.optimizer.core.dual.newton import box
+from services.optimizer.core.dual.primal import elastic_objective, excess, objective
 from services.optimizer.core.dual.solve import FEASIBLE, Certified, Effort, Outcome, solve
-from services.optimizer.core.dual.value import curvature, evaluate, prepare
+from services.optimizer.core.dual.tables import prepare
+from services.optimizer.core.dual.value import curvature, evaluate
 from tests.unit.optimizer import scorer
 from tests.unit.optimizer.dual_models import choices, limits, pdlp_objective, random_model
 from tests.unit.optimizer.instances import load
 
 SEEDS = st.integers(0, 100_000)
-THOROUGH = Effort(enough=1e-9, nodes=400)
+THOROUGH = Effort(enough=1e-9, tight=1e-9, nodes=400)
 
 
 def some_plan(model: Model, rng: np.random.Generator) -> Trades | None:
@@ -57,7 +59,7 @@ def test_derivatives_are_those_of_the_value(seed: int, budget: bool, tie: float)
     ready, every = prepare(model), np.ones(len(model.options.name), dtype=bool)
     x, temperature, h = some_multipliers(model, rng), 1e-2, 1e-6
     point = evaluate(ready, x, temperature, every, tie)
-    matrix = curvature(ready, point, temperature)
+    matrix = curvature(ready, x, temperature, every, tie)
     along = rng.normal(size=len(x))
     ahead, behind = (evaluate(ready, x + sign * h * along, temperature, every, tie) for sign in (1, -1))
     assert (ahead.value - behind.value) / (2 * h) == pytest.approx(point.gradient @ along, rel=1e-5, abs=1e-7)

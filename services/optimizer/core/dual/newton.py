@@ -1,8 +1,9 @@
-"""Projected semismooth Newton on the dual: the multipliers that raise the bound as far as it goes.
+"""Projected semismooth Newton on the dual: the multipliers that raise the bound as far as it goes.  Compiled as one whole.
 
 g is concave and piecewise quadratic (smooth where a temperature is used), the rows' multipliers have boxes.  A step solves the Newton
 system over the multipliers that are free; one that would leave its box the wrong way is fixed and the system solved again; the step is cut
-until g rises enough (Armijo), and where no cut helps the system is damped, more each time.
+until g rises enough (Armijo), and where no cut helps the system is damped, more each time.  The tracking-error cap's multiplier is solved
+jointly; risk + x changes by at most LEAP a step.
 
 Invariants
 1. The multipliers returned lie in their boxes, and g there is at least g at the start.
@@ -14,7 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.optimizer.core.arrays import Bools, Floats
-from services.optimizer.core.dual.value import DualPoint, Prepared, curvature, evaluate
+from services.optimizer.core.dual.compiled import compiled
+from services.optimizer.core.dual.curvature import assemble
+from services.optimizer.core.dual.linear import factorized, solved
+from services.optimizer.core.dual.tables import Prepared, Scratch, Tables
+from services.optimizer.core.dual.value import dual_gradient, dual_value
 
 ARMIJO = 1e-4
 CUTS = 14
@@ -25,14 +30,19 @@ MOST_DAMPING = 10.0
 CRAWL = 1e-10  # of account value: a step that gains less, or is cut below SHORT, crawls;
 SHORT = 1 / 16
 CRAWLS = 4  # so many in a row have stalled at a kink
+LEAP = 3.0
+FIXINGS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Climb:
-    """Where Newton ended: multipliers (nu, z), g there, the largest projected derivative, and how many steps it took."""
+    """Where Newton ended: multipliers, g there, the largest projected derivative, and how many steps it took.
+
+    The scratch then holds the minimisers there; `share` is a copy of each option's.
+    """
 
     multipliers: Floats
-    point: DualPoint
+    value: float
     residual: float
     steps: int
 
@@ -48,74 +58,126 @@ def climb(
     enough: float = np.inf,
 ) -> Climb:
     """Raise g from `start` until no free derivative exceeds `tolerance` (in weight), until no step raises it, or g passes `enough`."""
-    low, high = box(ready)
-    x = start.clip(low, high)
-    point = evaluate(ready, x, temperature, allowed, tie)
-    damping, steps, crawls = 0.0, 0, 0
-    while steps < most_steps and crawls < CRAWLS and _residual(x, point.gradient, low, high) > tolerance:
-        steps += 1
-        matrix = curvature(ready, point, temperature)
-        steepest = float(matrix.diagonal().max())
-        moved = None
-        while moved is None and damping <= MOST_DAMPING:
-            step = _step(matrix, point.gradient, x, low, high, (damping + RIDGE) * steepest)
-            moved = _line_search(ready, x, point, step, temperature, allowed, tie)
-            if moved is None:
-                damping = max(damping * DAMPING_STEP, FIRST_DAMPING)
-        if moved is None:
-            break
-        short = float(np.abs(moved[0] - x).max()) < SHORT * float(np.abs(step).max())
-        crawls = crawls + 1 if short or moved[1].value - point.value < CRAWL else 0
-        x, point = moved
-        damping = damping / DAMPING_STEP if damping > FIRST_DAMPING else 0.0
-        if point.value > enough:
-            break
-    return Climb(x, point, _residual(x, point.gradient, low, high), steps)
+    x = start.clip(ready.tables.low, ready.tables.high)
+    value, residual, steps = _climb(ready.tables, ready.scratch, x, temperature, allowed, tolerance, most_steps, tie, enough)
+    return Climb(x, value, residual, steps)
 
 
 def box(ready: Prepared) -> tuple[Floats, Floats]:
-    """The box of (nu, z); factor multipliers are free."""
-    rows = ready.model.rows
-    free = np.full(ready.model.factors, np.inf)
-    return np.append(-free, rows.floor), np.append(free, rows.ceiling)
+    """The box of the multipliers; those of factors are free."""
+    return ready.tables.low, ready.tables.high
 
 
-def _residual(x: Floats, gradient: Floats, low: Floats, high: Floats) -> float:
-    return float(np.max(np.abs((x + gradient).clip(low, high) - x), initial=0.0))
-
-
-def _step(matrix: Floats, gradient: Floats, x: Floats, low: Floats, high: Floats, ridge: float) -> Floats:
-    """The Newton step over the free multipliers, ending inside the box."""
-    free = ~(((x <= low) & (gradient <= 0)) | ((x >= high) & (gradient >= 0)))
-    step = np.zeros_like(x)
-    for _ in range(4):
-        index = np.flatnonzero(free)
-        system = matrix[np.ix_(index, index)]
-        system[np.arange(len(index)), np.arange(len(index))] += ridge
-        fixed = np.flatnonzero(~free & (step != 0))
-        right = gradient[index] - matrix[np.ix_(index, fixed)] @ step[fixed]
-        step[index] = np.linalg.solve(system, right)
-        beyond = free & ((x + step < low) | (x + step > high))
-        if not beyond.any():
+@compiled
+def _climb(
+    t: Tables, w: Scratch, x: Floats, temperature: float, allowed: Bools, tolerance: float, most_steps: int, tie: float, enough: float
+) -> tuple[float, float, int]:
+    """Moves x; see `climb`.  The value, the residual and the steps taken."""
+    value = dual_value(t, w, x, temperature, allowed, tie)
+    dual_gradient(t, w, x)
+    damping, steps, crawls, lost = 0.0, 0, 0, False
+    there = np.empty_like(x)
+    while steps < most_steps and crawls < CRAWLS and value <= enough and _residual(t, w, x) > tolerance:
+        assemble(t, w, x, temperature, tie, steps == 0)
+        steps += 1
+        steepest = 0.0
+        for p in range(len(x)):
+            steepest = max(steepest, w.matrix[p, p])
+        cut, gained = 0.0, value
+        while cut == 0.0 and damping <= MOST_DAMPING:
+            if newton_step(t, w, x, (damping + RIDGE) * steepest):
+                cut, gained = _line_search(t, w, x, there, value, temperature, allowed, tie)
+            if cut == 0.0:
+                damping = max(damping * DAMPING_STEP, FIRST_DAMPING)
+        if cut == 0.0:
+            lost = True
             break
-        step[beyond] = (x + step).clip(low, high)[beyond] - x[beyond]
-        free &= ~beyond
-    ended: Floats = (x + step).clip(low, high) - x
-    return ended
+        crawls = crawls + 1 if cut < SHORT or gained - value < CRAWL else 0
+        x[:] = there
+        value = gained
+        dual_gradient(t, w, x)
+        damping = damping / DAMPING_STEP if damping > FIRST_DAMPING else 0.0
+    if lost:
+        value = dual_value(t, w, x, temperature, allowed, tie)  # a search that found nothing has left the scratch elsewhere
+        dual_gradient(t, w, x)
+    return value, _residual(t, w, x), steps
 
 
+@compiled
+def _residual(t: Tables, w: Scratch, x: Floats) -> float:
+    worst = 0.0
+    for p in range(len(x)):
+        worst = max(worst, abs(min(max(x[p] + w.gradient[p], t.low[p]), t.high[p]) - x[p]))
+    return worst
+
+
+@compiled
+def newton_step(t: Tables, w: Scratch, x: Floats, ridge: float) -> bool:
+    """Fill `w.step` with the Newton step over the free multipliers, ending inside the box; whether the system could be factorized."""
+    size = len(x)
+    low, high = t.low - x, t.high - x
+    if t.capped:
+        risk = t.risk + x[size - 1]
+        low[size - 1] = max(low[size - 1], risk / LEAP - risk)
+        high[size - 1] = min(high[size - 1], risk * LEAP - risk)
+    free = np.empty(size, np.bool_)
+    for p in range(size):
+        free[p] = not ((low[p] >= 0 and w.gradient[p] <= 0) or (high[p] <= 0 and w.gradient[p] >= 0))
+        w.step[p] = 0.0
+    for _ in range(FIXINGS):
+        if not _solve_free(w, free, ridge):
+            return False
+        beyond = False
+        for p in range(size):
+            if free[p] and not low[p] <= w.step[p] <= high[p]:
+                w.step[p] = min(max(w.step[p], low[p]), high[p])
+                free[p] = False
+                beyond = True
+        if not beyond:
+            break
+    for p in range(size):
+        w.step[p] = min(max(w.step[p], low[p]), high[p])
+    return True
+
+
+@compiled
+def _solve_free(w: Scratch, free: Bools, ridge: float) -> bool:
+    """Solve for the free entries of `w.step`, the others standing; false where the system isn't positive definite."""
+    index = np.flatnonzero(free)
+    right = np.empty(len(index))
+    for a in range(len(index)):
+        p = index[a]
+        right[a] = w.gradient[p]
+        for b in range(a, len(index)):
+            w.system[a, b] = w.matrix[index[b], p]
+        w.system[a, a] += ridge
+    for q in range(len(free)):
+        if not free[q] and w.step[q] != 0.0:
+            for a in range(len(index)):
+                right[a] -= w.matrix[max(index[a], q), min(index[a], q)] * w.step[q]
+    if not factorized(w.system, len(index)):
+        return False
+    solved(w.system, right)
+    for a in range(len(index)):
+        w.step[index[a]] = right[a]
+    return True
+
+
+@compiled
 def _line_search(
-    ready: Prepared, x: Floats, point: DualPoint, step: Floats, temperature: float, allowed: Bools, tie: float
-) -> tuple[Floats, DualPoint] | None:
-    """The first halving of the step that raises g enough; None where none does."""
-    slope = float(point.gradient @ step)
+    t: Tables, w: Scratch, x: Floats, there: Floats, value: float, temperature: float, allowed: Bools, tie: float
+) -> tuple[float, float]:
+    """The first halving of the step that raises g enough, `there` and g at it; 0 where none does."""
+    slope, cut, noise = 0.0, 1.0, 4e-16 * (1.0 + abs(value))
+    for p in range(len(x)):
+        slope += w.gradient[p] * w.step[p]
     if slope <= 0:
-        return None
-    size, noise = 1.0, 4e-16 * (1.0 + abs(point.value))
+        return 0.0, value
     for _ in range(CUTS):
-        there = x + size * step
-        tried = evaluate(ready, there, temperature, allowed, tie)
-        if tried.value >= point.value + ARMIJO * size * slope - noise:
-            return there, tried
-        size /= 2
-    return None
+        for p in range(len(x)):
+            there[p] = min(max(x[p] + cut * w.step[p], t.low[p]), t.high[p])
+        tried = dual_value(t, w, there, temperature, allowed, tie)
+        if tried >= value + ARMIJO * cut * slope - noise:
+            return cut, tried
+        cut /= 2
+    return 0.0, value

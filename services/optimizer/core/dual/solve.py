@@ -23,15 +23,21 @@ from itertools import count
 import numpy as np
 
 from services.optimizer.core.arrays import Bools, Floats, Ints
-from services.optimizer.core.dual.model import Model, Trades, dearest, elastic_objective, excess
+from services.optimizer.core.dual.branching import children, mixing, open_choices
+from services.optimizer.core.dual.choice import by_cost, by_share, keep_counts, lags
+from services.optimizer.core.dual.model import Model, Trades
 from services.optimizer.core.dual.newton import Climb, climb
-from services.optimizer.core.dual.value import Prepared, evaluate, prepare, trades_of
+from services.optimizer.core.dual.primal import dearest, elastic_objective, hard_excess
+from services.optimizer.core.dual.tables import Prepared, prepare
+from services.optimizer.core.dual.value import evaluate, trades_of
 
 FEASIBLE = 1e-8  # of account value: what a row may be broken by
 EXACT = 1e-11
-SMOOTHED = 1e-7
+SMOOTHED = 1e-6
 SETTLED = 1e-7  # a convex solve whose plan costs this much more than its dual value has met tied lots
 KINKED = 1e-5  # a smoothed climb that ends above this, in weight, has met tied lots
+RAY = 8  # powers of ten that multipliers are stretched by, in search of a proof that no plan keeps the rules
+GAINS_LITTLE = 1e-7  # of account value: a round of changed options that gains less is the last
 STEPS_TO_A_TIE = 12  # of a convex solve, once ties were met
 TIES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
@@ -51,16 +57,19 @@ class Effort:
 
     The temperature is `heat` over the number of names.  Options are changed, in at most `repairs` rounds, until the gap is `tight` or a
     round gains little; above a gap of `enough`, at most `nodes` of branch and bound follow; a plan counts as certified up to `certified`.
-    A climb takes at most `steps` of Newton.
+    A climb takes at most `steps` of Newton, and no node is begun after `work` of them in all: the deadline of a solve, which ends alike
+    wherever it runs.  With hard counts `enough` is `counted`.
     """
 
-    heat: float = 3e-4
+    heat: float = 1.5e-4
     enough: float = 5e-6
+    counted: float = 5e-5
     certified: float = 5e-5
-    tight: float = 1e-6
+    tight: float = 5e-6
     nodes: int = 60
     repairs: int = 8
     steps: int = 60
+    work: int = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +88,6 @@ class Certified:
     root_bound: float
     bound_multipliers: Floats
     start: Floats
-    chosen: Ints
     newton_steps: int
     nodes: int
 
@@ -101,16 +109,17 @@ class _Search:
 
     def __init__(self, ready: Prepared, effort: Effort) -> None:
         self.ready, self.effort = ready, effort
-        self.temperature = effort.heat / max(len(ready.first), 1)
+        self.temperature = effort.heat / max(len(ready.model.names.held), 1)
         self.ceiling = dearest(ready.model)
+        self.counts = _counts(ready.model)
+        self.enough = max(effort.enough, effort.counted) if len(self.counts) else effort.enough
         self.best: Trades | None = None
         self.objective = float("inf")
-        self.multipliers = np.zeros(ready.model.factors + len(ready.model.rows.bound))
-        self.chosen = ready.first
+        self.multipliers = np.zeros(len(ready.tables.low))
         self.steps, self.ties = 0, False
 
     def run(self, start: Floats | None) -> Certified:
-        every = np.ones(len(self.ready.model.options.name), dtype=np.bool_)
+        every = np.ones(len(self.ready.tables.name), dtype=np.bool_)
         number, nodes = count(), 1
         bound, where, worst, x = self._node(every, self.multipliers if start is None else start)
         root = (bound, where, x)
@@ -119,10 +128,10 @@ class _Search:
         while heap:
             bound, _, allowed, worst, x = heappop(heap)
             lower = min(bound, self.objective)
-            if self.objective - lower <= self.effort.enough or nodes >= self.effort.nodes or worst < 0:
+            spent = nodes >= self.effort.nodes or self.steps >= self.effort.work
+            if self.objective - lower <= self.enough or spent or worst < 0:
                 break
-            for option in self._options_of(worst, allowed):
-                child = allowed & ((self.ready.model.options.name != worst) | (np.arange(len(allowed)) == option))
+            for child in children(self.ready.tables, allowed, worst):
                 child_bound, _, child_worst, child_x = self._node(child, x)
                 nodes += 1
                 if child_bound < self.objective:
@@ -132,78 +141,110 @@ class _Search:
         outcome = Outcome.INFEASIBLE if lower > self.ceiling else Outcome.NO_PLAN
         if self.best is not None:
             outcome = Outcome.CERTIFIED if self.objective - lower <= self.effort.certified else Outcome.GAP_TOO_WIDE
-        return Certified(outcome, self.best, self.objective, lower, self.multipliers, *root, self.chosen, self.steps, nodes)
+        return Certified(outcome, self.best, self.objective, lower, self.multipliers, *root, self.steps, nodes)
 
     def _node(self, allowed: Bools, start: Floats) -> tuple[float, Floats, int, Floats]:
-        """Bound of the node, the multipliers it comes from, the name to branch on (-1: none) and where children start."""
-        ready = self.ready
-        smooth = climb(ready, start, self.temperature, allowed, SMOOTHED, self.effort.steps, enough=self.ceiling)
-        self.steps += smooth.steps
-        if smooth.residual > KINKED and smooth.point.value <= self.ceiling:
-            for tie in TIES[1:4]:
-                smooth = climb(ready, smooth.multipliers, self.temperature, allowed, SMOOTHED, self.effort.steps, tie, self.ceiling)
-                self.steps += smooth.steps
-        bound, where = evaluate(ready, smooth.multipliers, 0.0, allowed).value, smooth.multipliers
-        name = ready.model.options.name
-        share = np.where(allowed, smooth.point.share, -1.0)
-        chosen = _argbest(-share, ready.first, name)
+        """Bound of the node, the multipliers it comes from, the group to branch on (-1: none) and where children start."""
+        ready, t = self.ready, self.ready.tables
+        undecided = open_choices(t, allowed)
+        relaxed = self._relax(allowed, start) if undecided.any() else start
+        share = ready.scratch.share.copy()
+        chosen = by_share(t, share, allowed)
+        exact, where, x = evaluate(ready, relaxed, 0.0, allowed), relaxed, relaxed
+        bound = exact.value
         if bound > self.ceiling:
             return bound, where, -1, where
-        x, lag, seen = smooth.multipliers, np.zeros(len(ready.first)), set[bytes]()
+        lag, seen = np.zeros(len(t.group_first) - 1), set[bytes]()
         for _ in range(self.effort.repairs):
+            keep_counts(t, exact.cost, x[self.rows], self.counts, allowed, chosen)
             if chosen.tobytes() in seen:
                 break
             seen.add(chosen.tobytes())
             before = self.objective
             x = self._try(chosen, x)
+            x[self.rows][self.counts] = relaxed[self.rows][self.counts]
             exact = evaluate(ready, x, 0.0, allowed)
             if exact.value > bound:
                 bound, where = exact.value, x
-            cost = np.where(allowed, exact.inner.value, np.inf)
-            least = _argbest(cost, ready.first, name)
-            lag = cost[chosen] - cost[least]
-            if self.objective - bound <= self.effort.tight or before - self.objective < self.effort.tight / 10:
+            least = by_cost(t, exact.cost)
+            lag = lags(t, exact.cost, chosen, least)
+            if self.objective - bound <= self.effort.tight or before - self.objective < GAINS_LITTLE:
                 break
-            chosen = np.where(lag > 1e-12, least, chosen)
-        mixed = 1.0 - np.maximum.reduceat(share, ready.first)
-        several = np.add.reduceat(allowed.astype(np.intp), ready.first) > 1
-        score = np.where(several, lag + 1e-9 * mixed, -1.0)
+            chosen = least
+        if self.best is None and bound <= self.ceiling:
+            bound, where = self._along(allowed, (bound, where), relaxed, x)
+        score = np.where(undecided, lag + 1e-9 * mixing(t, share), -1.0)
         worst = int(np.argmax(score))
-        return bound, where, worst if score[worst] >= 0 else -1, smooth.multipliers
+        return bound, where, worst if score[worst] >= 0 else -1, relaxed
+
+    def _relax(self, allowed: Bools, start: Floats) -> Floats:
+        """The multipliers of the smoothed relaxation, softened where lots tie."""
+        end = self._climb(start, self.temperature, allowed, SMOOTHED)
+        if end.residual > KINKED and end.value <= self.ceiling:
+            end = self._soften(end, self.temperature, allowed, SMOOTHED, TIES[1:4])
+        return end.multipliers
+
+    def _soften(self, end: Climb, temperature: float, allowed: Bools, tolerance: float, ties: tuple[float, ...]) -> Climb:
+        """Climbs with lots softened less and less, each begun where the two before it point: multipliers are near linear in the tie."""
+        earlier: list[tuple[float, Floats]] = []
+        for tie in ties:
+            start = end.multipliers
+            if len(earlier) > 1:
+                (wide, at_wide), (narrow, at_narrow) = earlier[-2:]
+                start = at_narrow + (at_narrow - at_wide) * ((tie - narrow) / (narrow - wide))
+            end = self._climb(start, temperature, allowed, tolerance, tie)
+            earlier.append((tie, end.multipliers))
+        return end
+
+    def _along(self, allowed: Bools, found: tuple[float, Floats], *rays: Floats) -> tuple[float, Floats]:
+        """The best bound far out along the multipliers: where no plan keeps the rules g rises there without end."""
+        t = self.ready.tables
+        for ray in rays:
+            for power in range(1, RAY + 1):
+                there = ray * 10.0**power
+                there[: t.factors] = ray[: t.factors] * (10.0**power if t.capped else 1.0)  # alone, a factor's costs its square
+                there = there.clip(t.low, t.high)
+                value = evaluate(self.ready, there, 0.0, allowed).value
+                if value > found[0]:
+                    found = value, there
+                if value > self.ceiling:
+                    return found
+        return found
+
+    @property
+    def rows(self) -> slice:
+        """Where the rows' multipliers lie."""
+        first = self.ready.tables.exposures.shape[1]
+        return slice(first, first + len(self.ready.model.rows.bound))
+
+    def _climb(self, start: Floats, temperature: float, allowed: Bools, tolerance: float, tie: float = 0.0, steps: int = 0) -> Climb:
+        end = climb(self.ready, start, temperature, allowed, tolerance, steps or self.effort.steps, tie, self.ceiling)
+        self.steps += end.steps
+        return end
 
     def _try(self, chosen: Ints, start: Floats) -> Floats:
         """Solve the convex problem of these options and keep the plan if it is the best so far; the multipliers at its end."""
-        ready = self.ready
-        fixed = np.zeros(len(ready.model.options.name), dtype=np.bool_)
+        fixed = np.zeros(len(self.ready.tables.name), dtype=np.bool_)
         fixed[chosen] = True
-        end = climb(ready, start, 0.0, fixed, EXACT, STEPS_TO_A_TIE if self.ties else self.effort.steps, enough=self.ceiling)
-        self.steps += end.steps
-        if self._keep(end, chosen) - end.point.value > SETTLED and end.point.value <= self.ceiling:
+        end = self._climb(start, 0.0, fixed, EXACT, steps=STEPS_TO_A_TIE if self.ties else 0)
+        if self._keep(end, chosen) - end.value > SETTLED and end.value <= self.ceiling:
             self.ties = True
-            for tie in TIES:
-                end = climb(ready, end.multipliers, 0.0, fixed, EXACT, self.effort.steps, tie)
-                self.steps += end.steps
+            end = self._soften(end, 0.0, fixed, EXACT, TIES)
             self._keep(end, chosen)
         return end.multipliers
 
     def _keep(self, end: Climb, chosen: Ints) -> float:
         """What the plan there costs, infinite where it breaks a hard row; the best plan so far is kept."""
-        trades = trades_of(self.ready, end.point)
-        hard = ~np.isfinite(self.ready.model.rows.ceiling)
-        if float(np.max(excess(self.ready.model, trades)[hard], initial=0.0)) > FEASIBLE:
+        trades = trades_of(self.ready, chosen)
+        if hard_excess(self.ready.model, trades) > FEASIBLE:
             return float("inf")
         objective = elastic_objective(self.ready.model, trades)
         if objective < self.objective - 1e-15:
-            self.best, self.objective, self.multipliers, self.chosen = trades, objective, end.multipliers, chosen
+            self.best, self.objective, self.multipliers = trades, objective, end.multipliers.copy()
         return objective
 
-    def _options_of(self, name: int, allowed: Bools) -> Ints:
-        return np.flatnonzero((self.ready.model.options.name == name) & allowed)
 
-
-def _argbest(cost: Floats, first: Ints, name: Ints) -> Ints:
-    """The first option of each name whose cost is least."""
-    least = np.minimum.reduceat(cost, first)
-    index = np.where(cost == least[name], np.arange(len(cost)), len(cost))
-    best: Ints = np.minimum.reduceat(index, first)
-    return best
+def _counts(model: Model) -> Ints:
+    """The hard rows that only the options' uses touch."""
+    untouched = ~model.rows.sell.any(axis=0) & ~model.rows.buy.any(axis=0)
+    return np.flatnonzero(untouched & model.rows.uses.any(axis=0) & ~np.isfinite(model.rows.ceiling))

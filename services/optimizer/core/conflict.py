@@ -1,0 +1,82 @@
+"""The smallest relaxation of an account's limits in its own words: dollars, fractions and names."""
+
+from dataclasses import replace
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+
+import numpy as np
+
+from libs.common.schemas.proposal import Relaxation
+from services.optimizer.core.arrays import Floats
+from services.optimizer.core.decline import Decline, DeclineCode
+from services.optimizer.core.dual.netting import solve_netted
+from services.optimizer.core.dual.solve import solve
+from services.optimizer.core.dual_programme import DualProgramme, dual_programme
+from services.optimizer.core.netted_programme import netted_account
+from services.optimizer.core.problem import Problem
+from services.optimizer.core.relax import COUNTS, Loosened, Solver, smallest_relaxation
+
+FRACTION_STEP, CENT, ONE = Decimal("1e-6"), Decimal("0.01"), Decimal(1)
+WORDS = {
+    "tax_budget_usd": "the tax budget's room",
+    "short_gain_budget_usd": "the short-term gain budget's room",
+    "long_gain_budget_usd": "the long-term gain budget's room",
+    "turnover_frac": "turnover",
+    "tracking_error_frac": "the cap on tracking error",
+    "trades": "the number of trades",
+    "names": "the number of names held",
+}
+
+
+def less_cash(decline: Decline) -> list[Relaxation]:
+    """For cash that no sale can raise: what can be paid out instead."""
+    limit, actual = decline.limit, decline.actual
+    if decline.code is not DeclineCode.CASH_SHORT or limit is None or actual is None or not 0 <= actual < limit:
+        return []
+    return [Relaxation("withdrawals_usd", limit, actual, f"lower the withdrawals due from {limit} to {actual}")]
+
+
+def relaxations(problem: Problem, penalty: float, least: Floats) -> list[Relaxation]:
+    """What to loosen, and to what, so that a plan in fractional shares exists; empty where none was found.
+
+    `penalty` is the price of a soft breach, `least` [names] the smallest trade: those of the solve that found no plan.  Where the year is
+    netted its budgets stay as they are, for a plan without trades keeps them.
+    """
+    nothing_held = np.zeros(len(problem.held), dtype=np.bool_)
+    programme = dual_programme(problem, nothing_held, penalty, least)
+    relaxed = smallest_relaxation(programme.model, programme.weight_names, programme.row_names, _solver(problem, programme))
+    return [_said(each, problem.invested_usd) for each in relaxed.limits]
+
+
+def _solver(problem: Problem, programme: DualProgramme) -> Solver:
+    """The dual method, or that of the netted year."""
+    position = problem.position
+    if position is None:
+        return solve
+    account = netted_account(problem, programme)
+    return lambda model, effort: solve_netted(replace(account, model=model), position, effort).certified
+
+
+def _said(loosened: Loosened, invested_usd: float) -> Relaxation:
+    """In dollars, fractions or names, the need rounded so that it is enough."""
+    side, _, rest = loosened.name.partition(":")
+    if rest:
+        return _of_weight(loosened, side, rest)
+    name = loosened.name
+    scale, step = (invested_usd, CENT) if name.endswith("_usd") else (1.0, ONE if name in COUNTS else FRACTION_STEP)
+    limit, needed = _rounded(scale * loosened.bound, step), _rounded(scale * loosened.needed, step, ROUND_CEILING)
+    return Relaxation(name, limit, needed, f"raise {WORDS.get(name, name)} from {limit} to {needed}")
+
+
+def _of_weight(loosened: Loosened, side: str, rest: str) -> Relaxation:
+    """A bound on weights: a least weight is a row of the opposite sign."""
+    least = side == "weight_least"
+    sign = -1.0 if least else 1.0
+    limit = _rounded(sign * loosened.bound, FRACTION_STEP)
+    needed = _rounded(sign * loosened.needed, FRACTION_STEP, ROUND_FLOOR if least else ROUND_CEILING)
+    kind, _, target = rest.partition(":")
+    said = f"{'lower the least' if least else 'raise the most'} of {kind} {target} from {limit} to {needed}"
+    return Relaxation(f"{loosened.name}_frac", limit, needed, said)
+
+
+def _rounded(value: float, step: Decimal, rounding: str | None = None) -> Decimal:
+    return Decimal(repr(value)).quantize(step, rounding=rounding)
