@@ -47,7 +47,8 @@ class Crowd:
         return [plan for number, size in enumerate(sizes) for plan in self._household(f"H{FIRST_HOUSEHOLD + number:03d}", size)]
 
     def _household(self, household_id: str, size: int) -> list[Plan]:
-        rates = TaxRates(*map(Decimal, RATES[int(self._rng.choice(3, p=[0.5, 0.3, 0.2]))]))
+        short_frac, long_frac = map(Decimal, RATES[int(self._rng.choice(3, p=[0.5, 0.3, 0.2]))])
+        rates = TaxRates(short_frac, long_frac)
         plans = []
         for member in range(size):
             kind = "taxable" if member == 0 else LATER_TYPES[int(self._rng.choice(3, p=[0.45, 0.2, 0.35]))]

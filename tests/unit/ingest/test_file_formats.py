@@ -102,7 +102,7 @@ def test_the_example_of_corporate_actions_has_every_kind_and_the_text_names_it()
     actions, reorganizations = read_actions(path, {"ACME", "ACME.B", "BOLT", "CRANE", "HERON", "SPARK"})
     assert {one.kind for one in reorganizations} == set(get_args(ReorganizationKind))
     assert {one.kind for one in actions} == {"split", "dividend"}
-    section = PAGE[PAGE.index("## Market files") :]
+    section = PAGE[PAGE.index("## Market files") : PAGE.index("## One account")]
     kinds = re.findall(r"^\| `(\w+)` \|", section[section.index("| `kind` |") :], re.MULTILINE)
     assert set(kinds) == {"kind", "split", "stock_dividend", "dividend", *get_args(ReorganizationKind)}
     assert [name for name in (*COLUMNS, *OPTIONS) if f"`{name}`" not in section] == []
