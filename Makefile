@@ -5,6 +5,7 @@ MAKEFLAGS += --no-print-directory
 VENV  := .venv
 PY    := $(VENV)/bin/python
 STAMP := $(VENV)/.synced
+READY := $(VENV)/.kernels
 TYPED := libs services demo deploy
 OUT   := out/demo
 SYNC   = $(PY) -m uv pip sync --quiet --python $(PY) --require-hashes requirements.lock
@@ -18,7 +19,7 @@ export OMP_NUM_THREADS := 1
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(STAMP) ## make .venv from requirements.lock (every other target does this first)
+setup: $(READY) ## make .venv from requirements.lock, compile the optimizer's kernels (every other target does this first)
 
 # uv itself comes by pip, checked against the lock's own hashes; then the environment is made equal to the lock.
 $(STAMP): requirements.lock
@@ -37,6 +38,10 @@ $(STAMP): requirements.lock
 	@$(SYNC) 2>/dev/null || $(SYNC) --system-certs  # behind a proxy only the machine's own certificates are right
 	@touch $(STAMP)
 
+# Kept beside the sources; who starts a service or a test then need not wait for them.
+$(READY): $(STAMP) $(wildcard services/optimizer/core/*.py services/optimizer/core/dual/*.py services/optimizer/warm_up.py)
+	@$(PY) -m services.optimizer.warm_up && touch $(READY)
+
 lock: $(STAMP) ## resolve pyproject.toml again into requirements.lock (with hashes, without any registry's address)
 	@groups=$$($(PY) -c 'import tomllib; print(*("--group " + g for g in tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]))') && \
 	$(PY) -m uv pip compile pyproject.toml $$groups --universal --generate-hashes --no-header --python-version 3.11 --quiet -o requirements.lock
@@ -44,7 +49,7 @@ lock: $(STAMP) ## resolve pyproject.toml again into requirements.lock (with hash
 
 # Half of the unit tests beside the linters, mypy and the other half: for two cores.
 CHECKS := "ruff format --check --quiet ." "ruff check --quiet ." "mypy $(TYPED)" "pytest -q tests/unit"
-check: $(STAMP) ## format, ruff, mypy strict, import boundaries, schemas and unit tests: under a minute
+check: $(READY) ## format, ruff, mypy strict, import boundaries, schemas and unit tests: under a minute
 	@mkdir -p out; begun=$$(date +%s); failed=""; \
 	PMA_SHARD=1/2 $(PY) -m pytest -q -p no:cacheprovider tests/unit > out/check-half.log 2>&1 & half=$$!; \
 	for each in $(CHECKS); do PMA_SHARD=2/2 $(PY) -m $$each || failed="$$failed; $$each"; done; \
@@ -54,7 +59,7 @@ check: $(STAMP) ## format, ruff, mypy strict, import boundaries, schemas and uni
 
 TIERS ?= unit contract integration e2e
 HALVED = integration e2e
-test: $(STAMP) ## unit, contract, integration and end-to-end, on a real PostgreSQL and a real Kafka; seconds of each
+test: $(READY) ## unit, contract, integration and end-to-end, on a real PostgreSQL and a real Kafka; seconds of each
 	@mkdir -p out; failed=""; times=""; \
 	for tier in $(TIERS); do \
 	  begun=$$(date +%s); half=""; shard=""; \
@@ -67,28 +72,28 @@ test: $(STAMP) ## unit, contract, integration and end-to-end, on a real PostgreS
 	echo "make test:$$times"; \
 	if [ -n "$$failed" ]; then echo "make test: failed:$$failed" >&2; exit 1; fi
 
-guards: $(STAMP) ## take each guard away in a copy of the tree, and show the test that fails without it (WORDS="pin lane": only those)
+guards: $(READY) ## take each guard away in a copy of the tree, and show the test that fails without it (WORDS="pin lane": only those)
 	@$(PY) -m tests.guards $(WORDS)
 
-demo: $(STAMP) ## a custodian's files to orders and back into the book: 250 accounts, three days (KAFKA=1: on the real Kafka)
+demo: $(READY) ## a custodian's files to orders and back into the book: 250 accounts, three days (KAFKA=1: on the real Kafka)
 	@$(PY) -m demo $(if $(KAFKA),--kafka)
 
 audit: $(STAMP) ## check every order of out/demo against every rule, reading nothing but out/demo
 	@$(PY) -m demo.audit $(OUT)
 
-replay: $(STAMP) ## run what out/demo recorded again: every proposal and order must come out the same, byte for byte
+replay: $(READY) ## run what out/demo recorded again: every proposal and order must come out the same, byte for byte
 	@$(PY) -m demo.replay $(OUT)
 
-up: $(STAMP) ## Kafka, PostgreSQL and one process a service (Docker Compose where an engine answers, else without); logs in out/up
+up: $(READY) ## Kafka, PostgreSQL and one process a service (Docker Compose where an engine answers, else without); logs in out/up
 	@$(PY) -m deploy.local up
 
 down: $(STAMP) ## stop what `make up` started
 	@$(PY) -m deploy.local down
 
-soak: $(STAMP) ## hundreds of kills, and Kafka and PostgreSQL stopped, at random: nothing lost or doubled (SOAK="--kills 400 --seed 2")
+soak: $(READY) ## hundreds of kills, and Kafka and PostgreSQL stopped, at random: nothing lost or doubled (SOAK="--kills 400 --seed 2")
 	@$(PY) -m tests.e2e.disturbed.soak $(SOAK)
 
-bench: $(STAMP) ## each benchmark (benchmarks/, those that are programs) prints one JSON line a case
+bench: $(READY) ## each benchmark (benchmarks/, those that are programs) prints one JSON line a case
 	@for each in $$(grep -l '__name__ == "__main__"' benchmarks/*.py); do \
 	  $(PY) -m $$(echo "$${each%.py}" | tr / .) || exit 1; \
 	done
