@@ -22,6 +22,10 @@ KEPT_FOR_COST = Decimal("0.99")
 NO_TAX = TaxEstimate(ZERO, ZERO, ZERO, ZERO, ZERO)
 
 
+def needs_no_kernels() -> None:
+    """What a worker does before the first account: nothing."""
+
+
 def pro_rata(
     account: AccountChanged,
     screen: ScreenUpdated,

@@ -103,11 +103,15 @@ class InlinePool:
 
 
 class SolverPool(InlinePool):
-    """`processes` workers; when one dies, what was in work is tried once more, each account in a process of its own."""
+    """`processes` workers; when one dies, what was in work is tried once more, each account in a process of its own.
 
-    def __init__(self, processes: int, decider: Decider = propose_on) -> None:
+    `begin` is what a worker does first, before it takes accounts: a module's function, as the decider is.
+    """
+
+    def __init__(self, processes: int, decider: Decider = propose_on, begin: Callable[[], None] = warm_up) -> None:
         super().__init__(decider)
         self.processes = processes
+        self._begin = begin
         self._executor: ProcessPoolExecutor | None = None
 
     async def start(self) -> None:
@@ -127,7 +131,7 @@ class SolverPool(InlinePool):
         super().stop()
 
     def _new_executor(self, processes: int) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_begin_worker)
+        return ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_begin_worker, initargs=(self._begin,))
 
     async def decide(self, task: Task) -> Outcome:
         """Decide one account in a worker.  Raises BrokenProcessPool when the account's worker died twice."""
@@ -151,12 +155,12 @@ class SolverPool(InlinePool):
         return msgspec.msgpack.decode(raw, type=Outcome)
 
 
-def _begin_worker() -> None:
-    """In a new worker, which has imported the core by loading this module: end with the service, however that ends; have the kernels."""
+def _begin_worker(begin: Callable[[], None]) -> None:
+    """In a new worker, which has imported the core by loading this module: end with the service, however that ends; make ready."""
     parent = parent_process()
     if parent is not None:
         Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
-    warm_up()
+    begin()
 
 
 def _end_after(sentinel: int) -> None:
