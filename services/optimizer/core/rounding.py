@@ -16,13 +16,13 @@ import numpy as np
 from services.optimizer.core.arrays import Floats
 from services.optimizer.core.branch import Answer, Branch
 from services.optimizer.core.evaluate import active_weights, risk_gradient, traded_by_name
+from services.optimizer.core.nearest_shares import CENT_USD, Terms, Turn, nearest_shares
 from services.optimizer.core.problem import NO_LIMIT, Problem
-from services.optimizer.core.shares import SaleCurve, most_bought, sale_curves
+from services.optimizer.core.shares import SaleCurves, most_bought, sale_curves
 from services.optimizer.core.sides import buy_price
 from services.optimizer.core.small_trades import NOTHING
 
 ANY_BUDGET = 1e-12
-CENT_USD = 0.01  # dollars of each trade and each lot's gain are rounded to the cent, here taken against us
 MOST_STEPS = 2_000
 ENOUGH = 1e-9  # of a least holding
 
@@ -35,7 +35,7 @@ class _Book:
     """
 
     problem: Problem
-    curves: dict[int, SaleCurve]
+    curves: SaleCurves
     most_bought: Floats
     min_trade_usd: float
     bought: Floats
@@ -91,7 +91,7 @@ class Shares:
 
     bought: dict[int, int]
     sold: dict[int, float]
-    curves: dict[int, SaleCurve]
+    curves: SaleCurves
 
 
 def round_to_shares(problem: Problem, branch: Branch, answer: Answer, min_trade_usd: float) -> Shares:
@@ -116,96 +116,48 @@ def round_to_shares(problem: Problem, branch: Branch, answer: Answer, min_trade_
     return Shares(bought, {name: shares for name, shares in book.sold.items() if shares > 0}, curves)
 
 
-@dataclass
-class _Spill:
-    """What the names rounded so far lack or have too much of: exposure to each factor, and cash, in weight."""
-
-    exposure: Floats
-    cash: float
-
-    def take(self, change: float, exposures: Floats) -> None:
-        self.exposure += change * exposures
-        self.cash -= change
-
-
-@dataclass(frozen=True, slots=True)
-class _Curvature:
-    """What deviating from the plan costs: the gradient at the plan, own and common variance, and cash as if it were a stock."""
-
-    gradient: Floats
-    own: Floats
-    cash: float
-    buy_price: Floats
-
-
 def own_variance(problem: Problem) -> Floats:
     """[names] The objective's risk of a unit of weight in a name alone."""
     own: Floats = problem.risk_aversion * (np.einsum("ij,ij->i", problem.exposures, problem.exposures) + problem.specific_var)
     return own
 
 
-def _curvature(problem: Problem, answer: Answer) -> _Curvature:
-    return _Curvature(
-        gradient=risk_gradient(problem, active_weights(problem, answer.plan)),
-        own=own_variance(problem),
-        cash=problem.risk_aversion * float(np.mean(problem.specific_var)),
-        buy_price=buy_price(problem, answer.multipliers),
-    )
-
-
 def _round_in_turn(book: _Book, answer: Answer) -> None:
     """Choose each name's shares next to the plan's, feeding the error in common risk and in cash on to the next name."""
-    problem = book.problem
-    traded = traded_by_name(problem, answer.plan)
-    curvature, spill = _curvature(problem, answer), _Spill(np.zeros(problem.exposures.shape[1]), 0.0)
+    problem, plan = book.problem, answer.plan
+    traded = traded_by_name(problem, plan)
     names = np.flatnonzero(np.abs(traded) > NOTHING)
-    for name in names[np.argsort(-problem.price_usd[names], kind="stable")].tolist():
-        planned = abs(float(traded[name])) / book.per_share(name)
-        if traded[name] < 0:
-            shares = _least_regret(book, curvature, spill, name, planned, _sales_near(book, name, planned), selling=True)
-            book.sell(name, shares)
-            spill.take((planned - shares) * book.per_share(name), problem.exposures[name])
-        else:
-            shares = _least_regret(book, curvature, spill, name, planned, _buys_near(book, name, planned), selling=False)
-            book.buy(name, shares)
-            spill.take((shares - planned) * book.per_share(name), problem.exposures[name])
-
-
-def _least_regret(
-    book: _Book, curvature: _Curvature, spill: _Spill, name: int, planned: float, options: list[float], *, selling: bool
-) -> float:
-    """The number of shares that loses least against the plan, given what was spilt before; nothing where nothing is allowed."""
-    problem, sign = book.problem, -1.0 if selling else 1.0
-    common = float(2 * problem.risk_aversion * (problem.exposures[name] @ spill.exposure))
-    slope, own = float(curvature.gradient[name]) + common, float(curvature.own[name])
-    best, least = 0.0, float("inf")
-    for shares in options:
-        change = sign * (shares - planned) * book.per_share(name)
-        if selling:
-            curve = book.curves[name]
-            linear = curve.at(curve.price, shares) - curve.at(curve.price, planned)
-        else:
-            linear = float(curvature.buy_price[name]) * change
-        regret = slope * change + own * change**2 + linear + curvature.cash * change * (change - 2 * spill.cash)
-        if regret < least:
-            best, least = shares, regret
-    return best
-
-
-def _sales_near(book: _Book, name: int, planned: float) -> list[float]:
-    """What may be sold next to the plan's; of a name above its maximum weight not fewer than the plan sells for it, but for a share."""
-    near = [each for each in book.curves[name].candidates(planned) if book.sale_stands(name, each)]
-    too_heavy = float(book.problem.held[name] - book.problem.weight_max[name]) / book.per_share(name)
-    enough = [each for each in near if each > min(too_heavy, planned) - 1]
-    return enough or near
-
-
-def _buys_near(book: _Book, name: int, planned: float) -> list[float]:
-    """The whole numbers next to the plan's, the least that is worth making, and nothing."""
-    below = float(np.floor(planned))
-    least = float(np.ceil(book.min_trade_usd / book.problem.price_usd[name]))
-    near = {below, below + 1, *([least] if planned >= least / 2 else [])}
-    return [0.0, *sorted(each for each in near if 0 < each <= book.most_bought[name] and book.worth_making(name, each))]
+    names = names[np.argsort(-problem.price_usd[names], kind="stable")]
+    sells, per_share = traded[names] < 0, problem.price_usd[names] / problem.invested_usd
+    number = np.zeros(len(problem.held), dtype=np.intp)
+    number[book.curves.name] = np.arange(len(book.curves.name))
+    turn = Turn(
+        sells=sells,
+        planned=np.abs(traded[names]) / per_share,
+        per_share=per_share,
+        price_usd=problem.price_usd[names],
+        held=problem.held[names],
+        weight_max=problem.weight_max[names],
+        cost_frac=problem.cost_frac[names],
+        gradient=risk_gradient(problem, active_weights(problem, plan))[names],
+        own=book.own[names],
+        buy_price=buy_price(problem, answer.multipliers)[names],
+        most_bought=book.most_bought[names],
+        exposures=np.take(problem.exposures, names, axis=0),
+        curve=number[names],
+    )
+    terms = Terms(
+        risk_aversion=problem.risk_aversion,
+        cash_own=problem.risk_aversion * float(np.mean(problem.specific_var)),
+        min_trade_usd=book.min_trade_usd,
+        min_holding=float(problem.rules.min_holding * (1 - ENOUGH)),
+        invested_usd=problem.invested_usd,
+    )
+    shares, gained = nearest_shares(turn, book.curves.arrays, terms)
+    book.active[names] += np.where(sells, -shares, shares) * per_share
+    book.cash += gained
+    book.bought[names[~sells]] = shares[~sells]
+    book.sold.update(zip(names[sells].tolist(), shares[sells].tolist(), strict=True))
 
 
 def _keep_budgets(book: _Book) -> None:
@@ -215,7 +167,7 @@ def _keep_budgets(book: _Book) -> None:
     budgets = {"short": problem.short_room, "long": problem.long_room, "tax": problem.tax_room}
     rooms = {what: max(room - cents, min(room, 0.0)) for what, room in budgets.items() if room < NO_LIMIT}
     for _ in range(MOST_STEPS):
-        used = {what: sum(c.at(getattr(c, what), book.sold[n]) for n, c in book.curves.items()) for what in rooms}
+        used = {what: book.curves.used(what, book.sold) for what in rooms}
         over = [what for what, room in rooms.items() if used[what] > room + ANY_BUDGET]
         if not over:
             return
@@ -276,8 +228,8 @@ def _sell_more(book: _Book) -> None:
             return
         gradient = risk_gradient(problem, book.active)
         moves = []
-        for name, curve in book.curves.items():
-            sold = book.sold[name]
+        for name in book.curves:
+            curve, sold = book.curves[name], book.sold[name]
             more = float(np.floor(sold)) + _stride(book, name, problem.cash_min - book.cash)
             if book.sale_stands(name, more) and curve.at(curve.tax, more) <= curve.at(curve.tax, sold) + ANY_BUDGET:
                 moves.append((-float(gradient[name]), name, more))

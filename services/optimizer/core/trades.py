@@ -10,9 +10,9 @@ from libs.common.money import CENT, ZERO, cents_half_even
 from libs.common.schemas.proposal import LotInstruction, ProposedTrade, Side, TaxEstimate, TradeReason
 from services.optimizer.core.dual.tax_law import Nets, plan_tax
 from services.optimizer.core.inputs import Case, HeldLot
+from services.optimizer.core.nearest_shares import ROUNDING
 from services.optimizer.core.problem import Problem
 from services.optimizer.core.rounding import Shares
-from services.optimizer.core.shares import ROUNDING
 from services.optimizer.core.tax_position import tax_position
 
 
