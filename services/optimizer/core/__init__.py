@@ -11,7 +11,7 @@
     shares.py, rounding.py  whole shares                                 trades.py    lots, tax and cost in exact decimals
     explain.py, attribution.py  reasons, shares of risk, unmet wishes    shadow.py    binding limits and their prices, in words
     plan_rules.py, kept.py  the owner's limits, and whether a plan keeps them, whole shares included
-    harvest.py, waiting.py, tax_position.py, netted_programme.py  what a loss, a gain and waiting are worth to the objective
+    harvest.py, waiting.py, tax_position.py, intended.py, netted_programme.py  what a loss, a gain and waiting are worth to the objective
     losses_left.py  why losses were not taken                            certificate.py  how far a decision is from the best possible
     relax.py, conflict.py  what would have to give where limits conflict
     verify.py, verify_limits.py  the proposal against its invariants

@@ -10,7 +10,7 @@ from services.optimizer.core.arrays import Floats
 from services.optimizer.core.decline import Decline, DeclineCode
 from services.optimizer.core.dual.netting import solve_netted
 from services.optimizer.core.dual.solve import solve
-from services.optimizer.core.dual_programme import DualProgramme, dual_programme
+from services.optimizer.core.dual_programme import NAMES, TRACKING_ERROR, TRADES, TURNOVER, DualProgramme, dual_programme
 from services.optimizer.core.netted_programme import netted_account
 from services.optimizer.core.problem import Problem
 from services.optimizer.core.relax import COUNTS, Loosened, Solver, smallest_relaxation
@@ -45,6 +45,26 @@ def relaxations(problem: Problem, penalty: float, least: Floats) -> list[Relaxat
     programme = dual_programme(problem, nothing_held, penalty, least)
     relaxed = smallest_relaxation(programme.model, programme.weight_names, programme.row_names, _solver(problem, programme))
     return [_said(each, problem.invested_usd) for each in relaxed.limits]
+
+
+def broken_by_shares(problem: Problem, looser: Problem, *, enough: bool) -> Decline:
+    """The decline of an account whose limits a plan keeps in fractional shares only: `looser` has the limits that whole shares need, if
+    `enough`; else those that they came nearest to."""
+    was, needs = problem.rules, looser.rules
+    pairs = [
+        (TRACKING_ERROR, was.tracking_error, needs.tracking_error),
+        (TURNOVER, was.turnover, needs.turnover),
+        *(
+            (name, float(old), float(new))
+            for name, old, new in ((TRADES, was.trades, needs.trades), (NAMES, was.names, needs.names))
+            if old and new
+        ),
+        *((old.name, old.bound, new.bound) for old, new in zip(was.weights, needs.weights, strict=True)),
+    ]
+    found = tuple(_said(Loosened(*pair), problem.invested_usd) for pair in pairs if pair[2] > pair[1])
+    message = f"whole shares can't keep {', '.join(each.name for each in found)}, though fractional ones could"
+    first = found[0]
+    return Decline(DeclineCode.LIMITS_CONFLICT, message, first.limit, first.needed, found if enough else ())
 
 
 def _solver(problem: Problem, programme: DualProgramme) -> Solver:

@@ -20,6 +20,8 @@ from libs.common.schemas.market import RunOpened
 from libs.common.schemas.proposal import ProposalCreated, ProposalDeclined, Term
 from libs.common.schemas.screen import ScreenUpdated, Verdict
 from services.optimizer.core.decline import Decline, DeclineCode
+from services.optimizer.core.dual.tax_law import Nets
+from services.optimizer.core.intended import NOTHING, intended_gains
 from services.optimizer.core.market import Model, Snapshot
 from services.optimizer.core.plan_rules import rules_fault
 from services.optimizer.core.policy import Policy
@@ -49,7 +51,8 @@ class Case:
     """Everything that one decision rests on, consistent.  `positions` are shares by security.
 
     `value_usd` counts all cash, settled or not; `withdrawal_usd` is part of it.  `taxpayer_year` is of the run's year, None where the
-    taxpayer has realised and carried nothing; `only_account`: the household has no other, so what its taxpayer carries is this account's.
+    taxpayer has realised and carried nothing; `only_account`: the household has no other, so what its taxpayer carries is this account's;
+    `intended`: net gains that the run's earlier proposals of the taxpayer's other accounts are about to realise.
     """
 
     account: AccountChanged
@@ -65,6 +68,7 @@ class Case:
     withdrawal_usd: Decimal
     taxpayer_year: TaxpayerYear | None = None
     only_account: bool = False
+    intended: Nets = NOTHING
 
     @property
     def taxable(self) -> bool:
@@ -109,6 +113,7 @@ def join(
         withdrawal_usd=withdrawal,
         taxpayer_year=next((t for t in ledger.taxpayers if t.taxpayer_id == account.taxpayer_id and t.year == run.as_of.year), None),
         only_account=len(ledger.accounts) == 1,
+        intended=intended_gains(account.taxpayer_id, run.run_id, earlier),
     )
 
 

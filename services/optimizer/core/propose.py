@@ -124,7 +124,7 @@ def declined(
         unmet=list(unmet),
         te_before_frac=te,
         certificate=certificate,
-        relaxations=less_cash(decline),
+        relaxations=[*less_cash(decline), *decline.relaxations],
         losses_left=list(left),
     )
 
@@ -143,7 +143,7 @@ def _decide(case: Case, pins: Pins, policy: Policy) -> ProposalCreated | Proposa
     who = account.account_id, account.household_id, case.run.run_id, pins
     if isinstance(solved, Decline):
         made = declined(*who, solved, te=te_before)
-        if solved.code is DeclineCode.LIMITS_CONFLICT:
+        if solved.code is DeclineCode.LIMITS_CONFLICT and solved.actual is None:
             smallest = least_trade(problem, float(account.min_trade))
             return structs.replace(made, relaxations=relaxations(problem, dominance(problem), smallest))
         return made
@@ -189,6 +189,7 @@ def _proposal(case: Case, problem: Problem, solved: Planned, pins: Pins, te_befo
         solve_status=solved.found.state.value,
         certificate=certificate_of(case, problem, solved.found, solved.weights),
         losses_left=losses_left(case, trades, any(not each.name.startswith("cash") for each in binding), policy.harvest),
+        taxpayer_id=case.account.taxpayer_id,
     )
 
 
