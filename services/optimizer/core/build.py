@@ -16,8 +16,9 @@ from libs.common.schemas.screen import Verdict
 from services.optimizer.core.arrays import Bools, Floats, Ints, frozen
 from services.optimizer.core.dual.standing import standing
 from services.optimizer.core.harvest import policy_prices
-from services.optimizer.core.inputs import Case, HeldLot
+from services.optimizer.core.inputs import Case
 from services.optimizer.core.limits import budget_room, cash_band
+from services.optimizer.core.lots import HeldLot
 from services.optimizer.core.market import Snapshot
 from services.optimizer.core.plan_rules import plan_rules
 from services.optimizer.core.policy import DEFAULT_POLICY, Policy

@@ -39,7 +39,8 @@ from libs.common.money import ZERO, float_from_decimal
 from libs.common.schemas.account import HarvestThreshold
 from services.optimizer.core.arrays import Floats
 from services.optimizer.core.dual.tax_law import Nets, TaxPosition
-from services.optimizer.core.inputs import Case, HeldLot
+from services.optimizer.core.inputs import Case
+from services.optimizer.core.lots import HeldLot
 from services.optimizer.core.policy import HarvestSettings
 from services.optimizer.core.tax_position import tax_position
 from services.optimizer.core.waiting import loss_worth

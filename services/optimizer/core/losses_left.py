@@ -7,7 +7,8 @@ from enum import StrEnum
 from libs.common.money import ZERO, cents_half_even
 from libs.common.schemas.proposal import LossesLeft, ProposedTrade
 from services.optimizer.core.harvest import counts
-from services.optimizer.core.inputs import Case, HeldLot
+from services.optimizer.core.inputs import Case
+from services.optimizer.core.lots import HeldLot
 from services.optimizer.core.policy import HarvestSettings
 from services.optimizer.core.windows import WINDOW
 

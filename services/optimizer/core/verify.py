@@ -19,8 +19,9 @@ from decimal import ROUND_UP, Decimal
 from libs.common.money import CENT, ZERO, cents_half_even
 from libs.common.schemas.proposal import ProposalCreated, ProposedTrade
 from services.optimizer.core.dual.tax_law import Nets, plan_tax
-from services.optimizer.core.inputs import Case, HeldLot
+from services.optimizer.core.inputs import Case
 from services.optimizer.core.limits import budget_room
+from services.optimizer.core.lots import HeldLot
 from services.optimizer.core.tax_position import budget_uses, tax_position
 from services.optimizer.core.verify_limits import limit_faults
 

@@ -23,7 +23,8 @@ from decimal import Decimal
 
 from libs.common.money import ZERO, float_from_decimal
 from services.optimizer.core.dual.tax_law import Nets, TaxLaw, TaxPosition, year_cost
-from services.optimizer.core.inputs import Case, HeldLot
+from services.optimizer.core.inputs import Case
+from services.optimizer.core.lots import HeldLot
 from services.optimizer.core.policy import WaitingSettings
 from services.optimizer.core.tax_position import tax_position
 from services.optimizer.core.terms import first_long_day
