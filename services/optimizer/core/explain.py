@@ -48,10 +48,10 @@ def give_reasons(case: Case, problem: Problem, drafts: list[Draft], plan: Plan) 
     deferred = covariance_with(problem, _gains_kept(problem, plan, after))
     credited = np.bincount(problem.name[problem.policy_frac < 0], minlength=len(after)) > 0
     around = _Around(after, cash_band(case), any(draft.tax < 0 for draft in drafts), deferred, credited)
-    shares, dollars = variance_shares(problem, plan), problem.risk_aversion * problem.invested_usd
+    shares, dollars = variance_shares(problem, plan).tolist(), problem.risk_aversion * problem.invested_usd
     trades = []
     for draft in drafts:
-        share = float(shares[draft.name])
+        share = shares[draft.name]
         variance = Decimal(repr(share)).quantize(VARIANCE_PLACES)
         trades.append(draft.with_reason(_reason(case, problem, draft, around), variance, cents_from_float_half_even(share * dollars)))
     return trades
@@ -67,23 +67,32 @@ def _gains_kept(problem: Problem, plan: Plan, after: Floats) -> Floats:
 
 def _reason(case: Case, problem: Problem, draft: Draft, around: _Around) -> TradeReason:
     i, band = draft.name, around.band
-    before, target = float(problem.held[i]), float(problem.target[i])
+    target = float(problem.target[i])
     if draft.selling:
-        verdict = case.verdicts.get(draft.security_id)
-        wanted = verdict is not None and (verdict.must_sell or before > float(problem.weight_max[i]))
-        holding: tuple[tuple[bool, TradeReason], ...] = (
-            (wanted, "restriction"),
-            (draft.tax < 0, "harvest"),
-            (band.before < band.least, "cash"),
-            (before > target, "drift"),
-            (bool(around.credited[i]), "refresh"),
-        )
-        offsets = float(around.deferred[i]) > 0
-    else:
-        after = float(around.after[i])
-        holding = ((band.before > band.most, "cash"), (around.harvesting and after > target, "harvest"), (before < target, "drift"))
-        offsets = float(around.deferred[i]) < 0
-    return next((reason for holds, reason in (*holding, (offsets, "gain_deferral")) if holds), "constraint")
+        return _why_sold(case, problem, draft, around, target)
+    if band.before > band.most:
+        return "cash"
+    if around.harvesting and around.after[i] > target:
+        return "harvest"
+    if problem.held[i] < target:
+        return "drift"
+    return "gain_deferral" if around.deferred[i] < 0 else "constraint"
+
+
+def _why_sold(case: Case, problem: Problem, draft: Draft, around: _Around, target: float) -> TradeReason:
+    i, verdict = draft.name, case.verdicts.get(draft.security_id)
+    before = float(problem.held[i])
+    if verdict is not None and (verdict.must_sell or before > problem.weight_max[i]):
+        return "restriction"
+    if draft.tax < 0:
+        return "harvest"
+    if around.band.before < around.band.least:
+        return "cash"
+    if before > target:
+        return "drift"
+    if around.credited[i]:
+        return "refresh"
+    return "gain_deferral" if around.deferred[i] > 0 else "constraint"
 
 
 def unmet_wishes(case: Case, problem: Problem, drafts: list[Draft], multipliers: Multipliers, cash_after: Decimal) -> list[Unmet]:

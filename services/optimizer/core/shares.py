@@ -86,6 +86,16 @@ class SaleCurves:
             self.made[name] = self._made(self.number[name])
         return self.made[name]
 
+    def tranches(self, name: int) -> list[int]:
+        """A name's tranches in selling order."""
+        c = self.number[name]
+        tranches: list[int] = self.tranche[self.first[c] : self.first[c + 1]].tolist()
+        return tranches
+
+    def whole(self, name: int) -> float:
+        """Shares of a name's position; nan where not all of it may go."""
+        return float(self.arrays.whole[self.number[name]])
+
     def used(self, what: str, sold: dict[int, float]) -> float:
         """What selling so many shares uses in all; `sold` by name, in order."""
         return used(self.arrays, self.columns[COLUMNS[what]], np.array(list(sold.values())))
