@@ -54,8 +54,11 @@ def policy_prices(case: Case, settings: HarvestSettings) -> list[float]:
     plain = harvest.mode == "objective" and harvest.refresh_gain_frac is None
     if not case.taxable or plain:
         return [0.0] * len(case.lots)
-    volatility, position = volatilities(case), tax_position(case)
-    return [_price_of(case, lot, float(volatility[case.snapshot.position[lot.security_id]]), position, settings) for lot in case.lots]
+    volatility, position, prices = volatilities(case), tax_position(case), [0.0] * len(case.lots)
+    most = 0.0 if harvest.refresh_gain_frac is None else float_from_decimal(harvest.refresh_gain_frac)
+    for n in np.flatnonzero(case.lots.has_basis & (case.lots.gain_frac <= most)).tolist():
+        prices[n] = _price_of(case, case.lots[n], float(volatility[case.lots.at[n]]), position, settings)
+    return prices
 
 
 def volatilities(case: Case) -> Floats:
