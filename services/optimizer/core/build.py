@@ -98,6 +98,7 @@ def build_problem(case: Case, policy: Policy = DEFAULT_POLICY) -> Problem:
         short_room=_fraction(room.short, invested),
         long_room=_fraction(room.long, invested),
     )
+    return _with_rules(case, row, problem)
 
 
 def _with_rules(case: Case, row: Ints, problem: Problem) -> Problem:
