@@ -12,6 +12,7 @@
     explain.py, attribution.py  reasons, shares of risk, unmet wishes    shadow.py    binding limits and their prices, in words
     plan_rules.py, kept.py  the owner's limits, and whether a plan keeps them, whole shares included
     harvest.py, waiting.py, tax_position.py, intended.py, netted_programme.py  what a loss, a gain and waiting are worth to the objective
+    impact.py       what a trade moves its own price by, off unless set
     losses_left.py  why losses were not taken                            certificate.py  how far a decision is from the best possible
     relax.py, conflict.py  what would have to give where limits conflict
     verify.py, verify_limits.py  the proposal against its invariants

@@ -117,9 +117,9 @@ def round_to_shares(problem: Problem, branch: Branch, answer: Answer, min_trade_
 
 
 def own_variance(problem: Problem) -> Floats:
-    """[names] The objective's risk of a unit of weight in a name alone."""
+    """[names] The objective's risk of a unit of weight in a name alone, and its impact."""
     own: Floats = problem.risk_aversion * (np.einsum("ij,ij->i", problem.exposures, problem.exposures) + problem.specific_var)
-    return own
+    return own if problem.impact is None else own + problem.impact
 
 
 def _round_in_turn(book: _Book, answer: Answer) -> None:
@@ -139,7 +139,7 @@ def _round_in_turn(book: _Book, answer: Answer) -> None:
         held=problem.held[names],
         weight_max=problem.weight_max[names],
         cost_frac=problem.cost_frac[names],
-        gradient=risk_gradient(problem, active_weights(problem, plan))[names],
+        gradient=(risk_gradient(problem, active_weights(problem, plan)) + _impact_gradient(problem, traded))[names],
         own=book.own[names],
         buy_price=buy_price(problem, answer.multipliers)[names],
         most_bought=book.most_bought[names],
@@ -158,6 +158,11 @@ def _round_in_turn(book: _Book, answer: Answer) -> None:
     book.cash += gained
     book.bought[names[~sells]] = shares[~sells]
     book.sold.update(zip(names[sells].tolist(), shares[sells].tolist(), strict=True))
+
+
+def _impact_gradient(problem: Problem, traded: Floats) -> Floats:
+    """[names] What one unit more of weight adds to the impact of the trades (bought less sold)."""
+    return np.zeros(len(traded)) if problem.impact is None else 2 * problem.impact * traded
 
 
 def _keep_budgets(book: _Book) -> None:
