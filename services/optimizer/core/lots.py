@@ -80,6 +80,7 @@ class Lots(Sequence[HeldLot]):
     loss: Bools
     since: Days
     _made: dict[int, HeldLot] = field(default_factory=dict)
+    _plain: list[tuple[list[bool], list[bool], list[bool], list[date | None]]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.at)
@@ -89,11 +90,12 @@ class Lots(Sequence[HeldLot]):
     @overload
     def __getitem__(self, n: slice) -> list[HeldLot]: ...
     def __getitem__(self, n: int | slice) -> HeldLot | list[HeldLot]:
+        found = self._made.get(n) if isinstance(n, int) else None
+        if found is not None:
+            return found
         if isinstance(n, slice):
             return [self[each] for each in range(*n.indices(len(self)))]
-        found = self._made.get(n)
-        if found is None:
-            found = self._made[n] = self._lot(range(len(self))[n])
+        found = self._made[n] = self._lot(range(len(self))[n])
         return found
 
     def __iter__(self) -> Iterator[HeldLot]:
@@ -104,23 +106,37 @@ class Lots(Sequence[HeldLot]):
         """By lot."""
         return self.columns.lot_id
 
+    def quantity(self, n: int) -> Decimal:
+        """Shares of a lot."""
+        return Decimal(self.columns.quantity[n])
+
+    def basis(self, n: int) -> Decimal | None:
+        """Dollars of basis of a lot, None where it is not known."""
+        if not self.has_basis[n]:
+            return None
+        texts = self.rows.columns.tax_basis
+        begin, end = self.rows.begins[n], self.rows.begins[n + 1]
+        if end - begin == 1:
+            return Decimal(texts[self.rows.order[begin]] or 0)
+        return sum((Decimal(texts[row] or 0) for row in self.rows.of(n)), ZERO)
+
+    def term(self, n: int) -> Term:
+        """Of a sale of a lot; none where there is no gain to speak of."""
+        if not self.taxable or not self.has_basis[n]:
+            return "none"
+        return "long" if self.is_long[n] else "short"
+
     def _lot(self, n: int) -> HeldLot:
-        ledger, rows = self.rows.columns, self.rows.of(n)
-        basis = None
-        if self.has_basis[n]:
-            texts = [ledger.tax_basis[row] for row in rows]
-            basis = Decimal(texts[0] or 0) if len(texts) == 1 else sum((Decimal(text or 0) for text in texts), ZERO)
-        term: Term = "none" if not self.taxable or basis is None else "long" if self.is_long[n] else "short"
-        since = self.since[n]
-        return HeldLot(
-            self.columns.lot_id[n],
-            self.columns.security_id[n],
-            Decimal(self.columns.quantity[n]),
-            basis,
-            term,
-            bool(self.loss[n]),
-            None if np.isnat(since) else since.item(),
-        )
+        if not self._plain:
+            self._plain.append((self.has_basis.tolist(), self.is_long.tolist(), self.loss.tolist(), self.since.tolist()))
+        ((has_basis, is_long, loss, since),) = self._plain
+        columns, basis = self.columns, self._basis(n) if has_basis[n] else None
+        term: Term = "none" if not self.taxable or basis is None else "long" if is_long[n] else "short"
+        return HeldLot(columns.lot_id[n], columns.security_id[n], Decimal(columns.quantity[n]), basis, term, loss[n], since[n])
+
+    def _basis(self, n: int) -> Decimal:
+        texts, rows = self.rows.columns.tax_basis, self.rows.of(n)
+        return Decimal(texts[rows[0]] or 0) if len(rows) == 1 else sum((Decimal(texts[row] or 0) for row in rows), ZERO)
 
 
 def ledger_rows(columns: LotColumns, ledger: TaxLotColumns, aliases: dict[str, str]) -> LedgerRows | int:
