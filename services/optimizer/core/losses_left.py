@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from enum import StrEnum
 
+import numpy as np
+
 from libs.common.money import ZERO, cents_half_even
 from libs.common.schemas.proposal import LossesLeft, ProposedTrade
 from services.optimizer.core.harvest import counts
@@ -44,10 +46,13 @@ def losses_left(
     sold = {each.lot_id: each.quantity for trade in trades for each in trade.lots}
     dropped = {each.lot_id for trade in unworthy for each in trade.lots}
     found: dict[LeftBecause, tuple[int, Decimal]] = {}
-    for lot in case.lots:
-        left = lot.quantity - sold.get(lot.lot_id, ZERO)
+    for n in np.flatnonzero(case.lots.has_basis & (case.lots.gain_frac < 0)).tolist():
+        left = case.lots.quantity(n) - sold.get(case.lots.lot_id[n], ZERO)
+        if left <= 0:
+            continue
+        lot = case.lots[n]
         loss = _loss(case, lot)
-        if loss is None or left <= 0:
+        if loss is None:
             continue
         reason = LeftBecause.COST if lot.lot_id in dropped else _because(case, lot, loss, groups, limited, settings)
         lots, dollars = found.get(reason, (0, ZERO))

@@ -3,7 +3,6 @@
 A lot of unknown basis is taxed as a short-term gain of its whole proceeds, the dearest it can be; its own `gain` stays unknown.
 """
 
-from collections.abc import Iterable
 from decimal import ROUND_UP, Decimal
 
 from msgspec import Struct
@@ -12,7 +11,6 @@ from libs.common.money import CENT, ZERO, cents_half_even
 from libs.common.schemas.proposal import LotInstruction, ProposedTrade, Side, TaxEstimate, TradeReason
 from services.optimizer.core.dual.tax_law import Nets, plan_tax
 from services.optimizer.core.inputs import Case
-from services.optimizer.core.lots import HeldLot
 from services.optimizer.core.nearest_shares import ROUNDING
 from services.optimizer.core.problem import Problem
 from services.optimizer.core.rounding import Shares
@@ -68,28 +66,24 @@ def _purchase(case: Case, shares: Shares, name: int, row: int) -> Draft:
 def _sale(case: Case, problem: Problem, shares: Shares, name: int, row: int) -> Draft:
     security_id, price, half_spread = _terms(case, row)
     curves, sold = shares.curves, shares.sold[name]
-    lots = (case.lots[n] for tranche in curves.tranches(name) for n in problem.lots[tranche])
-    if abs(sold - curves.whole(name)) <= ROUNDING:
-        everything = list(lots)
-        quantity = sum((lot.quantity for lot in everything), ZERO)
-        instructions, tax = _take(case, everything, quantity, price)
-    else:
-        quantity = Decimal(round(sold))
-        instructions, tax = _take(case, lots, quantity, price)
+    lots = [n for tranche in curves.tranches(name) for n in problem.lots[tranche]]
+    everything = abs(sold - curves.whole(name)) <= ROUNDING
+    quantity = sum((case.lots.quantity(n) for n in lots), ZERO) if everything else Decimal(round(sold))
+    instructions, tax = _take(case, lots, quantity, price)
     value = quantity * price
     received, cost = cents_half_even(value * (1 - half_spread)), cents_half_even(value * half_spread)
     return Draft(name, security_id, True, quantity, price, instructions, cents_half_even(tax), cost, received)
 
 
-def _take(case: Case, lots: Iterable[HeldLot], quantity: Decimal, price: Decimal) -> tuple[tuple[LotInstruction, ...], Decimal]:
+def _take(case: Case, lots: list[int], quantity: Decimal, price: Decimal) -> tuple[tuple[LotInstruction, ...], Decimal]:
     """Instructions for `quantity` shares in the lots' order, and the dollars of tax on their gains (a zero basis where unknown)."""
     taken, left, tax = [], quantity, ZERO
-    for lot in lots:
-        held, basis = lot.quantity, lot.basis
+    for n in lots:
+        held, basis = case.lots.quantity(n), case.lots.basis(n)
         shares = min(left, held)
         proceeds = shares * price
         gain = None if basis is None else cents_half_even(proceeds - (basis if shares == held else basis * shares / held))
-        instruction = LotInstruction(lot.lot_id, shares, lot.term, gain)
+        instruction = LotInstruction(case.lots.lot_id[n], shares, case.lots.term(n), gain)
         tax += rate_of(case, instruction) * (cents_half_even(proceeds) if gain is None else gain)
         taken.append(instruction)
         left -= shares
