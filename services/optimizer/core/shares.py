@@ -86,15 +86,14 @@ class SaleCurves:
             self.made[name] = self._made(self.number[name])
         return self.made[name]
 
-    def tranches(self, name: int) -> list[int]:
-        """A name's tranches in selling order."""
-        c = self.number[name]
-        tranches: list[int] = self.tranche[self.first[c] : self.first[c + 1]].tolist()
-        return tranches
+    def tranches(self) -> dict[int, list[int]]:
+        """By name its tranches in selling order."""
+        order, first = self.tranche.tolist(), self.first.tolist()
+        return {name: order[first[c] : first[c + 1]] for name, c in self.number.items()}
 
-    def whole(self, name: int) -> float:
-        """Shares of a name's position; nan where not all of it may go."""
-        return float(self.arrays.whole[self.number[name]])
+    def wholes(self) -> dict[int, float]:
+        """By name the shares of its position; nan where not all of it may go."""
+        return dict(zip(self.number, self.arrays.whole.tolist(), strict=True))
 
     def used(self, what: str, sold: dict[int, float]) -> float:
         """What selling so many shares uses in all; `sold` by name, in order."""

@@ -39,12 +39,19 @@ class Draft(Struct, frozen=True, gc=False):
 
 def draft_trades(case: Case, problem: Problem, shares: Shares) -> list[Draft]:
     """The trades, ordered by security."""
-    names = sorted(shares.bought.keys() | shares.sold.keys())
-    rows = problem.row.tolist()
-    return [
-        _sale(case, problem, shares, name, rows[name]) if name in shares.sold else _purchase(case, shares, name, rows[name])
-        for name in names
-    ]
+    names, rows = sorted(shares.bought.keys() | shares.sold.keys()), problem.row.tolist()
+    tranches, wholes = shares.curves.tranches(), shares.curves.wholes()
+    drafts = []
+    for name in names:
+        sold = shares.sold.get(name)
+        if sold is None:
+            drafts.append(_purchase(case, shares, name, rows[name]))
+            continue
+        lots = [n for tranche in tranches[name] for n in problem.lots[tranche]]
+        everything = abs(sold - wholes[name]) <= ROUNDING
+        quantity = sum((case.lots.quantity(n) for n in lots), ZERO) if everything else Decimal(round(sold))
+        drafts.append(_sale(case, name, rows[name], quantity, lots))
+    return drafts
 
 
 def _terms(case: Case, row: int) -> tuple[str, Decimal, Decimal]:
@@ -63,42 +70,33 @@ def _purchase(case: Case, shares: Shares, name: int, row: int) -> Draft:
     return Draft(name, security_id, False, quantity, price, (), ZERO, cents_half_even(value * half_spread), -paid)
 
 
-def _sale(case: Case, problem: Problem, shares: Shares, name: int, row: int) -> Draft:
+def _sale(case: Case, name: int, row: int, quantity: Decimal, lots: list[int]) -> Draft:
     security_id, price, half_spread = _terms(case, row)
-    curves, sold = shares.curves, shares.sold[name]
-    lots = [n for tranche in curves.tranches(name) for n in problem.lots[tranche]]
-    everything = abs(sold - curves.whole(name)) <= ROUNDING
-    quantity = sum((case.lots.quantity(n) for n in lots), ZERO) if everything else Decimal(round(sold))
     instructions, tax = _take(case, lots, quantity, price)
     value = quantity * price
     received, cost = cents_half_even(value * (1 - half_spread)), cents_half_even(value * half_spread)
     return Draft(name, security_id, True, quantity, price, instructions, cents_half_even(tax), cost, received)
 
 
-def _take(case: Case, lots: list[int], quantity: Decimal, price: Decimal) -> tuple[tuple[LotInstruction, ...], Decimal]:
+def _take(case: Case, numbers: list[int], quantity: Decimal, price: Decimal) -> tuple[tuple[LotInstruction, ...], Decimal]:
     """Instructions for `quantity` shares in the lots' order, and the dollars of tax on their gains (a zero basis where unknown)."""
     taken, left, tax = [], quantity, ZERO
-    for n in lots:
-        held, basis = case.lots.quantity(n), case.lots.basis(n)
+    lots, lot_ids, rates = case.lots, case.lots.lot_id, case.account.rates
+    for n in numbers:
+        held, basis, term = lots.quantity(n), lots.basis(n), lots.term(n)
         shares = min(left, held)
         proceeds = shares * price
         gain = None if basis is None else cents_half_even(proceeds - (basis if shares == held else basis * shares / held))
-        instruction = LotInstruction(case.lots.lot_id[n], shares, case.lots.term(n), gain)
-        tax += rate_of(case, instruction) * (cents_half_even(proceeds) if gain is None else gain)
-        taken.append(instruction)
+        if lots.taxable:
+            rate = rates.long_frac if term == "long" else rates.short_frac
+            tax += rate * (cents_half_even(proceeds) if gain is None else gain)
+        taken.append(LotInstruction(lot_ids[n], shares, term, gain))
         left -= shares
         if left <= 0:
             break
     if left > 0:
         raise AssertionError(f"{left} shares more than the lots hold")
     return tuple(taken), tax
-
-
-def rate_of(case: Case, instruction: LotInstruction) -> Decimal:
-    """The tax on a dollar of this instruction's gain."""
-    if not case.taxable:
-        return ZERO
-    return case.account.rates.long_frac if instruction.term == "long" else case.account.rates.short_frac
 
 
 def estimate_tax(case: Case, drafts: list[Draft]) -> TaxEstimate:

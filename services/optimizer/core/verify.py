@@ -57,8 +57,8 @@ def _trade_faults(case: Case, lots: dict[str, int], trade: ProposedTrade) -> Ite
     position = case.positions.get(security_id, ZERO)
     if trade.quantity < 1 or (trade.quantity != int(trade.quantity) and trade.quantity != position):
         yield f"{trade.quantity} {security_id} are neither whole shares nor the whole position"
-    of_lots = trade.lots[0].quantity if len(trade.lots) == 1 else sum((each.quantity for each in trade.lots), ZERO)
-    if of_lots != trade.quantity or len({each.lot_id for each in trade.lots}) != len(trade.lots):
+    of_lots = trade.lots[0].quantity if len(trade.lots) == 1 else sum([each.quantity for each in trade.lots], ZERO)
+    if of_lots != trade.quantity or (len(trade.lots) > 1 and len({each.lot_id for each in trade.lots}) != len(trade.lots)):
         yield f"the lots of {security_id} do not sum to the sale"
     for each in trade.lots:
         n = lots.get(each.lot_id)
