@@ -6,16 +6,16 @@ cash that the names before it left over.  Then budgets, then cash are repaired a
 Invariants
 1. Every trade is whole shares or a whole position, within what the branch allows; sides are those of the plan.
 2. No trade is below the minimum unless it is a whole position or must be made.
-3. Budgets hold, and cash is not below its band where buys could be cut to keep it there.
+3. Budgets hold, and cash is not below its band, or the plan's where that is below, where buys could be cut to keep it there.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from services.optimizer.core.arrays import Floats
-from services.optimizer.core.branch import Answer, Branch
-from services.optimizer.core.evaluate import active_weights, risk_gradient, traded_by_name
+from services.optimizer.core.branch import Answer, Branch, Plan
+from services.optimizer.core.evaluate import active_weights, cash_after, risk_gradient, traded_by_name
 from services.optimizer.core.nearest_shares import CENT_USD, Terms, Turn, nearest_shares
 from services.optimizer.core.problem import NO_LIMIT, Problem
 from services.optimizer.core.shares import SaleCurves, most_bought, sale_curves
@@ -25,6 +25,8 @@ from services.optimizer.core.small_trades import NOTHING
 ANY_BUDGET = 1e-12
 MOST_STEPS = 2_000
 ENOUGH = 1e-9  # of a least holding
+TRACKING_ERROR = "tracking_error_frac"  # its multiplier is per unit of half the cap's square
+NEARLY = 1e-6  # of invested value
 
 
 @dataclass
@@ -43,6 +45,8 @@ class _Book:
     active: Floats
     cash: float
     own: Floats
+    cash_least: float
+    cash_most: float
 
     def per_share(self, name: int) -> float:
         return float(self.problem.price_usd[name] / self.problem.invested_usd)
@@ -96,7 +100,9 @@ class Shares:
 
 def round_to_shares(problem: Problem, branch: Branch, answer: Answer, min_trade_usd: float) -> Shares:
     """The plan in whole shares."""
+    problem = _as_averse(problem, answer)
     curves = sale_curves(problem, branch, answer)
+    least, most = _cash_wanted(problem, answer.plan)
     book = _Book(
         problem=problem,
         curves=curves,
@@ -107,6 +113,8 @@ def round_to_shares(problem: Problem, branch: Branch, answer: Answer, min_trade_
         active=problem.held - problem.target,
         cash=problem.cash,
         own=own_variance(problem),
+        cash_least=least,
+        cash_most=most,
     )
     _round_in_turn(book, answer)
     _keep_budgets(book)
@@ -114,6 +122,11 @@ def round_to_shares(problem: Problem, branch: Branch, answer: Answer, min_trade_
     _invest_cash(book)
     bought = {int(name): int(book.bought[name]) for name in np.flatnonzero(book.bought)}
     return Shares(bought, {name: shares for name, shares in book.sold.items() if shares > 0}, curves)
+
+
+def _as_averse(problem: Problem, answer: Answer) -> Problem:
+    """The problem with the price of its tracking-error cap in the aversion to risk: cash and trades are weighed against both."""
+    return replace(problem, risk_aversion=problem.risk_aversion + answer.multipliers.of(TRACKING_ERROR) / 2)
 
 
 def own_variance(problem: Problem) -> Floats:
@@ -204,17 +217,24 @@ def _smaller_sales(book: _Book, name: int, what: str, excess: float, gradient: F
     return moves
 
 
+def _cash_wanted(problem: Problem, plan: Plan) -> tuple[float, float]:
+    """The cash band, widened to what the plan leaves: where it is outside, a limit stands against more, which more sales would break."""
+    planned = max(cash_after(problem, plan), 0.0)
+    least = problem.cash_min if planned >= problem.cash_min - NEARLY else planned
+    return least, problem.cash_max if planned <= problem.cash_max + NEARLY else planned
+
+
 def _raise_cash(book: _Book) -> None:
-    """Buy fewer shares, where that costs least, until cash is in its band; then sell more of what is being sold."""
+    """Buy fewer shares, where that costs least, until cash is as wanted; then sell more of what is being sold."""
     problem = book.problem
     for _ in range(MOST_STEPS):
-        if book.cash >= problem.cash_min:
+        if book.cash >= book.cash_least:
             return
         names = np.flatnonzero(book.bought > 0)
         if len(names) == 0:
             break
         name = int(names[np.argmin(-risk_gradient(problem, book.active)[names] - problem.cost_frac[names])])
-        fewer = _stride(book, name, problem.cash_min - book.cash)
+        fewer = _stride(book, name, book.cash_least - book.cash)
         left = float(book.bought[name]) - fewer
         book.buy(name, -fewer if book.worth_making(name, left) else -float(book.bought[name]))
     _sell_more(book)
@@ -229,13 +249,13 @@ def _sell_more(book: _Book) -> None:
     """More shares of a name that is being sold, without using budget, until cash is in its band."""
     problem = book.problem
     for _ in range(MOST_STEPS):
-        if book.cash >= problem.cash_min:
+        if book.cash >= book.cash_least:
             return
         gradient = risk_gradient(problem, book.active)
         moves = []
         for name in book.curves:
             curve, sold = book.curves[name], book.sold[name]
-            more = float(np.floor(sold)) + _stride(book, name, problem.cash_min - book.cash)
+            more = float(np.floor(sold)) + _stride(book, name, book.cash_least - book.cash)
             if book.sale_stands(name, more) and curve.at(curve.tax, more) <= curve.at(curve.tax, sold) + ANY_BUDGET:
                 moves.append((-float(gradient[name]), name, more))
         if not moves:
@@ -249,9 +269,9 @@ def _invest_cash(book: _Book) -> None:
     problem = book.problem
     for _ in range(MOST_STEPS):
         price = problem.price_usd / problem.invested_usd * (1 + problem.cost_frac)
-        fits = (book.bought > 0) & (book.bought < book.most_bought) & (book.cash - price >= problem.cash_min)
-        if book.cash <= problem.cash_max or not fits.any():
+        fits = (book.bought > 0) & (book.bought < book.most_bought) & (book.cash - price >= book.cash_least)
+        if book.cash <= book.cash_most or not fits.any():
             return
         names = np.flatnonzero(fits)
         name = int(names[np.argmin(risk_gradient(problem, book.active)[names] + problem.cost_frac[names])])
-        book.buy(name, min(_stride(book, name, book.cash - problem.cash_max), float((book.most_bought - book.bought)[name])))
+        book.buy(name, min(_stride(book, name, book.cash - book.cash_most), float((book.most_bought - book.bought)[name])))
