@@ -57,15 +57,11 @@ class _Tranches:
 def build_problem(case: Case, policy: Policy = DEFAULT_POLICY) -> Problem:
     """Turn a case into arrays; the crossing of its money, shares and prices into float64."""
     snapshot, lots, row = case.snapshot, case.lots, _rows(case)
-    number = np.zeros(len(snapshot.security_id), dtype=np.intp)
-    number[row] = np.arange(len(row))
     invested, band, room = case.value_usd - case.withdrawal_usd, cash_band(case), budget_room(case)
-    allowed, policy_frac = _allowed(case, invested), _prices(case, policy)
+    allowed, policy_frac, number = _allowed(case, invested), _prices(case, policy), _numbers(case, row)
     may_sell = _may_sell(case, allowed)
-    tranches = _tranches(number[lots.at], lots, policy_frac, may_sell, allowed.way_out)
-    first, rates = tranches.first, case.account.rates
-    name, size, is_long = frozen(number[lots.at[first]]), _sizes(case, tranches, invested), lots.is_long[first]
-    rate = np.where(is_long, float_from_decimal(rates.long_frac), float_from_decimal(rates.short_frac)) * case.taxable
+    tranches = _tranches(number, lots, policy_frac, may_sell, allowed.way_out)
+    first, name, size = tranches.first, frozen(number[tranches.first]), _sizes(case, tranches, invested)
     problem = Problem(
         row=frozen(row),
         price_usd=frozen(snapshot.price_usd[row]),
@@ -81,10 +77,10 @@ def build_problem(case: Case, policy: Policy = DEFAULT_POLICY) -> Problem:
         name=name,
         size=size,
         gain_frac=frozen(lots.gain_frac[first]),
-        rate_frac=frozen(rate),
+        rate_frac=_rates(case, lots.is_long[first]),
         policy_frac=frozen(policy_frac[first]),
-        is_short=frozen(~is_long & case.taxable),
-        is_long=frozen(is_long),
+        is_short=frozen(~lots.is_long[first] & case.taxable),
+        is_long=frozen(lots.is_long[first]),
         may_sell=frozen(may_sell[first]),
         loss=frozen(lots.loss[first]),
         must_sell=frozen(may_sell[first] & allowed.must_sell[lots.at[first]]),
@@ -128,6 +124,19 @@ def _rows(case: Case) -> Ints:
     return found[np.argsort(case.snapshot.rank[found])]
 
 
+def _numbers(case: Case, row: Ints) -> Ints:
+    """[lots] Their names' numbers in the programme."""
+    number = np.zeros(len(case.snapshot.security_id), dtype=np.intp)
+    number[row] = np.arange(len(row))
+    return number[case.lots.at]
+
+
+def _rates(case: Case, is_long: Bools) -> Floats:
+    """The tax on a dollar of gain; none in an IRA or Roth."""
+    short, long = (float_from_decimal(rate) for rate in (case.account.rates.short_frac, case.account.rates.long_frac))
+    return frozen(np.where(is_long, long, short) * case.taxable)
+
+
 def _targets(case: Case, row: Ints) -> Floats:
     everywhere = np.zeros(len(case.snapshot.security_id))
     everywhere[case.model.positions] = case.model.weight_frac
@@ -151,7 +160,8 @@ def _allowed(case: Case, invested: Decimal) -> _Allowed:
             weight_min[i] = float_from_decimal(verdict.min_weight_frac * case.value_usd / invested)
         if verdict.max_weight_frac is not None:
             weight_max[i] = float_from_decimal(verdict.max_weight_frac * case.value_usd / invested)
-    locked, way_out = _of_groups(snapshot, case.blocks.loss_sales), _ways_out(case)
+    locked = _of_groups(snapshot, case.blocks.loss_sales)
+    way_out = _ways_out(case, locked)
     locked[case.lots.at[way_out]] = False
     return _Allowed(may_buy, may_sell, must, locked, weight_min, weight_max, way_out)
 
@@ -163,11 +173,11 @@ def _of_groups(snapshot: Snapshot, groups: Iterable[str]) -> Bools:
     return flags[snapshot.group]
 
 
-def _ways_out(case: Case) -> Bools:
-    """[lots] Those whose whole sale lifts the window of their name, one a name."""
+def _ways_out(case: Case, locked: Bools) -> Bools:
+    """[lots] Those whose whole sale lifts the window of their name, one a name; `locked` [securities] have a window."""
     wanted, found = set(case.blocks.way_out.values()), dict[int, int]()
-    for n in [n for n, lot_id in enumerate(case.lots.lot_id) if lot_id in wanted] if wanted else ():
-        if _can_go_whole(case, case.lots[n]):
+    for n in np.flatnonzero(locked[case.lots.at]).tolist() if wanted else ():
+        if case.lots.lot_id[n] in wanted and _can_go_whole(case, case.lots[n]):
             found[int(case.lots.at[n])] = n
     flags = np.zeros(len(case.lots), dtype=np.bool_)
     flags[list(found.values())] = True

@@ -20,7 +20,7 @@ from services.optimizer.core.arrays import Floats, Ints
 
 DIGITS = 15
 SPLIT = 134_217_729.0  # 2**27 + 1: halves of a float64 whose products are exact
-NEWLINE, POINT, NOUGHT, NINE = 10, 46, 48, 57
+NEWLINE, POINT, NOUGHT, NINE = 10, 46, np.uint8(48), 9
 POWERS = 10 ** np.arange(DIGITS + 1, dtype=np.int64)
 
 
@@ -47,9 +47,10 @@ def units_of(texts: Sequence[str]) -> Units:
 
 def _plain(texts: Sequence[str]) -> Units | None:
     """Digits with at most one point among them, all texts at once; None where one is written otherwise or is too long."""
-    raw = np.frombuffer(("\n".join(texts) + "\n").encode(), dtype=np.uint8)
+    joined = "\n".join(texts) + "\n"
+    raw = np.frombuffer(joined.encode(), dtype=np.uint8)
     ends, points = np.flatnonzero(raw == NEWLINE), np.flatnonzero(raw == POINT)
-    is_digit = (raw >= NOUGHT) & (raw <= NINE)
+    is_digit = raw - NOUGHT <= NINE  # of bytes, so that what is below wraps to above
     row_of_point = np.searchsorted(ends, points)
     regular = len(ends) == len(texts) and int(is_digit.sum()) + len(ends) + len(points) == len(raw) and (np.diff(row_of_point) > 0).all()
     if not regular:
@@ -60,9 +61,7 @@ def _plain(texts: Sequence[str]) -> Units | None:
     places = int(own_places.max(initial=0))
     if not len(texts) or counts.min() < 1 or int((counts + places - own_places).max()) > DIGITS:
         return None
-    behind = np.cumsum(counts)
-    weights = POWERS[np.repeat(behind, counts) - 1 - np.arange(behind[-1])]
-    whole = np.add.reduceat((raw[is_digit] - NOUGHT) * weights, behind - counts)
+    whole = np.fromstring(joined.replace(".", ""), dtype=np.int64, sep="\n")
     return Units((whole * POWERS[places - own_places]).astype(np.float64), places, own_places, True)
 
 

@@ -143,13 +143,13 @@ def ledger_rows(columns: LotColumns, ledger: TaxLotColumns, aliases: dict[str, s
     """The ledger's rows under the custodian's lot id where a provisional lot has become the custodian's; or the number of the ledger's
     lots, where they are not the account's."""
     names = [aliases.get(each, each) for each in ledger.lot_id] if aliases else ledger.lot_id
-    number = {lot_id: n for n, lot_id in enumerate(columns.lot_id)}
     distinct = len(set(names))
     if distinct != len(columns.lot_id):
         return distinct
     if names == columns.lot_id:
         every = range(len(names))
         return LedgerRows(ledger, np.arange(len(names)), list(every), [*every, len(names)])
+    number = {lot_id: n for n, lot_id in enumerate(columns.lot_id)}
     lot = np.array([number.get(each, -1) for each in names], dtype=np.intp)
     order = np.argsort(lot, kind="stable")
     begins = np.searchsorted(lot[order], np.arange(len(columns.lot_id) + 1))
@@ -160,17 +160,14 @@ def lots_of(
     columns: LotColumns, rows: LedgerRows, shares: Units, at: Ints, snapshot: Snapshot, taxable: bool, on: date, collar_bps: int
 ) -> Lots:
     """The columns of lots that were found to agree with the ledger and to have prices.  `on` is the day of a sale."""
-    ledger, count, lot = rows.columns, len(at), rows.lot
-    known_row = np.array([each is not None for each in ledger.tax_basis], dtype=np.bool_)
-    basis_row = units_of(["0" if each is None else each for each in ledger.tax_basis])
-    since_row = np.array(["NaT" if each is None else each for each in ledger.holding_period_start], dtype="datetime64[D]")
-    has_basis = np.bincount(lot[~known_row], minlength=count) == 0
-    basis = np.where(has_basis, np.bincount(lot, basis_row.units, count), 0.0)
-    since = np.full(count, np.datetime64("0001-01-01", "D"))
-    np.maximum.at(since, lot, since_row)
-    layers = shares if ledger.quantity == columns.quantity else units_of(ledger.quantity)
-    lossy = (_could_be_loss(basis_row, layers, snapshot, at[lot], collar_bps) | ~known_row) & taxable
-    gain = _gain_frac(Units(basis, *basis_row[1:]), shares, snapshot, at) if taxable else np.zeros(count)
+    ledger = rows.columns
+    known = _known(ledger.tax_basis)
+    basis = units_of(_filled(ledger.tax_basis, "0"))
+    shares_of_rows = shares if ledger.quantity == columns.quantity else units_of(ledger.quantity)
+    lossy = (_could_be_loss(basis, shares_of_rows, snapshot, at[rows.lot], collar_bps) | ~known) & taxable
+    since = np.array(_filled(ledger.holding_period_start, "NaT"), dtype="datetime64[D]")
+    has_basis, whole_basis, loss, since = _merged(rows, len(at), known, basis.units, lossy, since)
+    gain = _gain_frac(basis._replace(units=np.where(has_basis, whole_basis, 0.0)), shares, snapshot, at) if taxable else np.zeros(len(at))
     return Lots(
         columns=columns,
         rows=rows,
@@ -180,9 +177,29 @@ def lots_of(
         gain_frac=gain,
         has_basis=has_basis,
         is_long=has_basis & (since <= np.datetime64(last_long_start(on), "D")) & taxable,
-        loss=np.bincount(lot[lossy], minlength=count) > 0,
+        loss=loss,
         since=since,
     )
+
+
+def _known(texts: list[str | None]) -> Bools:
+    return np.array([each is not None for each in texts]) if None in texts else np.ones(len(texts), dtype=np.bool_)
+
+
+def _filled(texts: list[str | None], nothing: str) -> list[str]:
+    return [nothing if each is None else each for each in texts]
+
+
+def _merged(rows: LedgerRows, count: int, known: Bools, basis: Floats, lossy: Bools, since: Days) -> tuple[Bools, Floats, Bools, Days]:
+    """The ledger's rows as lots: whether all layers have a basis, its sum, whether one could be a loss, and the youngest's start."""
+    if len(rows.lot) == count:
+        own = np.array(rows.order, dtype=np.intp)
+        return known[own], basis[own], lossy[own], since[own]
+    youngest = np.full(count, np.datetime64("0001-01-01", "D"))
+    np.maximum.at(youngest, rows.lot, since)
+    all_known = np.bincount(rows.lot[~known], minlength=count) == 0
+    total = np.bincount(rows.lot, basis, count).astype(np.float64)
+    return all_known, total, np.bincount(rows.lot[lossy], minlength=count) > 0, youngest
 
 
 def _gain_frac(basis: Units, shares: Units, snapshot: Snapshot, at: Ints) -> Floats:
