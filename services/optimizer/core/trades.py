@@ -3,7 +3,7 @@
 A lot of unknown basis is taxed as a short-term gain of its whole proceeds, the dearest it can be; its own `gain` stays unknown.
 """
 
-from decimal import ROUND_UP, Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_UP, Decimal
 
 from msgspec import Struct
 
@@ -80,23 +80,28 @@ def _sale(case: Case, name: int, row: int, quantity: Decimal, lots: list[int]) -
 
 def _take(case: Case, numbers: list[int], quantity: Decimal, price: Decimal) -> tuple[tuple[LotInstruction, ...], Decimal]:
     """Instructions for `quantity` shares in the lots' order, and the dollars of tax on their gains (a zero basis where unknown)."""
-    taken, left, tax = [], quantity, ZERO
-    lots, lot_ids, rates = case.lots, case.lots.lot_id, case.account.rates
+    taken, left, short, long = [], quantity, ZERO, ZERO
+    lots, lot_ids, texts = case.lots, case.lots.lot_id, case.lots.columns.quantity
     for n in numbers:
-        held, basis, term = lots.quantity(n), lots.basis(n), lots.term(n)
-        shares = min(left, held)
+        held, basis, term = Decimal(texts[n]), lots.basis(n), lots.term(n)
+        shares = held if held < left else left
         proceeds = shares * price
-        gain = None if basis is None else cents_half_even(proceeds - (basis if shares == held else basis * shares / held))
-        if lots.taxable:
-            rate = rates.long_frac if term == "long" else rates.short_frac
-            tax += rate * (cents_half_even(proceeds) if gain is None else gain)
+        if basis is None:
+            gain, taxed = None, cents_half_even(proceeds)
+        else:
+            gain = taxed = (proceeds - (basis if shares == held else basis * shares / held)).quantize(CENT, ROUND_HALF_EVEN)
+        if term == "long":
+            long += taxed
+        else:
+            short += taxed
         taken.append(LotInstruction(lot_ids[n], shares, term, gain))
         left -= shares
-        if left <= 0:
+        if not left:
             break
     if left > 0:
         raise AssertionError(f"{left} shares more than the lots hold")
-    return tuple(taken), tax
+    rates = case.account.rates
+    return tuple(taken), rates.short_frac * short + rates.long_frac * long if case.taxable else ZERO
 
 
 def estimate_tax(case: Case, drafts: list[Draft]) -> TaxEstimate:

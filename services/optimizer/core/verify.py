@@ -60,11 +60,12 @@ def _trade_faults(case: Case, lots: dict[str, int], trade: ProposedTrade) -> Ite
     of_lots = trade.lots[0].quantity if len(trade.lots) == 1 else sum([each.quantity for each in trade.lots], ZERO)
     if of_lots != trade.quantity or (len(trade.lots) > 1 and len({each.lot_id for each in trade.lots}) != len(trade.lots)):
         yield f"the lots of {security_id} do not sum to the sale"
+    columns, has_basis = case.lots.columns, case.lots.has_basis
     for each in trade.lots:
         n = lots.get(each.lot_id)
-        if n is None or case.lots.columns.security_id[n] != security_id or not ZERO < each.quantity <= case.lots.quantity(n):
+        if n is None or columns.security_id[n] != security_id or not ZERO < each.quantity <= Decimal(columns.quantity[n]):
             yield f"lot {each.lot_id} of {security_id} is oversold"
-        elif not case.lots.has_basis[n] and (verdict is None or not verdict.must_sell):
+        elif not has_basis[n] and (verdict is None or not verdict.must_sell):
             yield f"lot {each.lot_id} of {security_id} has no known basis"
 
 
