@@ -17,7 +17,7 @@ from services.optimizer.core.evaluate import active_weights
 from services.optimizer.core.inputs import Case
 from services.optimizer.core.limits import CashBand, cash_band
 from services.optimizer.core.problem import Problem
-from services.optimizer.core.shadow import PRESSES
+from services.optimizer.core.shadow import PRESSES, TRACKING_ERROR, TURNOVER
 from services.optimizer.core.trades import Draft
 
 
@@ -45,7 +45,8 @@ def give_reasons(case: Case, problem: Problem, drafts: list[Draft], plan: Plan) 
     after = active_weights(problem, plan) + problem.target
     deferred = covariance_with(problem, _gains_kept(problem, plan, after))
     credited = np.bincount(problem.name[problem.policy_frac < 0], minlength=len(after)) > 0
-    around = _Around(after, cash_band(case), any(draft.tax < 0 for draft in drafts), deferred, credited)
+    harvesting = case.account.harvest.mode != "off" and any(draft.tax < 0 for draft in drafts)
+    around = _Around(after, cash_band(case), harvesting, deferred, credited)
     shares, dollars = variance_shares(problem, plan).tolist(), problem.risk_aversion * problem.invested_usd
     trades = []
     for draft in drafts:
@@ -82,7 +83,7 @@ def _why_sold(case: Case, problem: Problem, draft: Draft, around: _Around, targe
     before = float(problem.held[i])
     if verdict is not None and (verdict.must_sell or before > problem.weight_max[i]):
         return "restriction"
-    if draft.tax < 0:
+    if draft.tax < 0 and around.harvesting:
         return "harvest"
     if around.band.before < around.band.least:
         return "cash"
@@ -96,14 +97,23 @@ def _why_sold(case: Case, problem: Problem, draft: Draft, around: _Around, targe
 def unmet_wishes(case: Case, problem: Problem, drafts: list[Draft], multipliers: Multipliers, cash_after: Decimal) -> list[Unmet]:
     """What the screen or the owner asked for and the trades do not do; securities in order, cash last."""
     sold = {draft.security_id: draft.quantity for draft in drafts if draft.selling}
-    found = [*_left_over(case, sold, multipliers), *_too_heavy(case, problem, drafts, multipliers)]
+    holding = _limit_that_holds(case, drafts, multipliers)
+    found = [*_left_over(case, sold, multipliers, holding), *_too_heavy(case, problem, drafts, multipliers, holding)]
     band = cash_band(case)
     lack, spare = cents_half_even(band.least) - cash_after, cash_after - cents_half_even(band.most)
     if lack > 0:
-        found.append(Unmet(None, "cash_raise", "nothing_more_to_sell", lack))
+        found.append(Unmet(None, "cash_raise", holding or "nothing_more_to_sell", lack))
     elif spare > max(case.account.min_trade, _dearest_share(problem)):
-        found.append(Unmet(None, "cash_invest", "nothing_more_to_buy", spare))
+        found.append(Unmet(None, "cash_invest", holding or "nothing_more_to_buy", spare))
     return found
+
+
+def _limit_that_holds(case: Case, drafts: list[Draft], multipliers: Multipliers) -> str | None:
+    """The limit on trades, turnover or tracking error that stands against trading more."""
+    most = case.account.limits.trades
+    if most is not None and len(drafts) >= most:
+        return "trades"
+    return next((name for name in (TURNOVER, TRACKING_ERROR) if multipliers.of(name) > PRESSES), None)
 
 
 def _dearest_share(problem: Problem) -> Decimal:
@@ -116,14 +126,14 @@ def wants_sale(verdict: Verdict | None) -> bool:
     return verdict is not None and (verdict.must_sell or any(rule.kind == "must_sell" for rule in verdict.rules))
 
 
-def _left_over(case: Case, sold: dict[str, Decimal], multipliers: Multipliers) -> Iterator[Unmet]:
+def _left_over(case: Case, sold: dict[str, Decimal], multipliers: Multipliers, holding: str | None) -> Iterator[Unmet]:
     for security_id, position in sorted(case.positions.items()):
         left = position - sold.get(security_id, ZERO)
         if left > 0 and wants_sale(case.verdicts.get(security_id)):
-            yield Unmet(security_id, "must_sell", _obstacle(case, security_id, position, left, multipliers), left)
+            yield Unmet(security_id, "must_sell", _obstacle(case, security_id, position, left, multipliers, holding), left)
 
 
-def _too_heavy(case: Case, problem: Problem, drafts: list[Draft], multipliers: Multipliers) -> Iterator[Unmet]:
+def _too_heavy(case: Case, problem: Problem, drafts: list[Draft], multipliers: Multipliers, holding: str | None) -> Iterator[Unmet]:
     """Held above its maximum weight, by more than the one share that rounding may leave."""
     change = {draft.security_id: -draft.quantity if draft.selling else draft.quantity for draft in drafts}
     for name in np.flatnonzero(problem.held > problem.weight_max):
@@ -135,11 +145,11 @@ def _too_heavy(case: Case, problem: Problem, drafts: list[Draft], multipliers: M
         shares = case.positions[security_id] + change.get(security_id, ZERO)
         excess = shares - verdict.max_weight_frac * case.value_usd / price
         if excess > 1:
-            reason = _obstacle(case, security_id, case.positions[security_id], excess, multipliers)
+            reason = _obstacle(case, security_id, case.positions[security_id], excess, multipliers, holding)
             yield Unmet(security_id, "max_weight", reason, excess.quantize(Decimal(1)))
 
 
-def _obstacle(case: Case, security_id: str, position: Decimal, left: Decimal, multipliers: Multipliers) -> str:
+def _obstacle(case: Case, security_id: str, position: Decimal, left: Decimal, multipliers: Multipliers, holding: str | None) -> str:
     """What keeps these shares in the account, the strongest first."""
     i, verdict = case.snapshot.position[security_id], case.verdicts.get(security_id)
     blocked, group = case.snapshot.blocked[i], case.snapshot.identity_group[i]
@@ -156,4 +166,4 @@ def _obstacle(case: Case, security_id: str, position: Decimal, left: Decimal, mu
         return "unknown_basis"
     budgets = ("tax_budget", multipliers.tax), ("short_gain_budget", multipliers.short), ("long_gain_budget", multipliers.long)
     spent = [name for name, price in budgets if price > PRESSES]
-    return spent[0] if spent else "whole_shares" if left < 1 else "min_trade"
+    return spent[0] if spent else "whole_shares" if left < 1 else holding or "min_trade"

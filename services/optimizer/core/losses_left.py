@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from libs.common.money import ZERO, cents_half_even
-from libs.common.schemas.proposal import LossesLeft, ProposedTrade
+from libs.common.schemas.proposal import Binding, LossesLeft, ProposedTrade
 from services.optimizer.core.harvest import counts
 from services.optimizer.core.inputs import Case
 from services.optimizer.core.policy import HarvestSettings
@@ -34,11 +34,20 @@ class LeftBecause(StrEnum):
     RISK = "risk"  # the tracking error it would cost is worth more
 
 
+def limited(binding: Sequence[Binding]) -> bool:
+    """Whether a limit other than on cash holds the plan back."""
+    return any(not each.name.startswith("cash") for each in binding)
+
+
 def losses_left(
-    case: Case, trades: Sequence[ProposedTrade], limited: bool, settings: HarvestSettings, unworthy: Sequence[ProposedTrade] = ()
+    case: Case,
+    trades: Sequence[ProposedTrade],
+    held_back: bool,
+    settings: HarvestSettings,
+    unworthy: Sequence[ProposedTrade] = (),
 ) -> list[LossesLeft]:
-    """By reason, in the closed list's order, beside what `trades` take; `limited`: some limit has a price; `unworthy`: trades that were
-    not made, since together they gain less than they cost."""
+    """By reason, in the closed list's order, beside what `trades` take; `held_back`: a limit holds the plan back; `unworthy`: trades that
+    were not made, since together they gain less than they cost."""
     if not case.taxable:
         return []
     bought = [trade.security_id for trade in trades if trade.side == "buy"]
@@ -59,7 +68,7 @@ def losses_left(
         if basis is None or price is None or basis - held * price <= HALF_A_CENT:
             continue
         loss = _Loss(n, at[n], lots.columns.security_id[n], held * price, cents_half_even(basis - held * price))
-        reason = LeftBecause.COST if lot_id in dropped else _because(case, loss, groups, limited, settings)
+        reason = LeftBecause.COST if lot_id in dropped else _because(case, loss, groups, held_back, settings)
         count, dollars = found.get(reason, (0, ZERO))
         found[reason] = count + 1, dollars + (loss.loss if gone is None else loss.loss * left / held)
     return [LossesLeft(reason.value, *_rounded(found[reason])) for reason in LeftBecause if reason in found]
@@ -79,7 +88,7 @@ def _rounded(found: tuple[int, Decimal]) -> tuple[int, Decimal]:
     return found[0], cents_half_even(found[1])
 
 
-def _because(case: Case, loss: _Loss, bought: set[str], limited: bool, settings: HarvestSettings) -> LeftBecause:
+def _because(case: Case, loss: _Loss, bought: set[str], held_back: bool, settings: HarvestSettings) -> LeftBecause:
     i, verdict = loss.row, case.verdicts.get(loss.security_id)
     group = case.snapshot.identity_group[i]
     window = case.blocks.loss_sales.get(group)
@@ -92,7 +101,7 @@ def _because(case: Case, loss: _Loss, bought: set[str], limited: bool, settings:
     if case.account.harvest.mode == "off":
         return LeftBecause.POLICY
     return _not_worth_it(case, loss, settings) or (
-        LeftBecause.BOUGHT if group in bought else LeftBecause.LIMIT if limited else LeftBecause.RISK
+        LeftBecause.BOUGHT if group in bought else LeftBecause.LIMIT if held_back else LeftBecause.RISK
     )
 
 
