@@ -2,6 +2,7 @@
 
     propose.py      the one entry                                        policy.py, decline.py   house settings; why there is no proposal
     inputs.py       join of the payloads into one case, or a decline     market.py    a snapshot as arrays, made once and shared
+    lots.py, decimals.py  lots as columns, decimals crossed to float64 a column at a time, without loss
     windows.py      what the household's wash sales block                terms.py, limits.py     short or long; cash band and budgets
     problem.py, build.py  the account's quadratic programme: arrays, shapes, units, and how a case becomes them
     chain.py        solve, certify, try harder, fall back                dual/, dual_programme.py, dual_options.py  the certified solve
