@@ -6,13 +6,13 @@ from decimal import Decimal
 import numpy as np
 
 from services.optimizer.core.branch import Plan, SolveStatus
-from services.optimizer.core.chain import Solution, solve_chain
+from services.optimizer.core.chain import Method, Solution, solve_chain
 from services.optimizer.core.conflict import broken_by_shares
 from services.optimizer.core.decline import Decline, DeclineCode
 from services.optimizer.core.evaluate import traded_by_name, violation
 from services.optimizer.core.inputs import Case
 from services.optimizer.core.kept import Excess, excess, loosened, tightened
-from services.optimizer.core.netted_programme import linear
+from services.optimizer.core.netted_programme import linear, without_budgets
 from services.optimizer.core.policy import Policy
 from services.optimizer.core.problem import Problem
 from services.optimizer.core.programme import dominance
@@ -40,11 +40,17 @@ def plan_of(case: Case, problem: Problem, policy: Policy) -> Planned | Decline:
     found = _within(case, problem, policy)
     if not isinstance(found, Excess):
         return found
-    for times in LOOSER:
+    for times in LOOSER if _easy(case, problem, policy) else ():
         planned = _within(case, loosened(problem, found, times), policy)
         if isinstance(planned, Planned):
             return broken_by_shares(problem, _least_loose(case, problem, found, times, planned, policy), enough=True)
     return broken_by_shares(problem, loosened(problem, found, 1.0), enough=False)
+
+
+def _easy(case: Case, problem: Problem, policy: Policy) -> bool:
+    """Whether the account is solved so quickly that it may be solved many times more."""
+    planned = _plan(case, problem, policy)
+    return isinstance(planned, Planned) and planned.found.method is Method.DUAL
 
 
 def _least_loose(case: Case, problem: Problem, over: Excess, times: float, planned: Planned, policy: Policy) -> Problem:
@@ -91,7 +97,7 @@ def _plan(case: Case, problem: Problem, policy: Policy) -> Planned | Decline:
         actual = Decimal(repr(broken)).quantize(STEP)
         return Decline(DeclineCode.SOLVER_FAILED, "the solver's plan breaks a rule, in weight", Decimal(repr(TOLERATED)), actual)
     near = linear(problem, answer.plan, found.gain_prices)
-    shares = round_to_shares(near, branch, answer, min_trade)
+    shares = round_to_shares(near, branch, answer if problem.standing is None else without_budgets(answer), min_trade)
     return Planned(found, shares, shares.curves.plan(problem, shares.bought, shares.sold))
 
 

@@ -19,7 +19,7 @@ from services.optimizer.core.evaluate import active_weights, cash_after, risk_gr
 from services.optimizer.core.nearest_shares import CENT_USD, Terms, Turn, nearest_shares
 from services.optimizer.core.problem import NO_LIMIT, Problem
 from services.optimizer.core.shares import SaleCurves, most_bought, sale_curves
-from services.optimizer.core.sides import buy_price
+from services.optimizer.core.sides import buy_price, limit_price
 from services.optimizer.core.small_trades import NOTHING
 
 ANY_BUDGET = 1e-12
@@ -33,7 +33,7 @@ NEARLY = 1e-6  # of invested value
 class _Book:
     """The trades so far, in shares: `bought` [names] and `sold` by name; `active` weights and the cash that follow from them.
 
-    `own` [names]: the objective's risk of a unit of a name alone.
+    `own` [names]: the objective's risk of a unit of a name alone; `limit` [names]: what limits on weights charge for one.
     """
 
     problem: Problem
@@ -47,6 +47,7 @@ class _Book:
     own: Floats
     cash_least: float
     cash_most: float
+    limit: Floats
 
     def per_share(self, name: int) -> float:
         return float(self.problem.price_usd[name] / self.problem.invested_usd)
@@ -115,6 +116,7 @@ def round_to_shares(problem: Problem, branch: Branch, answer: Answer, min_trade_
         own=own_variance(problem),
         cash_least=least,
         cash_most=most,
+        limit=limit_price(problem, answer.multipliers),
     )
     _round_in_turn(book, answer)
     _keep_budgets(book)
@@ -179,7 +181,8 @@ def _impact_gradient(problem: Problem, traded: Floats) -> Floats:
 
 
 def _keep_budgets(book: _Book) -> None:
-    """Sell fewer shares at a gain, cheapest first by what is lost in risk, until no budget is exceeded."""
+    """Sell fewer shares at a gain or more at a loss, cheapest first by what is lost in risk and at the limits, until no budget is
+    exceeded."""
     problem = book.problem
     cents = CENT_USD * len(problem.size) / problem.invested_usd
     budgets = {"short": problem.short_room, "long": problem.long_room, "tax": problem.tax_room}
@@ -191,8 +194,9 @@ def _keep_budgets(book: _Book) -> None:
             return
         what = over[0]
         excess = used[what] - rooms[what]
-        gradient = risk_gradient(problem, book.active)
-        moves = [move for name in book.curves for move in _smaller_sales(book, name, what, excess, gradient)]
+        gradient = risk_gradient(problem, book.active) + book.limit
+        ways = (_smaller_sales, _larger_losses)
+        moves = [move for name in book.curves for way in ways for move in way(book, name, what, excess, gradient)]
         if not moves:
             return
         _, name, shares = min(moves)
@@ -215,6 +219,22 @@ def _smaller_sales(book: _Book, name: int, what: str, excess: float, gradient: F
             lost = gradient[name] * weight + book.own[name] * weight**2 - (curve.at(curve.tax, sold) - curve.at(curve.tax, shares))
             moves.append((float(lost) / min(freed, excess), name, shares))
     return moves
+
+
+def _larger_losses(book: _Book, name: int, what: str, excess: float, gradient: Floats) -> list[tuple[float, int, float]]:
+    """The same for selling just enough more of this name, where what comes next is a loss."""
+    curve, sold = book.curves[name], book.sold[name]
+    cumulated = getattr(curve, what)
+    next_one = curve.at(cumulated, sold) - curve.at(cumulated, sold + 1)
+    if sold == 0 or next_one <= 0:
+        return []
+    shares = float(np.floor(sold + np.ceil(excess / next_one)))
+    freed = curve.at(cumulated, sold) - curve.at(cumulated, shares)
+    if freed <= 0 or not book.sale_stands(name, shares):
+        return []
+    weight = (shares - sold) * book.per_share(name)
+    lost = -gradient[name] * weight + book.own[name] * weight**2 + curve.at(curve.tax, shares) - curve.at(curve.tax, sold)
+    return [(float(lost) / min(freed, excess), name, shares)]
 
 
 def _cash_wanted(problem: Problem, plan: Plan) -> tuple[float, float]:

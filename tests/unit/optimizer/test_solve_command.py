@@ -148,6 +148,19 @@ def test_cash_that_a_cap_on_tracking_error_limits_is_raised_in_whole_shares_as_i
     assert made.cash_after > 128_000
 
 
+@pytest.mark.parametrize("counts", ["at_rates", "netted"])
+def test_whole_shares_keep_a_used_up_budget_beside_bounds_on_what_has_gains(counts: str, tmp_path: Path) -> None:
+    """Gains have to be realised up to the bounds, and losses that pay for them; a share too few of either breaks one of them."""
+
+    def bounded(document: Document) -> None:
+        document["limits"]["weights"] = [{"by": "security", "target": name, "most_frac": "0.05"} for name in ("GINKGO", "ACORN")]
+        document.update(losses={"counts": counts}, year={"short_gain": "20000", "long_gain": "30000"})
+
+    assert main(["solve", str(changed(tmp_path, bounded)), "--out", str(tmp_path)]) == 0
+    tax = msgspec.json.decode((tmp_path / "proposal.json").read_bytes(), type=ProposalCreated).tax
+    assert tax.long_gain > 30_000 and tax.tax <= 0
+
+
 def test_a_line_is_that_of_the_member() -> None:
     text = '{\n "a": [1,\n  {"b": "x{,",\n   "c": 2}],\n "d": {}\n}'
     assert [line_of(text, place) for place in ("a", "a[0]", "a[1].b", "a[1].c", "d", "d.none", "")] == [2, 2, 3, 4, 5, 5, 1]
