@@ -115,6 +115,7 @@ def _faults(document: AccountFile) -> Iterator[_Fault]:
     yield from _of_lots(document, known)
     yield from _of_cash(document)
     yield from _of_rules(document, known)
+    yield from _of_taxes(document)
 
 
 def _of_numbers(document: AccountFile) -> Iterator[_Fault]:
@@ -138,6 +139,10 @@ def _of_securities(document: AccountFile) -> Iterator[_Fault]:
         if len(each.exposures) != len(document.factors):
             said = f"{each.security_id} has {len(each.exposures)} exposures for {len(document.factors)} factors"
             yield _Fault(f"{place}.exposures", said, "Give one number for each of `factors`")
+        if not each.adv_usd > 0:
+            yield _Fault(
+                f"{place}.adv_usd", f"{each.security_id} trades {each.adv_usd} dollars a day", "Give dollars a day, or leave it out"
+            )
         if not each.specific_var_ann > 0:
             said = f"the specific variance of {each.security_id} is {each.specific_var_ann}"
             yield _Fault(f"{place}.specific_var_ann", said, "Give a yearly variance above zero: 0.04 is a volatility of a fifth")
@@ -193,3 +198,23 @@ def _of_rules(document: AccountFile, known: set[str]) -> Iterator[_Fault]:
         for n, trade in enumerate(getattr(document, name)):
             if trade.security_id not in known:
                 yield _Fault(f"{name}[{n}].security_id", f"{trade.security_id} is not among the securities", "Leave it out, or add it")
+            if trade.trade_date > document.as_of:
+                yield _Fault(f"{name}[{n}].trade_date", f"{trade.trade_date} is after {document.as_of}", "Give trades that were made")
+
+
+def _of_taxes(document: AccountFile) -> Iterator[_Fault]:
+    """Rates, what losses count, and the year so far."""
+    rates, losses = document.rates, document.losses
+    for name, rate in (("short_frac", rates.short_frac), ("long_frac", rates.long_frac)):
+        if not (rate.is_finite() and 0 <= rate < 1):
+            yield _Fault(f"rates.{name}", f"{rate} is not a fraction from 0 to 1", "0.408 is 40.8 of a hundred")
+            return
+    if losses.counts != "at_rates" and rates.long_frac > rates.short_frac:
+        said = f"{rates.long_frac} is above the short rate, {rates.short_frac}"
+        yield _Fault("rates.long_frac", said, "A year is netted only where long-term gains are not taxed more; else count at_rates")
+    if losses.counts != "netted" and (losses.carried_frac or losses.carried_long_frac):
+        yield _Fault("losses.carried_frac", f"has no meaning for {losses.counts}", "Leave it out, or let losses count netted")
+    for name in document.year.__struct_fields__:
+        amount = getattr(document.year, name)
+        if not (amount.is_finite() and amount >= 0):
+            yield _Fault(f"year.{name}", f"is {amount}", "Gains and losses are both positive numbers here")

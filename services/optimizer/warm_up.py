@@ -12,16 +12,29 @@ import numpy as np
 
 from services.optimizer.core.dual.model import Lots, Model, Names, Options, Rows, WeightRows, validated
 from services.optimizer.core.dual.solve import Effort, solve
+from services.optimizer.core.nearest_shares import Curves, Terms, Turn, cumulated, nearest_shares, used
 
 NAMES, FACTORS = 6, 2
 EFFORT = Effort(nodes=4, enough=0.0)
 
 
 def warm_up() -> None:
-    """Solve small accounts that reach every kernel: with and without a cap, with a count, and with lots that tie."""
+    """Solve small accounts that reach every kernel: with and without a cap, with a count, and with lots that tie; and round one."""
     plain = _model()
     for model in (plain, replace(plain, te_cap=0.05), _counted(plain)):
         solve(validated(model), EFFORT)
+    _round()
+
+
+def _round() -> None:
+    """One name sold and one bought, in whole shares."""
+    first, one = np.arange(2), np.ones(2)
+    entries = cumulated(np.full((2, 1), 4.5), first)
+    curves = Curves(2 * first, entries[0], entries[1], np.zeros(1), np.full(1, 4.5), np.full(1, 4.5), np.zeros(1))
+    sells = np.array([True, False])
+    turn = Turn(sells, 2.5 * one, one, one, 9 * one, 9 * one, one, one, one, one, 9 * one, np.ones((2, FACTORS)), np.zeros(2, np.intp))
+    nearest_shares(turn, curves, Terms(1.0, 1.0, 0.0, 0.0, 1.0))
+    used(curves, entries[1], np.ones(1))
 
 
 def _model() -> Model:

@@ -131,7 +131,10 @@ class TaxEstimate(Struct, frozen=True):
 
 
 class ProposalCreated(Struct, frozen=True):
-    """pma.proposal.created: trades to make.  `unmet` and `binding` say what was asked but not reached."""
+    """pma.proposal.created: trades to make.  `unmet` and `binding` say what was asked but not reached.
+
+    `taxpayer_id` is whose year the gains belong to.
+    """
 
     proposal_id: str
     run_id: str
@@ -152,6 +155,7 @@ class ProposalCreated(Struct, frozen=True):
     solve_status: str
     certificate: Certificate | None = None
     losses_left: list[LossesLeft] = []
+    taxpayer_id: str | None = None
 
 
 class ProposalDeclined(Struct, frozen=True):

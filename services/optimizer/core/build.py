@@ -5,19 +5,21 @@ Invariants
 2. A lot that market, screen, a window or an unknown basis keeps from being sold has `may_sell` false.
 """
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import NamedTuple
 
 import numpy as np
 
-from libs.common.money import ZERO, float_from_decimal
-from libs.common.schemas.screen import Verdict
+from libs.common.money import float_from_decimal
 from services.optimizer.core.arrays import Bools, Floats, Ints, frozen
+from services.optimizer.core.decimals import power, product, quotient, units_of_decimals
 from services.optimizer.core.dual.standing import standing
 from services.optimizer.core.harvest import policy_prices
-from services.optimizer.core.inputs import Case, HeldLot
+from services.optimizer.core.impact import with_impact
+from services.optimizer.core.inputs import Case
 from services.optimizer.core.limits import budget_room, cash_band
+from services.optimizer.core.lots import HeldLot, Lots
 from services.optimizer.core.market import Snapshot
 from services.optimizer.core.plan_rules import plan_rules
 from services.optimizer.core.policy import DEFAULT_POLICY, Policy
@@ -26,51 +28,64 @@ from services.optimizer.core.tax_position import tax_position
 from services.optimizer.core.waiting import waiting_prices
 
 
-class _Kind(NamedTuple):
-    """What makes lots of one name alike."""
+@dataclass(frozen=True, slots=True)
+class _Allowed:
+    """By security of the snapshot: what market, screen and windows let an account do, and bounds on the name's weight.
 
-    name: int
-    gain_frac: float
-    policy_frac: float
-    is_long: bool
-    may_sell: bool
-    loss: bool
-    must_sell: bool
-    way_out: bool
+    `locked`: a window keeps its losses, and no lot leads out of it.  `way_out` [lots] is the lot whose sale lifts the name's window; it
+    does not help the group's other names, whose orders could fill before it.
+    """
+
+    may_buy: Bools
+    may_sell: Bools
+    must_sell: Bools
+    locked: Bools
+    weight_min: Floats
+    weight_max: Floats
+    way_out: Bools
+
+
+@dataclass(frozen=True, slots=True)
+class _Tranches:
+    """Lots by what they are to the programme: of each tranche its first lot and its lots' numbers; of each lot its tranche."""
+
+    first: Ints
+    lots: tuple[tuple[int, ...], ...]
+    of_lot: Ints
 
 
 def build_problem(case: Case, policy: Policy = DEFAULT_POLICY) -> Problem:
     """Turn a case into arrays; the crossing of its money, shares and prices into float64."""
-    rows = _rows(case)
-    kinds = _kinds(case, {case.snapshot.security_id[i]: n for n, i in enumerate(rows)}, _prices(case, policy))
-    ordered = sorted(kinds, key=lambda kind: (kind.name, kinds[kind][0]))
+    snapshot, lots, row = case.snapshot, case.lots, _rows(case)
     invested, band, room = case.value_usd - case.withdrawal_usd, cash_band(case), budget_room(case)
-    row, name = _ints(rows), _ints([kind.name for kind in ordered])
-    size = _floats([float_from_decimal(_dollars(case, kinds[kind]) / invested) for kind in ordered])
+    allowed, policy_frac, number = _allowed(case, invested), _prices(case, policy), _numbers(case, row)
+    may_sell = _may_sell(case, allowed)
+    tranches = _tranches(number, lots, policy_frac, may_sell, allowed.way_out)
+    first, name, size = tranches.first, frozen(number[tranches.first]), _sizes(case, tranches, invested)
     problem = Problem(
-        row=row,
-        price_usd=_floats([NO_LIMIT if (price := case.snapshot.price[i]) is None else float_from_decimal(price) for i in rows]),
-        held=frozen(np.bincount(name, size, len(rows)).astype(np.float64)),
+        row=frozen(row),
+        price_usd=frozen(snapshot.price_usd[row]),
+        held=frozen(np.bincount(name, size, len(row)).astype(np.float64)),
         target=_targets(case, row),
-        exposures=frozen(case.snapshot.exposures[row]),
-        specific_var=frozen(case.snapshot.specific_var_ann[row]),
-        cost_frac=frozen(case.snapshot.half_spread_frac[row]),
-        group=_groups(case, rows),
-        may_buy=_bools([_may_buy(case, i) for i in rows]),
-        weight_min=_floats([_least_weight(case, i, invested) for i in rows]),
-        weight_max=_floats([_most_weight(case, i, invested) for i in rows]),
+        exposures=frozen(snapshot.exposures[row]),
+        specific_var=frozen(snapshot.specific_var_ann[row]),
+        cost_frac=frozen(snapshot.half_spread_frac[row]),
+        group=frozen(np.unique(snapshot.group[row], return_inverse=True)[1]),
+        may_buy=frozen(allowed.may_buy[row]),
+        weight_min=frozen(allowed.weight_min[row]),
+        weight_max=frozen(allowed.weight_max[row]),
         name=name,
         size=size,
-        gain_frac=_floats([kind.gain_frac for kind in ordered]),
-        rate_frac=_floats([_rate(case, kind) for kind in ordered]),
-        policy_frac=_floats([kind.policy_frac for kind in ordered]),
-        is_short=_bools([case.taxable and not kind.is_long for kind in ordered]),
-        is_long=_bools([case.taxable and kind.is_long for kind in ordered]),
-        may_sell=_bools([kind.may_sell for kind in ordered]),
-        loss=_bools([kind.loss for kind in ordered]),
-        must_sell=_bools([kind.must_sell for kind in ordered]),
-        way_out=_bools([kind.way_out for kind in ordered]),
-        lots=tuple(tuple(kinds[kind]) for kind in ordered),
+        gain_frac=frozen(lots.gain_frac[first]),
+        rate_frac=_rates(case, lots.is_long[first]),
+        policy_frac=frozen(policy_frac[first]),
+        is_short=frozen(~lots.is_long[first] & case.taxable),
+        is_long=frozen(lots.is_long[first]),
+        may_sell=frozen(may_sell[first]),
+        loss=frozen(lots.loss[first]),
+        must_sell=frozen(may_sell[first] & allowed.must_sell[lots.at[first]]),
+        way_out=frozen(allowed.way_out[first]),
+        lots=tranches.lots,
         risk_aversion=float_from_decimal(case.account.risk_aversion),
         invested_usd=float_from_decimal(invested),
         cash=_fraction(band.before, invested),
@@ -80,42 +95,46 @@ def build_problem(case: Case, policy: Policy = DEFAULT_POLICY) -> Problem:
         short_room=_fraction(room.short, invested),
         long_room=_fraction(room.long, invested),
     )
-    return _with_rules(case, rows, problem)
+    return with_impact(_with_rules(case, row, problem), case.snapshot, policy.impact_coefficient)
 
 
-def _with_rules(case: Case, rows: list[int], problem: Problem) -> Problem:
+def _with_rules(case: Case, row: Ints, problem: Problem) -> Problem:
     """The problem with the owner's limits, and the taxpayer's year where gains and losses count as that is netted."""
     invested, position = case.value_usd - case.withdrawal_usd, tax_position(case)
-    rules = plan_rules(case.account, case.snapshot, rows, problem.target, case.value_usd, invested)
+    rules = plan_rules(case.account, case.snapshot, row, problem.target, case.value_usd, invested)
     return replace(problem, rules=rules, position=position, standing=None if position is None else standing(position))
 
 
-def _prices(case: Case, policy: Policy) -> list[float]:
+def _prices(case: Case, policy: Policy) -> Floats:
     """By lot, what policies add to the price of selling a dollar of it."""
-    return [sum(both) for both in zip(policy_prices(case, policy.harvest), waiting_prices(case, policy.waiting), strict=True)]
-
-
-def _ints(values: list[int]) -> Ints:
-    return frozen(np.array(values, dtype=np.intp))
-
-
-def _floats(values: list[float]) -> Floats:
-    return frozen(np.array(values, dtype=np.float64))
-
-
-def _bools(values: list[bool]) -> Bools:
-    return frozen(np.array(values, dtype=np.bool_))
+    both: Floats = np.array(policy_prices(case, policy.harvest)) + np.array(waiting_prices(case, policy.waiting))
+    return both
 
 
 def _fraction(dollars: Decimal | None, invested: Decimal) -> float:
     return NO_LIMIT if dollars is None else float_from_decimal(dollars / invested)
 
 
-def _rows(case: Case) -> list[int]:
+def _rows(case: Case) -> Ints:
     """Positions in the snapshot of all that is held or in the strategy, ordered by security."""
-    held = {case.snapshot.position[lot.security_id] for lot in case.lots}
-    wanted = {int(i) for i, weight in zip(case.model.positions, case.model.weight_frac, strict=True) if weight > 0}
-    return sorted(held | wanted, key=lambda i: case.snapshot.security_id[i])
+    needed = np.zeros(len(case.snapshot.security_id), dtype=np.bool_)
+    needed[case.lots.at] = True
+    needed[case.model.positions[case.model.weight_frac > 0]] = True
+    found = np.flatnonzero(needed)
+    return found[np.argsort(case.snapshot.rank[found])]
+
+
+def _numbers(case: Case, row: Ints) -> Ints:
+    """[lots] Their names' numbers in the programme."""
+    number = np.zeros(len(case.snapshot.security_id), dtype=np.intp)
+    number[row] = np.arange(len(row))
+    return number[case.lots.at]
+
+
+def _rates(case: Case, is_long: Bools) -> Floats:
+    """The tax on a dollar of gain; none in an IRA or Roth."""
+    short, long = (float_from_decimal(rate) for rate in (case.account.rates.short_frac, case.account.rates.long_frac))
+    return frozen(np.where(is_long, long, short) * case.taxable)
 
 
 def _targets(case: Case, row: Ints) -> Floats:
@@ -124,80 +143,83 @@ def _targets(case: Case, row: Ints) -> Floats:
     return frozen(everywhere[row])
 
 
-def _groups(case: Case, rows: list[int]) -> Ints:
-    groups = [case.snapshot.identity_group[i] for i in rows]
-    number = {group: n for n, group in enumerate(sorted(set(groups)))}
-    return _ints([number[group] for group in groups])
-
-
-def _verdict(case: Case, i: int) -> Verdict | None:
-    return case.verdicts.get(case.snapshot.security_id[i])
-
-
-def _may_buy(case: Case, i: int) -> bool:
-    """Whether market, screen and windows let this security be bought."""
-    snapshot, verdict = case.snapshot, _verdict(case, i)
-    priced = snapshot.price[i] is not None and snapshot.blocked[i] is None
-    return (
-        priced and (verdict is None or (verdict.may_buy and not verdict.must_sell)) and snapshot.identity_group[i] not in case.blocks.buys
-    )
-
-
-def _least_weight(case: Case, i: int, invested: Decimal) -> float:
+def _allowed(case: Case, invested: Decimal) -> _Allowed:
     """The screen bounds a name's part of the account's value, the programme its part of what is invested."""
-    verdict = _verdict(case, i)
-    if verdict is None or verdict.min_weight_frac is None or verdict.must_sell:
-        return 0.0
-    return float_from_decimal(verdict.min_weight_frac * case.value_usd / invested)
+    snapshot, count = case.snapshot, len(case.snapshot.security_id)
+    may_buy = snapshot.unblocked & np.isfinite(snapshot.price_usd) & ~_of_groups(snapshot, case.blocks.buys)
+    may_sell, must = snapshot.unblocked.copy(), np.zeros(count, dtype=np.bool_)
+    weight_min, weight_max = np.zeros(count), np.full(count, NO_LIMIT)
+    for verdict in case.verdicts.values():
+        i = snapshot.position.get(verdict.security_id)
+        if i is None:
+            continue
+        may_buy[i] &= verdict.may_buy and not verdict.must_sell
+        may_sell[i] &= verdict.may_sell
+        must[i] = verdict.must_sell
+        if verdict.min_weight_frac is not None and not verdict.must_sell:
+            weight_min[i] = float_from_decimal(verdict.min_weight_frac * case.value_usd / invested)
+        if verdict.max_weight_frac is not None:
+            weight_max[i] = float_from_decimal(verdict.max_weight_frac * case.value_usd / invested)
+    locked = _of_groups(snapshot, case.blocks.loss_sales)
+    way_out = _ways_out(case, locked)
+    locked[case.lots.at[way_out]] = False
+    return _Allowed(may_buy, may_sell, must, locked, weight_min, weight_max, way_out)
 
 
-def _most_weight(case: Case, i: int, invested: Decimal) -> float:
-    verdict = _verdict(case, i)
-    if verdict is None or verdict.max_weight_frac is None:
-        return NO_LIMIT
-    return float_from_decimal(verdict.max_weight_frac * case.value_usd / invested)
+def _of_groups(snapshot: Snapshot, groups: Iterable[str]) -> Bools:
+    """[securities] Whether the security is in one of these identity groups."""
+    flags = np.zeros(len(snapshot.group_number), dtype=np.bool_)
+    flags[[snapshot.group_number[group] for group in groups if group in snapshot.group_number]] = True
+    return flags[snapshot.group]
 
 
-def _rate(case: Case, kind: _Kind) -> float:
-    rates = case.account.rates
-    return float_from_decimal(rates.long_frac if kind.is_long else rates.short_frac) if case.taxable else 0.0
+def _ways_out(case: Case, locked: Bools) -> Bools:
+    """[lots] Those whose whole sale lifts the window of their name, one a name; `locked` [securities] have a window."""
+    wanted, found = set(case.blocks.way_out.values()), dict[int, int]()
+    for n in np.flatnonzero(locked[case.lots.at]).tolist() if wanted else ():
+        if case.lots.lot_id[n] in wanted and _can_go_whole(case, case.lots[n]):
+            found[int(case.lots.at[n])] = n
+    flags = np.zeros(len(case.lots), dtype=np.bool_)
+    flags[list(found.values())] = True
+    return flags
 
 
-def _kinds(case: Case, number: dict[str, int], policy: list[float]) -> dict[_Kind, list[int]]:
-    """Lots by what they are to the programme; the order of lots within a kind is the account's."""
-    wanted = set(case.blocks.way_out.values())
-    ways_out = {lot.security_id: lot.lot_id for lot in case.lots if lot.lot_id in wanted and _can_go_whole(case, lot)}
-    names = {security_id: _name(case, security_id, n, ways_out.get(security_id)) for security_id, n in number.items()}
-    taxable, kinds = case.taxable, dict[_Kind, list[int]]()
-    for n, lot in enumerate(case.lots):
-        kind = _kind(names[lot.security_id], lot, policy[n], taxable)
-        found = kinds.get(kind)
-        if found is None:
-            kinds[kind] = [n]
-        else:
-            found.append(n)
-    return kinds
+def _may_sell(case: Case, allowed: _Allowed) -> Bools:
+    """[lots] What market, screen, a window or an unknown basis do not keep from being sold."""
+    at, lots = case.lots.at, case.lots
+    return allowed.may_sell[at] & (lots.has_basis | allowed.must_sell[at]) & ~(lots.loss & allowed.locked[at])
 
 
-class _Name(NamedTuple):
-    """What the lots of one name have in common: its number, dollars a share, whether market and screen let it be sold, whether the screen
-    wants it gone, whether a window keeps its losses, and the lot whose sale lifts that."""
+def _tranches(name: Ints, lots: Lots, policy_frac: Floats, may_sell: Bools, way_out: Bools) -> _Tranches:
+    """Lots that are alike in every coefficient, in the order of their names and first lots; within one the order is the account's.  What
+    must be sold is alike within a name."""
+    kind = lots.is_long + 2 * may_sell + 4 * lots.loss + 8 * way_out
+    order = np.lexsort((kind, policy_frac, lots.gain_frac, name))
+    other = np.ones(len(order), dtype=np.bool_)
+    other[1:] = False
+    for column in (kind, policy_frac, lots.gain_frac, name):
+        other[1:] |= np.diff(column[order]) != 0
+    first = order[other]
+    rank = np.empty(len(first), dtype=np.intp)
+    by_name = np.lexsort((first, name[first]))
+    rank[by_name] = np.arange(len(first))
+    of_lot = np.empty(len(order), dtype=np.intp)
+    of_lot[order] = rank[np.cumsum(other) - 1]
+    numbers = np.argsort(of_lot, kind="stable").tolist()
+    if len(first) == len(order):
+        return _Tranches(first[by_name], tuple(zip(numbers, strict=True)), of_lot)
+    ends = np.cumsum(np.bincount(of_lot)).tolist()
+    alike = tuple(tuple(numbers[begin:end]) for begin, end in zip([0, *ends[:-1]], ends, strict=True))
+    return _Tranches(first[by_name], alike, of_lot)
 
-    number: int
-    price: Decimal
-    sellable: bool
-    must_sell: bool
-    locked: bool
-    way_out: str | None
 
-
-def _name(case: Case, security_id: str, number: int, way_out: str | None) -> _Name:
-    """`way_out` is the lot of this name whose sale lifts the group's window; it does not help the group's other names, whose
-    orders could fill before it."""
-    i, verdict = case.snapshot.position[security_id], case.verdicts.get(security_id)
-    sellable = case.snapshot.blocked[i] is None and (verdict is None or verdict.may_sell)
-    locked = case.snapshot.identity_group[i] in case.blocks.loss_sales and way_out is None
-    return _Name(number, case.snapshot.price[i] or ZERO, sellable, must_sell(case, security_id), locked, way_out)
+def _sizes(case: Case, tranches: _Tranches, invested: Decimal) -> Floats:
+    """[tranches] Their dollars as fractions of what is invested."""
+    snapshot, shares, whole = case.snapshot, case.lots.shares, units_of_decimals([invested])
+    units = np.bincount(tranches.of_lot, shares.units, len(tranches.first)).astype(np.float64)
+    more = shares.places + snapshot.price_places - whole.places
+    price = snapshot.price_units[case.lots.at[tranches.first]] * power(max(-more, 0))
+    return frozen(quotient(product(units, price), product(whole.units, power(max(more, 0)))))
 
 
 def must_sell(case: Case, security_id: str) -> bool:
@@ -218,33 +240,3 @@ def _can_go_whole(case: Case, lot: HeldLot) -> bool:
     position = case.positions[lot.security_id]
     fits = lot.quantity == int(lot.quantity) or position == lot.quantity or position - lot.quantity >= 1
     return fits and free_to_sell(case, lot)
-
-
-def _kind(name: _Name, lot: HeldLot, policy_frac: float, taxable: bool) -> _Kind:
-    may_sell = name.sellable and (lot.basis is not None or name.must_sell) and not (lot.loss and name.locked)
-    gain_frac = 0.0
-    if taxable:
-        proceeds = lot.quantity * name.price
-        gain_frac = float_from_decimal((proceeds - (lot.basis or ZERO)) / proceeds)
-    return _Kind(
-        name.number,
-        gain_frac,
-        policy_frac,
-        lot.term == "long",
-        may_sell,
-        lot.loss,
-        may_sell and name.must_sell,
-        lot.lot_id == name.way_out,
-    )
-
-
-def _priced(snapshot: Snapshot, i: int) -> Decimal:
-    price = snapshot.price[i]
-    if price is None:
-        raise AssertionError(f"{snapshot.security_id[i]} was let through without a price")
-    return price
-
-
-def _dollars(case: Case, lots: list[int]) -> Decimal:
-    i = case.snapshot.position[case.lots[lots[0]].security_id]
-    return sum((case.lots[n].quantity for n in lots), ZERO) * _priced(case.snapshot, i)

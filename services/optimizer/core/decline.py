@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from libs.common.schemas.proposal import DeclineOutcome
+from libs.common.schemas.proposal import DeclineOutcome, Relaxation
 
 
 class DeclineCode(StrEnum):
@@ -36,12 +36,16 @@ _INFEASIBLE = frozenset({DeclineCode.CASH_SHORT, DeclineCode.LIMITS_CONFLICT})
 
 @dataclass(frozen=True, slots=True)
 class Decline:
-    """One reason with its numbers; what `limit` and `actual` count is said by `message`."""
+    """One reason with its numbers; what `limit` and `actual` count is said by `message`.
+
+    `relaxations`: what would have to give, where that is known with the reason.
+    """
 
     code: DeclineCode
     message: str
     limit: Decimal | None = None
     actual: Decimal | None = None
+    relaxations: tuple[Relaxation, ...] = ()
 
     @property
     def outcome(self) -> DeclineOutcome:

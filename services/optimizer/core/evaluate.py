@@ -67,8 +67,13 @@ def evaluate(problem: Problem, plan: Plan) -> Value:
     return Value(
         risk=problem.risk_aversion * variance(problem, active_weights(problem, plan)),
         tax=tax,
-        cost=float(problem.cost_frac @ (sold + plan.bought)),
+        cost=float(problem.cost_frac @ (sold + plan.bought)) + impact_cost(problem, sold + plan.bought),
     )
+
+
+def impact_cost(problem: Problem, traded: Floats) -> float:
+    """What trades [names] cost by moving their own prices."""
+    return 0.0 if problem.impact is None else float(problem.impact @ traded**2)
 
 
 def cash_after(problem: Problem, plan: Plan) -> float:

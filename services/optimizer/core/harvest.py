@@ -3,10 +3,12 @@
 Both decisions are prices: `policy_frac` is added to what the objective counts on a dollar sold of a lot, beside its tax and its spread.
 
 Threshold.  Below the least loss for its month and its age, a lot's saving is taken out of the objective: the lot may still be sold for
-other ends, as if it had cost its price.  Waiting keeps the choice to take a deeper loss, at the price of a position that may recover; that
-choice ends with the tax year, and is worth least where a short-term loss is about to become long-term.  The house's table keeps 95 of a
-hundred of the benefit at three fifths of the turnover over most of the year (losses from 5 of a hundred on; measured on ten-year cohorts
-of index members, where 0, 5 and 10 gave 130, 123 and 113 basis points a year at turnovers of .99, .58 and .40).
+other ends, as if it had cost its price.  The saving is the loss at its rate; where the taxpayer's year is netted, what the lot's loss saves
+the year as it stands before the plan, so that a loss which would only be carried is not punished for a saving that it does not bring.
+Waiting keeps the choice to take a deeper loss, at the price of a position that may recover; that choice ends with the tax year, and is
+worth least where a short-term loss is about to become long-term.  The house's table keeps 95 of a hundred of the benefit at three fifths of
+the turnover over most of the year (losses from 5 of a hundred on; measured on ten-year cohorts of index members, where 0, 5 and 10 gave
+130, 123 and 113 basis points a year at turnovers of .99, .58 and .40).
 
 Refresh.  A portfolio that only harvests locks up: what is left has gains, and losses dry up.  Selling a small gain buys the right to later,
 short-term losses from today's price, for the tax on the gain and a lock-up of a month in which the new shares make losses in the name
@@ -33,11 +35,15 @@ from math import erf, exp, pi, sqrt
 
 import numpy as np
 
-from libs.common.money import float_from_decimal
+from libs.common.money import ZERO, float_from_decimal
 from libs.common.schemas.account import HarvestThreshold
 from services.optimizer.core.arrays import Floats
-from services.optimizer.core.inputs import Case, HeldLot
+from services.optimizer.core.dual.tax_law import Nets, TaxPosition
+from services.optimizer.core.inputs import Case
+from services.optimizer.core.lots import HeldLot
 from services.optimizer.core.policy import HarvestSettings
+from services.optimizer.core.tax_position import tax_position
+from services.optimizer.core.waiting import loss_worth
 
 YEAR_DAYS = 365.0
 
@@ -48,8 +54,11 @@ def policy_prices(case: Case, settings: HarvestSettings) -> list[float]:
     plain = harvest.mode == "objective" and harvest.refresh_gain_frac is None
     if not case.taxable or plain:
         return [0.0] * len(case.lots)
-    volatility = volatilities(case)
-    return [_price_of(case, lot, float(volatility[case.snapshot.position[lot.security_id]]), settings) for lot in case.lots]
+    volatility, position, prices = volatilities(case), tax_position(case), [0.0] * len(case.lots)
+    most = 0.0 if harvest.refresh_gain_frac is None else float_from_decimal(harvest.refresh_gain_frac)
+    for n in np.flatnonzero(case.lots.has_basis & (case.lots.gain_frac <= most)).tolist():
+        prices[n] = _price_of(case, case.lots[n], float(volatility[case.lots.at[n]]), position, settings)
+    return prices
 
 
 def volatilities(case: Case) -> Floats:
@@ -59,18 +68,32 @@ def volatilities(case: Case) -> Floats:
     return found
 
 
-def _price_of(case: Case, lot: HeldLot, volatility: float, settings: HarvestSettings) -> float:
+def _price_of(case: Case, lot: HeldLot, volatility: float, position: TaxPosition | None, settings: HarvestSettings) -> float:
     gain = gain_frac(case, lot)
     if gain is None:
         return 0.0
     if gain < 0:
-        return 0.0 if counts(case, lot, settings) else -_rate(case, lot) * gain
+        return 0.0 if counts(case, lot, settings) else saved_frac(case, lot, position)
     most = case.account.harvest.refresh_gain_frac
     age = age_days(lot, case.run.as_of)
     if most is None or gain > float_from_decimal(most) or age is None or age <= settings.lock_up_days:
         return 0.0
     short, long = (float_from_decimal(rate) for rate in (case.account.rates.short_frac, case.account.rates.long_frac))
     return -refresh_credit(1 - gain, volatility, short, long, settings)
+
+
+def saved_frac(case: Case, lot: HeldLot, position: TaxPosition | None) -> float:
+    """What the loss of the whole lot saves, on a dollar sold of it: at its rate, or as the taxpayer's year is netted; never negative."""
+    price = case.snapshot.price[case.snapshot.position[lot.security_id]]
+    if lot.basis is None or price is None:
+        return 0.0
+    proceeds = lot.quantity * price
+    loss, rates = max(lot.basis - proceeds, ZERO), case.account.rates
+    if position is None:
+        saved = loss * (rates.long_frac if lot.term == "long" else rates.short_frac)
+    else:
+        saved = max(ZERO, loss_worth(position.law, position.year, Nets(long=loss) if lot.term == "long" else Nets(short=loss)))
+    return float_from_decimal(saved / proceeds)
 
 
 def gain_frac(case: Case, lot: HeldLot) -> float | None:
@@ -134,8 +157,3 @@ def _expected_below(strike: float, deviation: float) -> float:
     distance = (strike - 1.0) / deviation
     under = 0.5 * (1.0 + erf(distance / sqrt(2.0)))
     return (strike - 1.0) * under + deviation * exp(-0.5 * distance**2) / sqrt(2.0 * pi)
-
-
-def _rate(case: Case, lot: HeldLot) -> float:
-    rates = case.account.rates
-    return float_from_decimal(rates.long_frac if lot.term == "long" else rates.short_frac)

@@ -11,37 +11,25 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
-from msgspec import Struct
+import numpy as np
 
 from libs.common.money import ZERO, cents_half_even
-from libs.common.schemas.account import AccountChanged
-from libs.common.schemas.ledger import AccountYear, LedgerAccount, LedgerUpdated, TaxLot, TaxpayerYear
+from libs.common.schemas.account import AccountChanged, LotColumns
+from libs.common.schemas.ledger import AccountYear, LedgerAccount, LedgerUpdated, TaxpayerYear
 from libs.common.schemas.market import RunOpened
-from libs.common.schemas.proposal import ProposalCreated, ProposalDeclined, Term
+from libs.common.schemas.proposal import ProposalCreated, ProposalDeclined
 from libs.common.schemas.screen import ScreenUpdated, Verdict
+from services.optimizer.core.decimals import units_of
 from services.optimizer.core.decline import Decline, DeclineCode
+from services.optimizer.core.dual.tax_law import Nets
+from services.optimizer.core.intended import NOTHING, intended_gains
+from services.optimizer.core.lots import LedgerRows, Lots, ledger_rows, lots_of
 from services.optimizer.core.market import Model, Snapshot
 from services.optimizer.core.plan_rules import rules_fault
 from services.optimizer.core.policy import Policy
-from services.optimizer.core.terms import is_long
-from services.optimizer.core.windows import Blocks, blocks_of, could_be_loss
+from services.optimizer.core.windows import Blocks, blocks_of
 
-
-class HeldLot(Struct, frozen=True, gc=False):
-    """One lot: the account's quantity, the ledger's basis in dollars for all of it, and its term if sold on the run's date.
-
-    A lot of several layers is one lot here: its basis is their sum, it is long only if all of them are, and `loss` (a sale of it
-    could be a loss) holds if it does for one of them.  `held_since` is the start of its youngest layer's holding period, None where
-    one is not known.
-    """
-
-    lot_id: str
-    security_id: str
-    quantity: Decimal
-    basis: Decimal | None
-    term: Term
-    loss: bool
-    held_since: date | None = None
+EXACT = 2.0**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +37,15 @@ class Case:
     """Everything that one decision rests on, consistent.  `positions` are shares by security.
 
     `value_usd` counts all cash, settled or not; `withdrawal_usd` is part of it.  `taxpayer_year` is of the run's year, None where the
-    taxpayer has realised and carried nothing; `only_account`: the household has no other, so what its taxpayer carries is this account's.
+    taxpayer has realised and carried nothing; `only_account`: the household has no other, so what its taxpayer carries is this account's;
+    `intended`: net gains that the run's earlier proposals of the taxpayer's other accounts are about to realise.
     """
 
     account: AccountChanged
     run: RunOpened
     snapshot: Snapshot
     model: Model
-    lots: tuple[HeldLot, ...]
+    lots: Lots
     positions: dict[str, Decimal]
     verdicts: dict[str, Verdict]
     blocks: Blocks
@@ -65,6 +54,7 @@ class Case:
     withdrawal_usd: Decimal
     taxpayer_year: TaxpayerYear | None = None
     only_account: bool = False
+    intended: Nets = NOTHING
 
     @property
     def taxable(self) -> bool:
@@ -109,6 +99,7 @@ def join(
         withdrawal_usd=withdrawal,
         taxpayer_year=next((t for t in ledger.taxpayers if t.taxpayer_id == account.taxpayer_id and t.year == run.as_of.year), None),
         only_account=len(ledger.accounts) == 1,
+        intended=intended_gains(account.taxpayer_id, run.run_id, earlier),
     )
 
 
@@ -193,70 +184,73 @@ def _price(snapshot: Snapshot, security_id: str) -> Decimal:
     return price
 
 
-def _layers(held: LedgerAccount, aliases: dict[str, str]) -> dict[str, list[TaxLot]]:
-    """The ledger's rows by lot, under the custodian's lot id where a provisional lot has become the custodian's."""
-    layers: dict[str, list[TaxLot]] = {}
-    for row in held.lots.rows():
-        layers.setdefault(aliases.get(row.lot_id, row.lot_id), []).append(row)
-    return layers
-
-
-def _lots(account: AccountChanged, held: LedgerAccount, snapshot: Snapshot, run: RunOpened) -> tuple[HeldLot, ...] | Decline:
+def _lots(account: AccountChanged, held: LedgerAccount, snapshot: Snapshot, run: RunOpened) -> Lots | Decline:
     """The account's lots with the ledger's basis and term, or why they can't be joined."""
     if held.disagreements:
         message = f"book and ledger disagree on {len(held.disagreements)} lots, first {held.disagreements[0]}"
         return Decline(DeclineCode.LOTS_DISAGREE, message, ZERO, Decimal(len(held.disagreements)))
-    layers, taxable = _layers(held, account.aliases), account.account_type == "taxable"
     columns = account.lots
-    if len(layers) != len(columns.lot_id):
-        return Decline(DeclineCode.LOTS_DISAGREE, "number of lots", Decimal(len(columns.lot_id)), Decimal(len(layers)))
-    lots = []
-    for lot_id, security_id, text in zip(columns.lot_id, columns.security_id, columns.quantity, strict=True):
-        quantity, rows = Decimal(text), layers.get(lot_id, [])
-        if not (quantity.is_finite() and quantity > 0):
-            return Decline(DeclineCode.INVALID_ACCOUNT, f"quantity of lot {lot_id} is {text}")
-        booked = rows[0].quantity if len(rows) == 1 else sum((row.quantity for row in rows), ZERO)
-        if booked != quantity or rows[0].security_id != security_id:
-            return Decline(DeclineCode.LOTS_DISAGREE, f"shares of lot {lot_id}", quantity, booked)
-        i = snapshot.position.get(security_id)
-        price = None if i is None else snapshot.price[i]
-        if price is None:
-            fault, missing = snapshot.faults.get(security_id), f"no price of {security_id}, which the account holds"
-            return Decline(DeclineCode.PRICE_MISSING, missing) if fault is None else Decline(DeclineCode.INVALID_MARKET, fault)
-        lots.append(_held_lot(lot_id, rows, quantity, price, taxable, run))
-    return tuple(lots)
+    rows = ledger_rows(columns, held.lots, account.aliases)
+    if isinstance(rows, int):
+        return Decline(DeclineCode.LOTS_DISAGREE, "number of lots", Decimal(len(columns.lot_id)), Decimal(rows))
+    shares = units_of(columns.quantity)
+    at = np.array([snapshot.position.get(each, -1) for each in columns.security_id], dtype=np.intp)
+    fit = np.isfinite(shares.units) & (shares.units > 0) & (at >= 0) & np.isfinite(snapshot.price_units[at])
+    for n in sorted({*np.flatnonzero(~fit).tolist(), *_differing(columns, rows)}):
+        return _fault(columns, rows, snapshot, n)
+    taxable = account.account_type == "taxable"
+    return lots_of(columns, rows, shares, at, snapshot, taxable, run.as_of, run.price_collar_bps)
 
 
-def _held_lot(lot_id: str, rows: list[TaxLot], quantity: Decimal, price: Decimal, taxable: bool, run: RunOpened) -> HeldLot:
-    first = rows[0]
-    basis, since = first.tax_basis, first.holding_period_start
-    if len(rows) > 1:
-        basis = _sum_if_all([row.tax_basis for row in rows])
-        starts = [row.holding_period_start for row in rows]
-        since = None if None in starts else max(start for start in starts if start is not None)
-    loss = False
-    for row in rows if taxable else ():
-        loss = loss or could_be_loss(row.tax_basis, row.quantity * price, run.price_collar_bps)
-    return HeldLot(lot_id, first.security_id, quantity, basis, _term(basis, since, taxable, run.as_of), loss, since)
+def _differing(columns: LotColumns, rows: LedgerRows) -> list[int]:
+    """Lots whose shares or security the ledger may have otherwise: those whose texts are others."""
+    ledger = rows.columns
+    if len(rows.lot) == len(columns.lot_id) and ledger.quantity == columns.quantity and ledger.security_id == columns.security_id:
+        return [] if ledger.lot_id == columns.lot_id else [n for n in range(len(columns.lot_id)) if _differs(columns, rows, n)]
+    return [n for n in range(len(columns.lot_id)) if _differs(columns, rows, n)]
 
 
-def _sum_if_all(amounts: list[Decimal | None]) -> Decimal | None:
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known, ZERO) if len(known) == len(amounts) else None
+def _differs(columns: LotColumns, rows: LedgerRows, n: int) -> bool:
+    own = rows.of(n)
+    if not own or rows.columns.security_id[own[0]] != columns.security_id[n]:
+        return True
+    same_text = len(own) == 1 and rows.columns.quantity[own[0]] == columns.quantity[n]
+    return not same_text and rows.quantity(n) != Decimal(columns.quantity[n])
 
 
-def _term(basis: Decimal | None, since: date | None, taxable: bool, as_of: date) -> Term:
-    """None where there is no gain to speak of; short where the holding period is not known.  A lot is long if its youngest layer is."""
-    if not taxable or basis is None:
-        return "none"
-    return "long" if since is not None and is_long(since, as_of) else "short"
+def _fault(columns: LotColumns, rows: LedgerRows, snapshot: Snapshot, n: int) -> Decline:
+    """What is wrong with a lot that can't be joined."""
+    lot_id, security_id, quantity = columns.lot_id[n], columns.security_id[n], Decimal(columns.quantity[n])
+    if not (quantity.is_finite() and quantity > 0):
+        return Decline(DeclineCode.INVALID_ACCOUNT, f"quantity of lot {lot_id} is {columns.quantity[n]}")
+    if _differs(columns, rows, n):
+        return Decline(DeclineCode.LOTS_DISAGREE, f"shares of lot {lot_id}", quantity, rows.quantity(n))
+    fault, missing = snapshot.faults.get(security_id), f"no price of {security_id}, which the account holds"
+    return Decline(DeclineCode.PRICE_MISSING, missing) if fault is None else Decline(DeclineCode.INVALID_MARKET, fault)
+
+
+def _positions(lots: Lots, snapshot: Snapshot) -> dict[str, Decimal]:
+    """Shares by security, each with as many places as its lots have."""
+    shares, found = lots.shares, dict[str, Decimal]()
+    whole = np.bincount(lots.at, shares.units, len(snapshot.security_id))
+    if not shares.exact or whole.max(initial=0.0) >= EXACT:
+        for security_id, text in zip(lots.columns.security_id, lots.columns.quantity, strict=True):
+            found[security_id] = found.get(security_id, ZERO) + Decimal(text)
+        return found
+    places = np.zeros(len(snapshot.security_id), dtype=np.intp)
+    np.maximum.at(places, lots.at, shares.own_places)
+    held = np.flatnonzero(whole)
+    units = np.rint(whole[held] / 10.0 ** (shares.places - places[held]))
+    for i, unit, place in zip(held.tolist(), units.tolist(), places[held].tolist(), strict=True):
+        found[snapshot.security_id[i]] = Decimal(int(unit)).scaleb(-place)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Holdings:
     """What the account holds, priced and covered, and the model that it follows."""
 
-    lots: tuple[HeldLot, ...]
+    lots: Lots
     positions: dict[str, Decimal]
     model: Model
     value_usd: Decimal
@@ -276,16 +270,16 @@ def _holdings(account: AccountChanged, held: LedgerAccount, snapshot: Snapshot, 
         return Decline(DeclineCode.INVALID_MARKET, snapshot.faults[uncovered])
     if uncovered is not None:
         return Decline(DeclineCode.RISK_MISSING, f"the risk model has no row of {uncovered}")
-    positions: dict[str, Decimal] = {}
-    for lot in lots:
-        positions[lot.security_id] = positions.get(lot.security_id, ZERO) + lot.quantity
+    positions = _positions(lots, snapshot)
     cash = account.cash_settled + account.cash_unsettled
     shares = sum((quantity * _price(snapshot, name) for name, quantity in positions.items()), ZERO)
     return rules_fault(account, snapshot, model) or _Holdings(lots, positions, model, cents_half_even(cash + shares))
 
 
-def _not_in_risk_model(lots: Sequence[HeldLot], model: Model, snapshot: Snapshot) -> str | None:
+def _not_in_risk_model(lots: Lots, model: Model, snapshot: Snapshot) -> str | None:
     """The first name, held or in the strategy, that the risk model does not cover."""
-    held = {snapshot.position[lot.security_id] for lot in lots}
-    needed = sorted(held | {int(i) for i, weight in zip(model.positions, model.weight_frac, strict=True) if weight > 0})
-    return next((snapshot.security_id[i] for i in needed if not snapshot.in_risk_model[i]), None)
+    needed = np.zeros(len(snapshot.security_id), dtype=np.bool_)
+    needed[lots.at] = True
+    needed[model.positions[model.weight_frac > 0]] = True
+    uncovered = np.flatnonzero(needed & ~snapshot.in_risk_model)
+    return snapshot.security_id[uncovered[0]] if len(uncovered) else None

@@ -18,6 +18,7 @@ from services.optimizer.core.evaluate import active_weights, traded_by_name, var
 from services.optimizer.core.problem import Problem
 
 TIGHTEN = 1.5  # times the excess
+A_NAME = 1e-3
 HELD = 1e-9  # of invested value: less is nothing
 
 
@@ -30,6 +31,12 @@ class Excess:
     trades: int
     names: int
     weights: Floats
+
+    @property
+    def size(self) -> float:
+        """All that is exceeded, in one number: a name counts like a thousandth of the account's value."""
+        parts = max(self.tracking_error, 0.0) + max(self.turnover, 0.0) + float(self.weights.clip(min=0.0).sum())
+        return parts + A_NAME * (max(self.trades, 0) + max(self.names, 0))
 
     def beyond(self, tolerance: float) -> bool:
         """Whether a limit is broken by more than `tolerance`; counts have none."""
@@ -51,11 +58,30 @@ def excess(problem: Problem, plan: Plan) -> Excess:
 
 
 def tightened(problem: Problem, over: Excess) -> Problem:
-    """The problem with every limit that was exceeded so much tighter."""
+    """The problem with every limit that was exceeded so much tighter, a cap on tracking error by half of itself at most."""
     rules = problem.rules
     weights = tuple(
-        replace(row, bound=row.bound - TIGHTEN * max(beyond, 0.0)) for row, beyond in zip(rules.weights, over.weights, strict=True)
+        replace(row, bound=row.bound - TIGHTEN * max(float(beyond), 0.0)) for row, beyond in zip(rules.weights, over.weights, strict=True)
     )
-    cap = rules.tracking_error - TIGHTEN * max(over.tracking_error, 0.0)
+    cap = max(rules.tracking_error - TIGHTEN * max(over.tracking_error, 0.0), rules.tracking_error / 2)  # a cap stays positive
     turnover = rules.turnover - TIGHTEN * max(over.turnover, 0.0)
     return replace(problem, rules=replace(rules, tracking_error=cap, turnover=turnover, weights=weights))
+
+
+def loosened(problem: Problem, over: Excess, times: float) -> Problem:
+    """The problem with every limit that was exceeded looser by so many times that; numbers of names by what they were exceeded by."""
+    rules = problem.rules
+    weights = tuple(
+        replace(row, bound=row.bound + times * max(float(beyond), 0.0)) for row, beyond in zip(rules.weights, over.weights, strict=True)
+    )
+    return replace(
+        problem,
+        rules=replace(
+            rules,
+            tracking_error=rules.tracking_error + times * max(over.tracking_error, 0.0),
+            turnover=rules.turnover + times * max(over.turnover, 0.0),
+            trades=None if rules.trades is None else rules.trades + max(over.trades, 0),
+            names=None if rules.names is None else rules.names + max(over.names, 0),
+            weights=weights,
+        ),
+    )

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
 
 from libs.common.money import ZERO, cents_half_even
-from libs.common.schemas.proposal import LossesLeft, ProposedTrade
+from libs.common.schemas.proposal import Binding, LossesLeft, ProposedTrade
 from services.optimizer.core.harvest import counts
-from services.optimizer.core.inputs import Case, HeldLot
+from services.optimizer.core.inputs import Case
 from services.optimizer.core.policy import HarvestSettings
 from services.optimizer.core.windows import WINDOW
 
@@ -31,11 +34,20 @@ class LeftBecause(StrEnum):
     RISK = "risk"  # the tracking error it would cost is worth more
 
 
+def limited(binding: Sequence[Binding]) -> bool:
+    """Whether a limit other than on cash holds the plan back."""
+    return any(not each.name.startswith("cash") for each in binding)
+
+
 def losses_left(
-    case: Case, trades: Sequence[ProposedTrade], limited: bool, settings: HarvestSettings, unworthy: Sequence[ProposedTrade] = ()
+    case: Case,
+    trades: Sequence[ProposedTrade],
+    held_back: bool,
+    settings: HarvestSettings,
+    unworthy: Sequence[ProposedTrade] = (),
 ) -> list[LossesLeft]:
-    """By reason, in the closed list's order, beside what `trades` take; `limited`: some limit has a price; `unworthy`: trades that were
-    not made, since together they gain less than they cost."""
+    """By reason, in the closed list's order, beside what `trades` take; `held_back`: a limit holds the plan back; `unworthy`: trades that
+    were not made, since together they gain less than they cost."""
     if not case.taxable:
         return []
     bought = [trade.security_id for trade in trades if trade.side == "buy"]
@@ -43,32 +55,41 @@ def losses_left(
     sold = {each.lot_id: each.quantity for trade in trades for each in trade.lots}
     dropped = {each.lot_id for trade in unworthy for each in trade.lots}
     found: dict[LeftBecause, tuple[int, Decimal]] = {}
-    for lot in case.lots:
-        left = lot.quantity - sold.get(lot.lot_id, ZERO)
-        loss = _loss(case, lot)
-        if loss is None or left <= 0:
+    lots, prices, at = case.lots, case.snapshot.price, case.lots.at.tolist()
+    texts = lots.columns.quantity
+    for n in np.flatnonzero(lots.has_basis & (lots.gain_frac < 0)).tolist():
+        lot_id, price = lots.lot_id[n], prices[at[n]]
+        gone = sold.get(lot_id)
+        if gone is not None and str(gone) == texts[n]:
             continue
-        reason = LeftBecause.COST if lot.lot_id in dropped else _because(case, lot, loss, groups, limited, settings)
-        lots, dollars = found.get(reason, (0, ZERO))
-        found[reason] = lots + 1, dollars + loss * left / lot.quantity
+        held = lots.quantity(n)
+        left = held if gone is None else held - gone
+        basis = lots.basis(n) if left > 0 else None
+        if basis is None or price is None or basis - held * price <= HALF_A_CENT:
+            continue
+        loss = _Loss(n, at[n], lots.columns.security_id[n], held * price, cents_half_even(basis - held * price))
+        reason = LeftBecause.COST if lot_id in dropped else _because(case, loss, groups, held_back, settings)
+        count, dollars = found.get(reason, (0, ZERO))
+        found[reason] = count + 1, dollars + (loss.loss if gone is None else loss.loss * left / held)
     return [LossesLeft(reason.value, *_rounded(found[reason])) for reason in LeftBecause if reason in found]
+
+
+class _Loss(NamedTuple):
+    """A lot with a loss of a cent or more: its number, row in the snapshot, dollars at the pinned price, and loss in dollars, positive."""
+
+    lot: int
+    row: int
+    security_id: str
+    value: Decimal
+    loss: Decimal
 
 
 def _rounded(found: tuple[int, Decimal]) -> tuple[int, Decimal]:
     return found[0], cents_half_even(found[1])
 
 
-def _loss(case: Case, lot: HeldLot) -> Decimal | None:
-    """Dollars of loss at the pinned price, positive; None where there is none of a cent, or the basis is not known."""
-    price = case.snapshot.price[case.snapshot.position[lot.security_id]]
-    if lot.basis is None or price is None:
-        return None
-    loss = lot.basis - lot.quantity * price
-    return cents_half_even(loss) if loss > HALF_A_CENT else None
-
-
-def _because(case: Case, lot: HeldLot, loss: Decimal, bought: set[str], limited: bool, settings: HarvestSettings) -> LeftBecause:
-    i, verdict = case.snapshot.position[lot.security_id], case.verdicts.get(lot.security_id)
+def _because(case: Case, loss: _Loss, bought: set[str], held_back: bool, settings: HarvestSettings) -> LeftBecause:
+    i, verdict = loss.row, case.verdicts.get(loss.security_id)
     group = case.snapshot.identity_group[i]
     window = case.blocks.loss_sales.get(group)
     if case.snapshot.blocked[i] is not None:
@@ -79,18 +100,17 @@ def _because(case: Case, lot: HeldLot, loss: Decimal, bought: set[str], limited:
         return LeftBecause.WINDOW if window == WINDOW else LeftBecause.HOUSEHOLD
     if case.account.harvest.mode == "off":
         return LeftBecause.POLICY
-    return _not_worth_it(case, lot, loss, settings) or (
-        LeftBecause.BOUGHT if group in bought else LeftBecause.LIMIT if limited else LeftBecause.RISK
+    return _not_worth_it(case, loss, settings) or (
+        LeftBecause.BOUGHT if group in bought else LeftBecause.LIMIT if held_back else LeftBecause.RISK
     )
 
 
-def _not_worth_it(case: Case, lot: HeldLot, loss: Decimal, settings: HarvestSettings) -> LeftBecause | None:
+def _not_worth_it(case: Case, loss: _Loss, settings: HarvestSettings) -> LeftBecause | None:
     """Too small for the policy, for its cost, or for a trade."""
-    i = case.snapshot.position[lot.security_id]
-    price, rates = case.snapshot.price[i] or ZERO, case.account.rates
-    if case.account.harvest.mode == "threshold" and not counts(case, lot, settings):
+    price, rates = case.snapshot.price[loss.row] or ZERO, case.account.rates
+    if case.account.harvest.mode == "threshold" and not counts(case, case.lots[loss.lot], settings):
         return LeftBecause.THRESHOLD
-    saves = loss * (rates.long_frac if lot.term == "long" else rates.short_frac)
-    if saves <= TWICE * case.snapshot.half_spread[i] * lot.quantity * price:
+    saves = loss.loss * (rates.long_frac if case.lots.term(loss.lot) == "long" else rates.short_frac)
+    if saves <= TWICE * case.snapshot.half_spread[loss.row] * loss.value:
         return LeftBecause.COST
-    return LeftBecause.MIN_TRADE if case.positions[lot.security_id] * price < case.account.min_trade else None
+    return LeftBecause.MIN_TRADE if case.positions[loss.security_id] * price < case.account.min_trade else None

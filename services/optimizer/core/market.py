@@ -8,16 +8,18 @@ Invariants
 
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from math import isfinite
+from math import inf, isfinite
 
 import numpy as np
 
 from libs.common.money import float_from_decimal
 from libs.common.schemas.market import MarketPublished, RiskModel, SecurityColumns, TargetModel
 from services.optimizer.core.arrays import Bools, Floats, Ints, frozen
+from services.optimizer.core.decimals import units_of_decimals
 from services.optimizer.core.decline import Decline, DeclineCode
 
 BPS = Decimal(10_000)
+NOT_PRICED = Decimal("NaN")
 WEIGHT_SUM_TOLERANCE = 1e-6
 
 
@@ -34,6 +36,8 @@ class Snapshot:
     """One market, indexed.  Rows of every array follow the snapshot's securities.
 
     `exposures` [securities, factors] and `specific_var_ann` [securities] are zero where `in_risk_model` is false.
+    `price_units` are prices in units of 10**-`price_places`, `price_usd` in dollars (NaN and infinite without a price); `unblocked` may be
+    traded as far as the market goes; `rank` and `group` number securities and identity groups by their ids in order.
     `half_spread_frac` is the cost of trading one dollar; `adv_usd` the median daily dollar volume.  `faults` by security and `model_faults`
     by strategy name the field that can't be used: only accounts that hold or follow one are refused.  A security with a fault has no
     price here and no row in the risk model.
@@ -48,6 +52,13 @@ class Snapshot:
     price: tuple[Decimal | None, ...]
     half_spread: tuple[Decimal, ...]
     blocked: tuple[str | None, ...]
+    price_units: Floats
+    price_places: int
+    price_usd: Floats
+    unblocked: Bools
+    rank: Ints
+    group: Ints
+    group_number: dict[str, int]
     half_spread_frac: Floats
     adv_usd: Floats
     factors: tuple[str, ...]
@@ -69,8 +80,10 @@ def prepare(market: MarketPublished) -> Snapshot | Decline:
     faults = _faults(columns, prices) | _risk_faults(market.risk)
     usable = [security_id not in faults for security_id in columns.security_id]
     exposures, specific, covered = _risk_rows(market.risk, position, faults)
-    bps = zip(columns.half_spread_bps, usable, strict=True)
-    half_spread = tuple(Decimal(repr(float(each))) / BPS if good else Decimal(0) for each, good in bps)
+    half_spread = _half_spreads(columns, usable)
+    priced = [price if good else None for price, good in zip(prices, usable, strict=True)]
+    price = units_of_decimals([NOT_PRICED if each is None else each for each in priced])
+    group_number = {group: n for n, group in enumerate(sorted(set(columns.identity_group)))}
     model_faults = {model.strategy_id: fault for model in market.models if (fault := _model_fault(model, position)) is not None}
     return Snapshot(
         market_id=market.market_id,
@@ -79,9 +92,16 @@ def prepare(market: MarketPublished) -> Snapshot | Decline:
         identity_group=tuple(columns.identity_group),
         sector=tuple(columns.sector),
         industry=tuple(columns.industry),
-        price=tuple(price if good else None for price, good in zip(prices, usable, strict=True)),
+        price=tuple(priced),
         half_spread=half_spread,
         blocked=tuple(columns.blocked),
+        price_units=frozen(price.units),
+        price_places=price.places,
+        price_usd=frozen(np.array([inf if each is None else float_from_decimal(each) for each in priced], dtype=np.float64)),
+        unblocked=frozen(np.array([each is None for each in columns.blocked], dtype=np.bool_)),
+        rank=_rank(columns.security_id),
+        group=frozen(np.array([group_number[each] for each in columns.identity_group], dtype=np.intp)),
+        group_number=group_number,
         half_spread_frac=frozen(np.array([float_from_decimal(each) for each in half_spread], dtype=np.float64)),
         adv_usd=frozen(np.array(columns.adv_usd, dtype=np.float64)),
         factors=tuple(market.risk.factors),
@@ -92,6 +112,19 @@ def prepare(market: MarketPublished) -> Snapshot | Decline:
         faults=faults,
         model_faults=model_faults,
     )
+
+
+def _half_spreads(columns: SecurityColumns, usable: list[bool]) -> tuple[Decimal, ...]:
+    """By security, what trading a dollar costs, in dollars."""
+    bps = zip(columns.half_spread_bps, usable, strict=True)
+    return tuple(Decimal(repr(float(each))) / BPS if good else Decimal(0) for each, good in bps)
+
+
+def _rank(ids: list[str]) -> Ints:
+    """Where each id stands among them all, in order."""
+    rank = np.zeros(len(ids), dtype=np.intp)
+    rank[sorted(range(len(ids)), key=ids.__getitem__)] = np.arange(len(ids))
+    return frozen(rank)
 
 
 def _price(text: str | None) -> Decimal | None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from services.optimizer.core.branch import Multipliers, Plan
+from services.optimizer.core.branch import Answer, Multipliers, Plan
 from services.optimizer.core.dual.netted_model import NettedAccount
 from services.optimizer.core.dual.netting import NettedPlan
 from services.optimizer.core.dual.standing import Nets
@@ -30,6 +30,11 @@ def with_budgets(multipliers: Multipliers, netted: NettedPlan) -> Multipliers:
     """The multipliers with those of the netted budgets."""
     shadow = netted.shadow
     return replace(multipliers, tax=shadow.get("tax", 0.0), short=shadow.get("short_gain", 0.0), long=shadow.get("long_gain", 0.0))
+
+
+def without_budgets(answer: Answer) -> Answer:
+    """The answer for `linear`'s problem, whose prices of gains hold those of the budgets already."""
+    return replace(answer, multipliers=replace(answer.multipliers, tax=0.0, short=0.0, long=0.0))
 
 
 def linear(problem: Problem, plan: Plan, prices: Nets | None) -> Problem:

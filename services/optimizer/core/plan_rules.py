@@ -12,7 +12,7 @@ import numpy as np
 
 from libs.common.money import float_from_decimal
 from libs.common.schemas.account import AccountChanged, WeightBound
-from services.optimizer.core.arrays import Floats, frozen
+from services.optimizer.core.arrays import Floats, Ints, frozen
 from services.optimizer.core.decline import Decline, DeclineCode
 from services.optimizer.core.market import Model, Snapshot
 
@@ -44,9 +44,7 @@ class PlanRules:
 NO_RULES = PlanRules()
 
 
-def plan_rules(
-    account: AccountChanged, snapshot: Snapshot, rows: list[int], target: Floats, value_usd: Decimal, invested: Decimal
-) -> PlanRules:
+def plan_rules(account: AccountChanged, snapshot: Snapshot, rows: Ints, target: Floats, value_usd: Decimal, invested: Decimal) -> PlanRules:
     """The limits over the names at `rows` of the snapshot, whose target weights are `target`; the bounds were found to be good."""
     limits = account.limits
     scale = float_from_decimal(value_usd / invested)

@@ -48,7 +48,8 @@ class Policy:
     `no_trade_margin_bps`: what a plan must gain beyond its cost, in basis points of the account's invested value.
     `withdrawal_notice_days`: calendar days ahead of its due date from which a withdrawal's cash is raised.
     `drop_rounds`: how many times small trades are dropped.  `final_tolerance` is PDLP's relative tolerance, and `iteration_limit` its
-    deadline, where it has to answer instead of the dual method.
+    deadline, where it has to answer instead of the dual method.  `impact_coefficient`: what a trade of a whole day's volume moves its price
+    by, in daily volatilities; nothing unless the house knows better (impact.py).
     """
 
     no_trade_margin_bps: float = 0.5
@@ -56,6 +57,7 @@ class Policy:
     drop_rounds: int = 2
     final_tolerance: float = 1e-6
     iteration_limit: int = 20_000
+    impact_coefficient: float = 0.0
     harvest: HarvestSettings = field(default=HarvestSettings())
     waiting: WaitingSettings = field(default=WaitingSettings())
 

@@ -1,6 +1,7 @@
 """The quadratic programme of one account, as arrays.
 
-    minimise   lam v'(BB' + D)v + sum_l sold_l (rate_l gain_l + cost) + sum_i bought_i cost_i         v = held - sold + bought - target
+    minimise   lam v'(BB' + D)v + sum_l sold_l (rate_l gain_l + cost) + sum_i bought_i cost_i + sum_i impact_i traded_i^2
+               v = held - sold + bought - target
     subject to 0 <= sold_l <= held_l, bought_i >= 0, cash in its band, tax and gains within budgets, weights within their bounds
 
 Symbols: v [names] active weights; B [names, factors] exposures and D [names] specific variance, annual; lam the account's
@@ -26,7 +27,7 @@ class Problem:
     """Arrays of one account; names are sorted by security, tranches by name.  All read-only.
 
     names:    `row` position in the snapshot; `price_usd`; `held`, `target` weights; `cost_frac` half spread; `group` identity group's
-              number; `weight_min`, `weight_max` bounds
+              number; `weight_min`, `weight_max` bounds; `impact` cost of trading a unit squared, None where that does not count
     tranches: `name` its name's number; `size` weight; `gain_frac` gain on a dollar sold; `rate_frac`; `policy_frac` what the
               harvest policy adds to the objective's price of a dollar sold (not to the tax); `is_short`, `is_long` its budget;
               `loss` a sale could be a loss; `must_sell`; `way_out` the lot whose whole sale the name's loss sales need; `lots` its
@@ -73,6 +74,7 @@ class Problem:
     rules: PlanRules = NO_RULES
     position: TaxPosition | None = None
     standing: Standing | None = None
+    impact: Floats | None = None
 
     @property
     def tax_frac(self) -> Floats:

@@ -29,7 +29,7 @@ from services.optimizer.core.explain import give_reasons, unmet_wishes
 from services.optimizer.core.inputs import Case, join
 from services.optimizer.core.kept import excess
 from services.optimizer.core.limits import cash_band
-from services.optimizer.core.losses_left import losses_left
+from services.optimizer.core.losses_left import limited, losses_left
 from services.optimizer.core.market import Snapshot, prepare
 from services.optimizer.core.planned import Planned, largest_wanted, plan_of
 from services.optimizer.core.policy import DEFAULT_POLICY, Policy
@@ -124,7 +124,7 @@ def declined(
         unmet=list(unmet),
         te_before_frac=te,
         certificate=certificate,
-        relaxations=less_cash(decline),
+        relaxations=[*less_cash(decline), *decline.relaxations],
         losses_left=list(left),
     )
 
@@ -143,7 +143,7 @@ def _decide(case: Case, pins: Pins, policy: Policy) -> ProposalCreated | Proposa
     who = account.account_id, account.household_id, case.run.run_id, pins
     if isinstance(solved, Decline):
         made = declined(*who, solved, te=te_before)
-        if solved.code is DeclineCode.LIMITS_CONFLICT:
+        if solved.code is DeclineCode.LIMITS_CONFLICT and solved.actual is None:
             smallest = least_trade(problem, float(account.min_trade))
             return structs.replace(made, relaxations=relaxations(problem, dominance(problem), smallest))
         return made
@@ -151,7 +151,7 @@ def _decide(case: Case, pins: Pins, policy: Policy) -> ProposalCreated | Proposa
     decline = _worth_it(case, problem, solved, proposal, policy)
     if decline is None:
         return proposal
-    left = losses_left(case, [], False, policy.harvest, proposal.trades)
+    left = losses_left(case, [], limited(proposal.binding), policy.harvest, proposal.trades)
     return declined(*who, decline, proposal.unmet, te_before, proposal.certificate, left)
 
 
@@ -188,7 +188,8 @@ def _proposal(case: Case, problem: Problem, solved: Planned, pins: Pins, te_befo
         cash_after=cash_after,
         solve_status=solved.found.state.value,
         certificate=certificate_of(case, problem, solved.found, solved.weights),
-        losses_left=losses_left(case, trades, any(not each.name.startswith("cash") for each in binding), policy.harvest),
+        losses_left=losses_left(case, trades, limited(binding), policy.harvest),
+        taxpayer_id=case.account.taxpayer_id,
     )
 
 

@@ -71,8 +71,7 @@ def smallest_relaxation(model: Model, weight_names: Sequence[str], row_names: Se
 
 def elastic(model: Model, row_names: Sequence[str]) -> Model:
     """The model with every hard rule at a price."""
-    soft = [part.ceiling[np.isfinite(part.ceiling)] for part in (model.rows, model.weights)]
-    price = max(PRICE, ABOVE_SOFT * max((float(each.max(initial=0.0)) for each in soft), default=0.0))
+    price = price_of(model)
     counted = np.array([name in COUNTS for name in row_names], dtype=np.bool_)
     by_row = np.where(counted, price / (100 * NAMES_ALIKE), price)
     return validated(
@@ -83,6 +82,12 @@ def elastic(model: Model, row_names: Sequence[str]) -> Model:
             te_ceiling=price / model.te_cap if model.capped else model.te_ceiling,
         )
     )
+
+
+def price_of(model: Model) -> float:
+    """The price of a unit by which a hard rule is broken: far above every soft one."""
+    soft = [part.ceiling[np.isfinite(part.ceiling)] for part in (model.rows, model.weights)]
+    return max(PRICE, ABOVE_SOFT * max((float(each.max(initial=0.0)) for each in soft), default=0.0))
 
 
 def _priced(ceiling: Floats, price: Floats) -> Floats:

@@ -6,36 +6,38 @@ cash that the names before it left over.  Then budgets, then cash are repaired a
 Invariants
 1. Every trade is whole shares or a whole position, within what the branch allows; sides are those of the plan.
 2. No trade is below the minimum unless it is a whole position or must be made.
-3. Budgets hold, and cash is not below its band where buys could be cut to keep it there.
+3. Budgets hold, and cash is not below its band, or the plan's where that is below, where buys could be cut to keep it there.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from services.optimizer.core.arrays import Floats
-from services.optimizer.core.branch import Answer, Branch
-from services.optimizer.core.evaluate import active_weights, risk_gradient, traded_by_name
+from services.optimizer.core.branch import Answer, Branch, Plan
+from services.optimizer.core.evaluate import active_weights, cash_after, risk_gradient, traded_by_name
+from services.optimizer.core.nearest_shares import CENT_USD, Terms, Turn, nearest_shares
 from services.optimizer.core.problem import NO_LIMIT, Problem
-from services.optimizer.core.shares import SaleCurve, most_bought, sale_curves
-from services.optimizer.core.sides import buy_price
+from services.optimizer.core.shares import SaleCurves, most_bought, sale_curves
+from services.optimizer.core.sides import buy_price, limit_price
 from services.optimizer.core.small_trades import NOTHING
 
 ANY_BUDGET = 1e-12
-CENT_USD = 0.01  # dollars of each trade and each lot's gain are rounded to the cent, here taken against us
 MOST_STEPS = 2_000
 ENOUGH = 1e-9  # of a least holding
+TRACKING_ERROR = "tracking_error_frac"  # its multiplier is per unit of half the cap's square
+NEARLY = 1e-6  # of invested value
 
 
 @dataclass
 class _Book:
     """The trades so far, in shares: `bought` [names] and `sold` by name; `active` weights and the cash that follow from them.
 
-    `own` [names]: the objective's risk of a unit of a name alone.
+    `own` [names]: the objective's risk of a unit of a name alone; `limit` [names]: what limits on weights charge for one.
     """
 
     problem: Problem
-    curves: dict[int, SaleCurve]
+    curves: SaleCurves
     most_bought: Floats
     min_trade_usd: float
     bought: Floats
@@ -43,6 +45,9 @@ class _Book:
     active: Floats
     cash: float
     own: Floats
+    cash_least: float
+    cash_most: float
+    limit: Floats
 
     def per_share(self, name: int) -> float:
         return float(self.problem.price_usd[name] / self.problem.invested_usd)
@@ -91,12 +96,14 @@ class Shares:
 
     bought: dict[int, int]
     sold: dict[int, float]
-    curves: dict[int, SaleCurve]
+    curves: SaleCurves
 
 
 def round_to_shares(problem: Problem, branch: Branch, answer: Answer, min_trade_usd: float) -> Shares:
     """The plan in whole shares."""
+    problem = _as_averse(problem, answer)
     curves = sale_curves(problem, branch, answer)
+    least, most = _cash_wanted(problem, answer.plan)
     book = _Book(
         problem=problem,
         curves=curves,
@@ -107,6 +114,9 @@ def round_to_shares(problem: Problem, branch: Branch, answer: Answer, min_trade_
         active=problem.held - problem.target,
         cash=problem.cash,
         own=own_variance(problem),
+        cash_least=least,
+        cash_most=most,
+        limit=limit_price(problem, answer.multipliers),
     )
     _round_in_turn(book, answer)
     _keep_budgets(book)
@@ -116,113 +126,77 @@ def round_to_shares(problem: Problem, branch: Branch, answer: Answer, min_trade_
     return Shares(bought, {name: shares for name, shares in book.sold.items() if shares > 0}, curves)
 
 
-@dataclass
-class _Spill:
-    """What the names rounded so far lack or have too much of: exposure to each factor, and cash, in weight."""
-
-    exposure: Floats
-    cash: float
-
-    def take(self, change: float, exposures: Floats) -> None:
-        self.exposure += change * exposures
-        self.cash -= change
-
-
-@dataclass(frozen=True, slots=True)
-class _Curvature:
-    """What deviating from the plan costs: the gradient at the plan, own and common variance, and cash as if it were a stock."""
-
-    gradient: Floats
-    own: Floats
-    cash: float
-    buy_price: Floats
+def _as_averse(problem: Problem, answer: Answer) -> Problem:
+    """The problem with the price of its tracking-error cap in the aversion to risk: cash and trades are weighed against both."""
+    return replace(problem, risk_aversion=problem.risk_aversion + answer.multipliers.of(TRACKING_ERROR) / 2)
 
 
 def own_variance(problem: Problem) -> Floats:
-    """[names] The objective's risk of a unit of weight in a name alone."""
+    """[names] The objective's risk of a unit of weight in a name alone, and its impact."""
     own: Floats = problem.risk_aversion * (np.einsum("ij,ij->i", problem.exposures, problem.exposures) + problem.specific_var)
-    return own
-
-
-def _curvature(problem: Problem, answer: Answer) -> _Curvature:
-    return _Curvature(
-        gradient=risk_gradient(problem, active_weights(problem, answer.plan)),
-        own=own_variance(problem),
-        cash=problem.risk_aversion * float(np.mean(problem.specific_var)),
-        buy_price=buy_price(problem, answer.multipliers),
-    )
+    return own if problem.impact is None else own + problem.impact
 
 
 def _round_in_turn(book: _Book, answer: Answer) -> None:
     """Choose each name's shares next to the plan's, feeding the error in common risk and in cash on to the next name."""
-    problem = book.problem
-    traded = traded_by_name(problem, answer.plan)
-    curvature, spill = _curvature(problem, answer), _Spill(np.zeros(problem.exposures.shape[1]), 0.0)
+    problem, plan = book.problem, answer.plan
+    traded = traded_by_name(problem, plan)
     names = np.flatnonzero(np.abs(traded) > NOTHING)
-    for name in names[np.argsort(-problem.price_usd[names], kind="stable")].tolist():
-        planned = abs(float(traded[name])) / book.per_share(name)
-        if traded[name] < 0:
-            shares = _least_regret(book, curvature, spill, name, planned, _sales_near(book, name, planned), selling=True)
-            book.sell(name, shares)
-            spill.take((planned - shares) * book.per_share(name), problem.exposures[name])
-        else:
-            shares = _least_regret(book, curvature, spill, name, planned, _buys_near(book, name, planned), selling=False)
-            book.buy(name, shares)
-            spill.take((shares - planned) * book.per_share(name), problem.exposures[name])
+    names = names[np.argsort(-problem.price_usd[names], kind="stable")]
+    sells, per_share = traded[names] < 0, problem.price_usd[names] / problem.invested_usd
+    number = np.zeros(len(problem.held), dtype=np.intp)
+    number[book.curves.name] = np.arange(len(book.curves.name))
+    turn = Turn(
+        sells=sells,
+        planned=np.abs(traded[names]) / per_share,
+        per_share=per_share,
+        price_usd=problem.price_usd[names],
+        held=problem.held[names],
+        weight_max=problem.weight_max[names],
+        cost_frac=problem.cost_frac[names],
+        gradient=(risk_gradient(problem, active_weights(problem, plan)) + _impact_gradient(problem, traded))[names],
+        own=book.own[names],
+        buy_price=buy_price(problem, answer.multipliers)[names],
+        most_bought=book.most_bought[names],
+        exposures=np.take(problem.exposures, names, axis=0),
+        curve=number[names],
+    )
+    terms = Terms(
+        risk_aversion=problem.risk_aversion,
+        cash_own=problem.risk_aversion * float(np.mean(problem.specific_var)),
+        min_trade_usd=book.min_trade_usd,
+        min_holding=float(problem.rules.min_holding * (1 - ENOUGH)),
+        invested_usd=problem.invested_usd,
+    )
+    shares, gained = nearest_shares(turn, book.curves.arrays, terms)
+    book.active[names] += np.where(sells, -shares, shares) * per_share
+    book.cash += gained
+    book.bought[names[~sells]] = shares[~sells]
+    book.sold.update(zip(names[sells].tolist(), shares[sells].tolist(), strict=True))
 
 
-def _least_regret(
-    book: _Book, curvature: _Curvature, spill: _Spill, name: int, planned: float, options: list[float], *, selling: bool
-) -> float:
-    """The number of shares that loses least against the plan, given what was spilt before; nothing where nothing is allowed."""
-    problem, sign = book.problem, -1.0 if selling else 1.0
-    common = float(2 * problem.risk_aversion * (problem.exposures[name] @ spill.exposure))
-    slope, own = float(curvature.gradient[name]) + common, float(curvature.own[name])
-    best, least = 0.0, float("inf")
-    for shares in options:
-        change = sign * (shares - planned) * book.per_share(name)
-        if selling:
-            curve = book.curves[name]
-            linear = curve.at(curve.price, shares) - curve.at(curve.price, planned)
-        else:
-            linear = float(curvature.buy_price[name]) * change
-        regret = slope * change + own * change**2 + linear + curvature.cash * change * (change - 2 * spill.cash)
-        if regret < least:
-            best, least = shares, regret
-    return best
-
-
-def _sales_near(book: _Book, name: int, planned: float) -> list[float]:
-    """What may be sold next to the plan's; of a name above its maximum weight not fewer than the plan sells for it, but for a share."""
-    near = [each for each in book.curves[name].candidates(planned) if book.sale_stands(name, each)]
-    too_heavy = float(book.problem.held[name] - book.problem.weight_max[name]) / book.per_share(name)
-    enough = [each for each in near if each > min(too_heavy, planned) - 1]
-    return enough or near
-
-
-def _buys_near(book: _Book, name: int, planned: float) -> list[float]:
-    """The whole numbers next to the plan's, the least that is worth making, and nothing."""
-    below = float(np.floor(planned))
-    least = float(np.ceil(book.min_trade_usd / book.problem.price_usd[name]))
-    near = {below, below + 1, *([least] if planned >= least / 2 else [])}
-    return [0.0, *sorted(each for each in near if 0 < each <= book.most_bought[name] and book.worth_making(name, each))]
+def _impact_gradient(problem: Problem, traded: Floats) -> Floats:
+    """[names] What one unit more of weight adds to the impact of the trades (bought less sold)."""
+    return np.zeros(len(traded)) if problem.impact is None else 2 * problem.impact * traded
 
 
 def _keep_budgets(book: _Book) -> None:
-    """Sell fewer shares at a gain, cheapest first by what is lost in risk, until no budget is exceeded."""
+    """Sell fewer shares at a gain or more at a loss, cheapest first by what is lost in risk and at the limits, until no budget is
+    exceeded."""
     problem = book.problem
     cents = CENT_USD * len(problem.size) / problem.invested_usd
     budgets = {"short": problem.short_room, "long": problem.long_room, "tax": problem.tax_room}
     rooms = {what: max(room - cents, min(room, 0.0)) for what, room in budgets.items() if room < NO_LIMIT}
     for _ in range(MOST_STEPS):
-        used = {what: sum(c.at(getattr(c, what), book.sold[n]) for n, c in book.curves.items()) for what in rooms}
+        used = {what: book.curves.used(what, book.sold) for what in rooms}
         over = [what for what, room in rooms.items() if used[what] > room + ANY_BUDGET]
         if not over:
             return
         what = over[0]
         excess = used[what] - rooms[what]
-        gradient = risk_gradient(problem, book.active)
-        moves = [move for name in book.curves for move in _smaller_sales(book, name, what, excess, gradient)]
+        gradient = risk_gradient(problem, book.active) + book.limit
+        ways = (_smaller_sales, _larger_losses)
+        moves = [move for name in book.curves for way in ways for move in way(book, name, what, excess, gradient)]
         if not moves:
             return
         _, name, shares = min(moves)
@@ -247,17 +221,40 @@ def _smaller_sales(book: _Book, name: int, what: str, excess: float, gradient: F
     return moves
 
 
+def _larger_losses(book: _Book, name: int, what: str, excess: float, gradient: Floats) -> list[tuple[float, int, float]]:
+    """The same for selling just enough more of this name, where what comes next is a loss."""
+    curve, sold = book.curves[name], book.sold[name]
+    cumulated = getattr(curve, what)
+    next_one = curve.at(cumulated, sold) - curve.at(cumulated, sold + 1)
+    if sold == 0 or next_one <= 0:
+        return []
+    shares = float(np.floor(sold + np.ceil(excess / next_one)))
+    freed = curve.at(cumulated, sold) - curve.at(cumulated, shares)
+    if freed <= 0 or not book.sale_stands(name, shares):
+        return []
+    weight = (shares - sold) * book.per_share(name)
+    lost = -gradient[name] * weight + book.own[name] * weight**2 + curve.at(curve.tax, shares) - curve.at(curve.tax, sold)
+    return [(float(lost) / min(freed, excess), name, shares)]
+
+
+def _cash_wanted(problem: Problem, plan: Plan) -> tuple[float, float]:
+    """The cash band, widened to what the plan leaves: where it is outside, a limit stands against more, which more sales would break."""
+    planned = max(cash_after(problem, plan), 0.0)
+    least = problem.cash_min if planned >= problem.cash_min - NEARLY else planned
+    return least, problem.cash_max if planned <= problem.cash_max + NEARLY else planned
+
+
 def _raise_cash(book: _Book) -> None:
-    """Buy fewer shares, where that costs least, until cash is in its band; then sell more of what is being sold."""
+    """Buy fewer shares, where that costs least, until cash is as wanted; then sell more of what is being sold."""
     problem = book.problem
     for _ in range(MOST_STEPS):
-        if book.cash >= problem.cash_min:
+        if book.cash >= book.cash_least:
             return
         names = np.flatnonzero(book.bought > 0)
         if len(names) == 0:
             break
         name = int(names[np.argmin(-risk_gradient(problem, book.active)[names] - problem.cost_frac[names])])
-        fewer = _stride(book, name, problem.cash_min - book.cash)
+        fewer = _stride(book, name, book.cash_least - book.cash)
         left = float(book.bought[name]) - fewer
         book.buy(name, -fewer if book.worth_making(name, left) else -float(book.bought[name]))
     _sell_more(book)
@@ -272,13 +269,13 @@ def _sell_more(book: _Book) -> None:
     """More shares of a name that is being sold, without using budget, until cash is in its band."""
     problem = book.problem
     for _ in range(MOST_STEPS):
-        if book.cash >= problem.cash_min:
+        if book.cash >= book.cash_least:
             return
         gradient = risk_gradient(problem, book.active)
         moves = []
-        for name, curve in book.curves.items():
-            sold = book.sold[name]
-            more = float(np.floor(sold)) + _stride(book, name, problem.cash_min - book.cash)
+        for name in book.curves:
+            curve, sold = book.curves[name], book.sold[name]
+            more = float(np.floor(sold)) + _stride(book, name, book.cash_least - book.cash)
             if book.sale_stands(name, more) and curve.at(curve.tax, more) <= curve.at(curve.tax, sold) + ANY_BUDGET:
                 moves.append((-float(gradient[name]), name, more))
         if not moves:
@@ -292,9 +289,9 @@ def _invest_cash(book: _Book) -> None:
     problem = book.problem
     for _ in range(MOST_STEPS):
         price = problem.price_usd / problem.invested_usd * (1 + problem.cost_frac)
-        fits = (book.bought > 0) & (book.bought < book.most_bought) & (book.cash - price >= problem.cash_min)
-        if book.cash <= problem.cash_max or not fits.any():
+        fits = (book.bought > 0) & (book.bought < book.most_bought) & (book.cash - price >= book.cash_least)
+        if book.cash <= book.cash_most or not fits.any():
             return
         names = np.flatnonzero(fits)
         name = int(names[np.argmin(risk_gradient(problem, book.active)[names] + problem.cost_frac[names])])
-        book.buy(name, min(_stride(book, name, book.cash - problem.cash_max), float((book.most_bought - book.bought)[name])))
+        book.buy(name, min(_stride(book, name, book.cash - book.cash_most), float((book.most_bought - book.bought)[name])))

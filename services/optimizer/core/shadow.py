@@ -68,7 +68,7 @@ def bindings(
     dollars = [list(_in_dollars(case, multipliers, tax, cash_after, words, step)) for words, step in sizes]
     held = [next((each for each in same if each.lowers <= small), same[-1]) for same in zip(*dollars, strict=True)]
     held += _rules(problem, multipliers, plan, te)
-    instead = {name for each in unmet for name in (f"{each.reason}_usd", ASKED.get(each.wanted, ""))}
+    instead = {name for each in unmet for name in (f"{each.reason}_usd", each.reason, ASKED.get(each.wanted, ""))}
     pressing = [each for each in held if each.multiplier > PRESSES]
     return [*(_kept_back(each) if each.name in instead else _said(case, each, problem, te) for each in pressing), *_counts(problem, plan)]
 

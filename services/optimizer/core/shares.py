@@ -6,19 +6,21 @@ A sale is whole shares, or the whole position with its fraction; a position belo
 """
 
 from bisect import bisect_left
-from dataclasses import dataclass
-from itertools import accumulate
-from math import ceil, floor
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import isnan
 
 import numpy as np
 
-from services.optimizer.core.arrays import Floats, Ints
-from services.optimizer.core.branch import Answer, Branch, buyable, forced, sellable
+from services.optimizer.core.arrays import Bools, Floats, Ints
+from services.optimizer.core.branch import Answer, Branch, Plan, buyable, forced, sellable
 from services.optimizer.core.evaluate import sold_by_name
+from services.optimizer.core.nearest_shares import ROUNDING, Curves, cumulated, used
 from services.optimizer.core.problem import Problem
 from services.optimizer.core.sides import SOLD_WHOLE, sale_price
 
-ROUNDING = 1e-6  # shares: float64 sums of lots against whole numbers
+TAX, SHORT, LONG = "tax", "short", "long"
+COLUMNS = {"shares": 0, TAX: 1, "price": 2, SHORT: 3, LONG: 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +61,67 @@ class SaleCurve:
         everything = self.whole is not None and abs(shares - self.whole) <= ROUNDING and self.whole >= 1
         return (whole_shares or everything) and self.least - ROUNDING <= shares <= self.most + ROUNDING
 
-    def candidates(self, shares: float) -> list[float]:
-        """The whole numbers next to `shares`, nothing, and the whole position where it is as near; the allowed ones among them.  A whole
-        position stays whole."""
-        below = float(floor(shares + ROUNDING))
-        near = {0.0, below, below + 1, float(ceil(self.least - ROUNDING))}
-        if self.whole is not None and self.whole - shares < 1:
-            near.add(self.whole)
-        if self.whole is not None and shares >= self.whole - ROUNDING and self.allows(self.whole):
-            return [self.whole]
-        allowed = sorted(each for each in near if self.allows(each))
-        return allowed if self.wanted == 0 else [max(each for each in allowed if each <= self.wanted + ROUNDING)]
+
+@dataclass(frozen=True, slots=True)
+class SaleCurves:
+    """The curves of all names that the plan sells, as arrays: `name` [curves] ascending; `tranche` in selling order, those of curve c
+    from `first[c]`; `columns` [5, entries] cumulated as COLUMNS says, those of curve c from `first[c] + c`; `arrays` for the kernels.
+
+    One name's curve is made where it is looked at.
+    """
+
+    name: Ints
+    first: Ints
+    tranche: Ints
+    columns: Floats
+    arrays: Curves
+    number: dict[int, int]
+    made: dict[int, SaleCurve] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.number)
+
+    def __getitem__(self, name: int) -> SaleCurve:
+        if name not in self.made:
+            self.made[name] = self._made(self.number[name])
+        return self.made[name]
+
+    def tranches(self) -> dict[int, list[int]]:
+        """By name its tranches in selling order."""
+        order, first = self.tranche.tolist(), self.first.tolist()
+        return {name: order[first[c] : first[c + 1]] for name, c in self.number.items()}
+
+    def wholes(self) -> dict[int, float]:
+        """By name the shares of its position; nan where not all of it may go."""
+        return dict(zip(self.number, self.arrays.whole.tolist(), strict=True))
+
+    def used(self, what: str, sold: dict[int, float]) -> float:
+        """What selling so many shares uses in all; `sold` by name, in order."""
+        return used(self.arrays, self.columns[COLUMNS[what]], np.array(list(sold.values())))
+
+    def plan(self, problem: Problem, bought: dict[int, int], sold: dict[int, float]) -> Plan:
+        """The trades in weights again; `sold` may leave names out."""
+        per_share = problem.price_usd / problem.invested_usd
+        plan = Plan(np.zeros(len(problem.size)), np.zeros(len(problem.held)))
+        names = list(bought)
+        plan.bought[names] = np.array(list(bought.values()), dtype=np.float64) * per_share[names]
+        shares = np.array([sold.get(name, 0.0) for name in self.number])
+        curve = np.repeat(np.arange(len(self.name)), np.diff(self.first))
+        entry = np.arange(len(self.tranche)) + curve
+        before, after = self.columns[0][entry], self.columns[0][entry + 1]
+        part = np.minimum(shares[curve], after) - before
+        plan.sold[self.tranche] = part.clip(min=0.0) * per_share[self.name[curve]]
+        return plan
+
+    def _made(self, c: int) -> SaleCurve:
+        first, last = int(self.first[c]), int(self.first[c + 1])
+        shares, tax, price, short, long = self.columns[:, first + c : last + c + 1].tolist()
+        arrays, whole = self.arrays, float(self.arrays.whole[c])
+        ends = float(arrays.least[c]), float(arrays.most[c]), None if isnan(whole) else whole, float(arrays.wanted[c])
+        return SaleCurve(self.tranche[first:last].tolist(), shares, tax, price, short, long, *ends)
 
 
-def sale_curves(problem: Problem, branch: Branch, answer: Answer) -> dict[int, SaleCurve]:
+def sale_curves(problem: Problem, branch: Branch, answer: Answer) -> SaleCurves:
     """The curve of every name that the plan sells."""
     allowed, must = sellable(problem, branch), forced(problem, branch)
     price = sale_price(problem, answer.multipliers)
@@ -80,32 +129,32 @@ def sale_curves(problem: Problem, branch: Branch, answer: Answer) -> dict[int, S
     chosen = np.flatnonzero(allowed & (sold[problem.name] > 0))
     order = chosen[np.lexsort((price[chosen], ~must[chosen], ~problem.way_out[chosen], problem.name[chosen]))]
     names = problem.name[order]
-    starts = np.flatnonzero(np.diff(names, prepend=-1)).tolist()
+    starts = np.flatnonzero(np.diff(names, prepend=-1))
+    first = np.append(starts, len(order)).astype(np.intp)
     size, gain = problem.size[order], problem.gain_frac[order]
     per_share = problem.price_usd[names] / problem.invested_usd
-    rates = [1 / per_share, problem.tax_frac[order], price[order], gain * problem.is_short[order], gain * problem.is_long[order]]
-    columns = [(rate * size).tolist() for rate in rates]
-    curves = {}
-    for start, end in zip(starts, [*starts[1:], len(order)][: len(starts)], strict=True):
-        name, tranches = int(names[start]), order[start:end]
-        shares, tax, paid, short, long = (_cumulated(column[start:end]) for column in columns)
-        position = float(problem.held[name] / per_share[start])
-        whole = position if position - shares[-1] <= ROUNDING else None
-        most = shares[-1] if whole is not None else float(floor(shares[-1] + ROUNDING))
-        goes_whole = float(problem.size[tranches][must[tranches] & problem.way_out[tranches]].sum() / per_share[start])
-        wanted = _wanted(problem, answer, tranches[must[tranches] & problem.must_sell[tranches]], float(per_share[start]), whole)
-        curves[name] = SaleCurve(tranches.tolist(), shares, tax, paid, short, long, goes_whole, most, whole, wanted)
-    return curves
+    rates = (1 / per_share, problem.tax_frac[order], price[order], gain * problem.is_short[order], gain * problem.is_long[order])
+    columns = cumulated(np.array([rate * size for rate in rates]), first)
+    name = names[starts]
+    ends = _ends(problem, answer, order, must[order], first, columns[0])
+    arrays = Curves(first + np.arange(len(first)), columns[0], columns[COLUMNS["price"]], *ends)
+    return SaleCurves(name, first, order, columns, arrays, {each: c for c, each in enumerate(name.tolist())})
 
 
-def _cumulated(amounts: list[float]) -> list[float]:
-    return [0.0, *accumulate(amounts)]
-
-
-def _wanted(problem: Problem, answer: Answer, tranches: Ints, per_share: float, whole: float | None) -> float:
-    """Shares that must go, as far as the plan could sell them."""
-    planned = float(answer.plan.sold[tranches].sum() / per_share)
-    return whole if whole is not None and planned >= whole * (1 - SOLD_WHOLE) else planned
+def _ends(problem: Problem, answer: Answer, order: Ints, must: Bools, first: Ints, shares: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """By curve in shares: the least sale, the most, the whole position (nan where not all of it may go), and what must go as far as the
+    plan could sell it."""
+    curves = len(first) - 1
+    curve = np.repeat(np.arange(curves), np.diff(first))
+    name = problem.name[order[first[:-1]]]
+    per_share = problem.price_usd[name] / problem.invested_usd
+    last, position = shares[first[1:] + np.arange(curves)], problem.held[name] / per_share
+    whole = np.where(position - last <= ROUNDING, position, np.nan)
+    most = np.where(np.isnan(whole), np.floor(last + ROUNDING), last)
+    least = np.bincount(curve, np.where(must & problem.way_out[order], problem.size[order], 0.0), curves) / per_share
+    planned = np.bincount(curve, np.where(must & problem.must_sell[order], answer.plan.sold[order], 0.0), curves) / per_share
+    wanted = np.where(planned >= whole * (1 - SOLD_WHOLE), whole, planned)
+    return least, most, whole, wanted
 
 
 def most_bought(problem: Problem, branch: Branch) -> Floats:

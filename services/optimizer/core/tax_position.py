@@ -1,8 +1,9 @@
 """Where a case's tax year stands, for an account whose losses count as its taxpayer's year is netted.
 
-What a gain costs depends on the taxpayer's whole year; a budget is the account's own share of its taxpayer's (DESIGN, decision 14), so it
-counts what the account itself has realised.  Losses carried into the year are the taxpayer's: they count against a budget where the account
-is its household's only one, and else only in the cost, so that no two accounts use them up.
+What a gain costs depends on the taxpayer's whole year, with the gains that the run's earlier proposals of the taxpayer's other accounts are
+about to realise: else each account would use up the same room.  A budget is the account's own share of its taxpayer's (DESIGN, decision
+14), so it counts what the account itself has realised.  Losses carried into the year are the taxpayer's: they count against a budget where
+the account is its household's only one, and else only in the cost, so that no two accounts use them up.
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ def tax_position(case: Case) -> TaxPosition | None:
     own = Nets(case.year.short_net, case.year.long_net)
     return TaxPosition(
         law=tax_law(case),
-        year=_realised(case) + carried,
+        year=_realised(case) + case.intended + carried,
         budget_year=own + carried if case.only_account else own,
         budgets=Budgets(budgets.tax, budgets.short_gain, budgets.long_gain),
         value=case.value_usd - case.withdrawal_usd,

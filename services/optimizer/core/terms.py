@@ -19,3 +19,12 @@ def first_long_day(holding_period_start: date) -> date:
 def is_long(holding_period_start: date, sold_on: date) -> bool:
     """Whether a sale on the trade date `sold_on` is long term."""
     return sold_on >= first_long_day(holding_period_start)
+
+
+@lru_cache(maxsize=64)
+def last_long_start(sold_on: date) -> date:
+    """The latest start of a holding period of which a sale on `sold_on` is long term: a later start is never long before an earlier one."""
+    start = sold_on - timedelta(days=365)
+    while not is_long(start, sold_on):
+        start -= timedelta(days=1)
+    return start

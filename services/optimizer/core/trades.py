@@ -3,21 +3,21 @@
 A lot of unknown basis is taxed as a short-term gain of its whole proceeds, the dearest it can be; its own `gain` stays unknown.
 """
 
-from dataclasses import dataclass
-from decimal import ROUND_UP, Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_UP, Decimal
+
+from msgspec import Struct
 
 from libs.common.money import CENT, ZERO, cents_half_even
 from libs.common.schemas.proposal import LotInstruction, ProposedTrade, Side, TaxEstimate, TradeReason
 from services.optimizer.core.dual.tax_law import Nets, plan_tax
-from services.optimizer.core.inputs import Case, HeldLot
+from services.optimizer.core.inputs import Case
+from services.optimizer.core.nearest_shares import ROUNDING
 from services.optimizer.core.problem import Problem
 from services.optimizer.core.rounding import Shares
-from services.optimizer.core.shares import ROUNDING
 from services.optimizer.core.tax_position import tax_position
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True, gc=False):
     """One name's trade without its reason: shares and lots to sell with the shares of each; `price` and amounts in dollars."""
 
     name: int
@@ -39,65 +39,69 @@ class Draft:
 
 def draft_trades(case: Case, problem: Problem, shares: Shares) -> list[Draft]:
     """The trades, ordered by security."""
-    names = sorted(shares.bought.keys() | shares.sold.keys())
-    return [_sale(case, problem, shares, name) if name in shares.sold else _purchase(case, problem, shares, name) for name in names]
+    names, rows = sorted(shares.bought.keys() | shares.sold.keys()), problem.row.tolist()
+    tranches, wholes = shares.curves.tranches(), shares.curves.wholes()
+    drafts = []
+    for name in names:
+        sold = shares.sold.get(name)
+        if sold is None:
+            drafts.append(_purchase(case, shares, name, rows[name]))
+            continue
+        lots = [n for tranche in tranches[name] for n in problem.lots[tranche]]
+        everything = abs(sold - wholes[name]) <= ROUNDING
+        quantity = sum((case.lots.quantity(n) for n in lots), ZERO) if everything else Decimal(round(sold))
+        drafts.append(_sale(case, name, rows[name], quantity, lots))
+    return drafts
 
 
-def _terms(case: Case, problem: Problem, name: int) -> tuple[str, Decimal, Decimal]:
-    """Security, price and half spread of a name."""
-    i = int(problem.row[name])
-    price = case.snapshot.price[i]
+def _terms(case: Case, row: int) -> tuple[str, Decimal, Decimal]:
+    """Security, price and half spread of a row of the snapshot."""
+    price = case.snapshot.price[row]
     if price is None:
-        raise AssertionError(f"{case.snapshot.security_id[i]} is traded without a price")
-    return case.snapshot.security_id[i], price, case.snapshot.half_spread[i]
+        raise AssertionError(f"{case.snapshot.security_id[row]} is traded without a price")
+    return case.snapshot.security_id[row], price, case.snapshot.half_spread[row]
 
 
-def _purchase(case: Case, problem: Problem, shares: Shares, name: int) -> Draft:
-    security_id, price, half_spread = _terms(case, problem, name)
+def _purchase(case: Case, shares: Shares, name: int, row: int) -> Draft:
+    security_id, price, half_spread = _terms(case, row)
     quantity = Decimal(shares.bought[name])
-    paid = (quantity * price * (1 + half_spread)).quantize(CENT, rounding=ROUND_UP)
-    return Draft(name, security_id, False, quantity, price, (), ZERO, cents_half_even(quantity * price * half_spread), -paid)
+    value = quantity * price
+    paid = (value * (1 + half_spread)).quantize(CENT, rounding=ROUND_UP)
+    return Draft(name, security_id, False, quantity, price, (), ZERO, cents_half_even(value * half_spread), -paid)
 
 
-def _sale(case: Case, problem: Problem, shares: Shares, name: int) -> Draft:
-    security_id, price, half_spread = _terms(case, problem, name)
-    curve, sold = shares.curves[name], shares.sold[name]
-    lots = [case.lots[n] for tranche in curve.tranches for n in problem.lots[tranche]]
-    everything = curve.whole is not None and abs(sold - curve.whole) <= ROUNDING
-    quantity = sum((lot.quantity for lot in lots), ZERO) if everything else Decimal(round(sold))
-    instructions = _take(lots, quantity, price)
-    tax = sum((taxed(case, each) for each in instructions), ZERO)
-    received = cents_half_even(quantity * price * (1 - half_spread))
-    cost = cents_half_even(quantity * price * half_spread)
-    return Draft(name, security_id, True, quantity, price, tuple(each for each, _ in instructions), cents_half_even(tax), cost, received)
+def _sale(case: Case, name: int, row: int, quantity: Decimal, lots: list[int]) -> Draft:
+    security_id, price, half_spread = _terms(case, row)
+    instructions, tax = _take(case, lots, quantity, price)
+    value = quantity * price
+    received, cost = cents_half_even(value * (1 - half_spread)), cents_half_even(value * half_spread)
+    return Draft(name, security_id, True, quantity, price, instructions, cents_half_even(tax), cost, received)
 
 
-def _take(lots: list[HeldLot], quantity: Decimal, price: Decimal) -> list[tuple[LotInstruction, Decimal]]:
-    """Instructions for `quantity` shares in the lots' order, each with its taxable gain in dollars (a zero basis where unknown)."""
-    taken, left = [], quantity
-    for lot in lots:
-        shares = min(left, lot.quantity)
-        if shares <= 0:
-            break
+def _take(case: Case, numbers: list[int], quantity: Decimal, price: Decimal) -> tuple[tuple[LotInstruction, ...], Decimal]:
+    """Instructions for `quantity` shares in the lots' order, and the dollars of tax on their gains (a zero basis where unknown)."""
+    taken, left, short, long = [], quantity, ZERO, ZERO
+    lots, lot_ids, texts = case.lots, case.lots.lot_id, case.lots.columns.quantity
+    for n in numbers:
+        held, basis, term = Decimal(texts[n]), lots.basis(n), lots.term(n)
+        shares = held if held < left else left
         proceeds = shares * price
-        gain = None if lot.basis is None else cents_half_even(proceeds - lot.basis * shares / lot.quantity)
-        taken.append((LotInstruction(lot.lot_id, shares, lot.term, gain), cents_half_even(proceeds) if gain is None else gain))
+        if basis is None:
+            gain, taxed = None, cents_half_even(proceeds)
+        else:
+            gain = taxed = (proceeds - (basis if shares == held else basis * shares / held)).quantize(CENT, ROUND_HALF_EVEN)
+        if term == "long":
+            long += taxed
+        else:
+            short += taxed
+        taken.append(LotInstruction(lot_ids[n], shares, term, gain))
         left -= shares
+        if not left:
+            break
     if left > 0:
         raise AssertionError(f"{left} shares more than the lots hold")
-    return taken
-
-
-def rate_of(case: Case, instruction: LotInstruction) -> Decimal:
-    """The tax on a dollar of this instruction's gain."""
-    if not case.taxable:
-        return ZERO
-    return case.account.rates.long_frac if instruction.term == "long" else case.account.rates.short_frac
-
-
-def taxed(case: Case, instruction: tuple[LotInstruction, Decimal]) -> Decimal:
-    """Dollars of tax on one instruction with its taxable gain; negative for a loss."""
-    return rate_of(case, instruction[0]) * instruction[1]
+    rates = case.account.rates
+    return tuple(taken), rates.short_frac * short + rates.long_frac * long if case.taxable else ZERO
 
 
 def estimate_tax(case: Case, drafts: list[Draft]) -> TaxEstimate:

@@ -19,7 +19,7 @@ from decimal import ROUND_UP, Decimal
 from libs.common.money import CENT, ZERO, cents_half_even
 from libs.common.schemas.proposal import ProposalCreated, ProposedTrade
 from services.optimizer.core.dual.tax_law import Nets, plan_tax
-from services.optimizer.core.inputs import Case, HeldLot
+from services.optimizer.core.inputs import Case
 from services.optimizer.core.limits import budget_room
 from services.optimizer.core.tax_position import budget_uses, tax_position
 from services.optimizer.core.verify_limits import limit_faults
@@ -27,7 +27,8 @@ from services.optimizer.core.verify_limits import limit_faults
 
 def broken_rule(case: Case, proposal: ProposalCreated) -> str | None:
     """The first invariant that the proposal breaks, in words with its security; None where it keeps all."""
-    lots = {lot.lot_id: lot for lot in case.lots}
+    traded = {each.lot_id for trade in proposal.trades for each in trade.lots}
+    lots = {lot_id: n for n, lot_id in enumerate(case.lots.lot_id) if lot_id in traded}
     faults = (
         *(fault for trade in proposal.trades for fault in _trade_faults(case, lots, trade)),
         *_group_faults(case, lots, proposal.trades),
@@ -38,7 +39,7 @@ def broken_rule(case: Case, proposal: ProposalCreated) -> str | None:
     return next(iter(faults), None)
 
 
-def _trade_faults(case: Case, lots: dict[str, HeldLot], trade: ProposedTrade) -> Iterator[str]:
+def _trade_faults(case: Case, lots: dict[str, int], trade: ProposedTrade) -> Iterator[str]:
     security_id = trade.security_id
     i, verdict = case.snapshot.position[security_id], case.verdicts.get(security_id)
     if case.snapshot.blocked[i] is not None or trade.price != case.snapshot.price[i]:
@@ -56,23 +57,25 @@ def _trade_faults(case: Case, lots: dict[str, HeldLot], trade: ProposedTrade) ->
     position = case.positions.get(security_id, ZERO)
     if trade.quantity < 1 or (trade.quantity != int(trade.quantity) and trade.quantity != position):
         yield f"{trade.quantity} {security_id} are neither whole shares nor the whole position"
-    if sum((each.quantity for each in trade.lots), ZERO) != trade.quantity or len({each.lot_id for each in trade.lots}) != len(trade.lots):
+    of_lots = trade.lots[0].quantity if len(trade.lots) == 1 else sum([each.quantity for each in trade.lots], ZERO)
+    if of_lots != trade.quantity or (len(trade.lots) > 1 and len({each.lot_id for each in trade.lots}) != len(trade.lots)):
         yield f"the lots of {security_id} do not sum to the sale"
+    columns, has_basis = case.lots.columns, case.lots.has_basis
     for each in trade.lots:
-        lot = lots.get(each.lot_id)
-        if lot is None or lot.security_id != security_id or not ZERO < each.quantity <= lot.quantity:
+        n = lots.get(each.lot_id)
+        if n is None or columns.security_id[n] != security_id or not ZERO < each.quantity <= Decimal(columns.quantity[n]):
             yield f"lot {each.lot_id} of {security_id} is oversold"
-        elif lot.basis is None and (verdict is None or not verdict.must_sell):
+        elif not has_basis[n] and (verdict is None or not verdict.must_sell):
             yield f"lot {each.lot_id} of {security_id} has no known basis"
 
 
-def _group_faults(case: Case, lots: dict[str, HeldLot], trades: list[ProposedTrade]) -> Iterator[str]:
+def _group_faults(case: Case, lots: dict[str, int], trades: list[ProposedTrade]) -> Iterator[str]:
     def group_of(trade: ProposedTrade) -> str:
         return case.snapshot.identity_group[case.snapshot.position[trade.security_id]]
 
     bought = {group_of(trade) for trade in trades if trade.side == "buy"}
     for trade in trades:
-        if not any(lots[each.lot_id].loss for each in trade.lots if each.lot_id in lots):
+        if not any(case.lots.loss[lots[each.lot_id]] for each in trade.lots if each.lot_id in lots):
             continue
         group = group_of(trade)
         if group in bought:
@@ -81,11 +84,11 @@ def _group_faults(case: Case, lots: dict[str, HeldLot], trades: list[ProposedTra
             yield f"{trade.security_id} may be sold at a loss in a window"
 
 
-def _sold_out(case: Case, lots: dict[str, HeldLot], group: str, trade: ProposedTrade) -> bool:
+def _sold_out(case: Case, lots: dict[str, int], group: str, trade: ProposedTrade) -> bool:
     """Whether the lot that opened the window goes whole, before any other."""
     way_out = case.blocks.way_out.get(group)
     first = trade.lots[0]
-    return first.lot_id == way_out and first.quantity == lots[first.lot_id].quantity
+    return first.lot_id == way_out and first.quantity == case.lots.quantity(lots[first.lot_id])
 
 
 def _cash_faults(case: Case, proposal: ProposalCreated) -> Iterator[str]:

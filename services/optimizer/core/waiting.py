@@ -20,10 +20,14 @@ Invariants
 
 from datetime import date
 from decimal import Decimal
+from math import ceil
+
+import numpy as np
 
 from libs.common.money import ZERO, float_from_decimal
 from services.optimizer.core.dual.tax_law import Nets, TaxLaw, TaxPosition, year_cost
-from services.optimizer.core.inputs import Case, HeldLot
+from services.optimizer.core.inputs import Case
+from services.optimizer.core.lots import HeldLot
 from services.optimizer.core.policy import WaitingSettings
 from services.optimizer.core.tax_position import tax_position
 from services.optimizer.core.terms import first_long_day
@@ -35,8 +39,11 @@ def waiting_prices(case: Case, settings: WaitingSettings) -> list[float]:
     """By lot, in the case's order: what waiting adds to the price of selling a dollar of it now."""
     if not case.taxable:
         return [0.0] * len(case.lots)
-    position = tax_position(case)
-    return [_price_of(case, lot, position, settings) for lot in case.lots]
+    position, lots, prices = tax_position(case), case.lots, [0.0] * len(case.lots)
+    begun = np.datetime64(case.run.as_of, "D") - lots.since >= np.timedelta64(ceil(YEAR_DAYS - settings.horizon_days), "D")
+    for n in np.flatnonzero(begun & lots.has_basis & ~lots.is_long & (lots.gain_frac > 0)).tolist():
+        prices[n] = _price_of(case, lots[n], position, settings)
+    return prices
 
 
 def _price_of(case: Case, lot: HeldLot, position: TaxPosition | None, settings: WaitingSettings) -> float:

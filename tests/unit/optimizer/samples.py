@@ -204,10 +204,14 @@ def window(group: str, securities: list[str], days_left: int = 10, account_id: s
     return Window(group, securities, until - timedelta(days=30), until, account_id, "cause", lot_ids or [])
 
 
-def earlier_proposal(trades: list[ProposedTrade], account_id: str = "A0", run_id: str = "run-1") -> ProposalCreated:
+NO_TAX = TaxEstimate(ZERO, ZERO, ZERO, ZERO, ZERO)
+
+
+def earlier_proposal(
+    trades: list[ProposedTrade], account_id: str = "A0", run_id: str = "run-1", tax: TaxEstimate = NO_TAX
+) -> ProposalCreated:
     """What an earlier account of the household decided."""
     pins = Pins(1, 1, 5, "market-1", AS_OF, {}, "test")
-    tax = TaxEstimate(ZERO, ZERO, ZERO, ZERO, ZERO)
     numbers = (ZERO, ZERO, tax, ZERO, ZERO, ZERO)
     return ProposalCreated(f"p-{account_id}", run_id, account_id, "H", pins, "auto", Decimal(1000), trades, [], [], *numbers, "optimal")
 

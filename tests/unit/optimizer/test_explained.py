@@ -1,6 +1,7 @@
 """What is said of a plan: each trade's share of tax, cost and risk, the limits with their prices, and the losses that were left."""
 
 from decimal import Decimal as D
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -169,7 +170,7 @@ def test_a_number_of_trades_that_is_used_up_is_named_without_a_price() -> None:
     made = world([AAA, BBB], lots, cash="10000", limits=PlanLimits(trades=1)).propose()
     assert isinstance(made, ProposalCreated) and len(made.trades) == 1
     (used,) = [each for each in made.binding if each.name == "trades"]
-    assert (used.limit, used.actual, used.shadow_price_bps) == (1, 1, None)
+    assert (used.limit, used.actual, used.shadow_price_bps) == (D(1), D(1), None)
     assert used.says == "the plan trades as many names as it may"
 
 
@@ -178,3 +179,20 @@ def test_an_account_without_a_plan_lists_no_losses() -> None:
     made = world([AAA, BBB], lots, cash="0", limits=PlanLimits(D("0.001"), D("0.001"))).propose()
     assert isinstance(made, ProposalDeclined) and made.code == "limits_conflict"
     assert made.losses_left == [] and made.relaxations
+
+
+SPREAD = [Lot("a", "AAA", "700", "120"), Lot("b", "BBB", "300", "100")]
+
+
+@pytest.mark.parametrize(("mode", "reason"), [("objective", "harvest"), ("off", "drift")])
+def test_no_sale_is_a_harvest_where_harvesting_is_off(mode: Literal["objective", "off"], reason: str) -> None:
+    proposal = world([AAA, BBB], SPREAD, "0", harvest=HarvestPolicy(mode), cash_min_frac=D(0)).propose()
+    assert isinstance(proposal, ProposalCreated)
+    assert [trade.reason for trade in proposal.trades if trade.side == "sell"] == [reason]
+
+
+@pytest.mark.parametrize(("limits", "reason"), [(PlanLimits(turnover_frac=D("0.1")), "turnover_frac"), (PlanLimits(trades=1), "trades")])
+def test_a_limit_that_stands_against_raising_cash_is_said(limits: PlanLimits, reason: str) -> None:
+    proposal = world([AAA, BBB], SPREAD, "0", cash_target=D(80_000), limits=limits).propose()
+    assert isinstance(proposal, ProposalCreated)
+    assert [(each.wanted, each.reason) for each in proposal.unmet] == [("cash_raise", reason)]

@@ -119,18 +119,34 @@ def test_what_a_decline_asks_for_is_enough() -> None:
     assert getattr(again, "code", None) != "limits_conflict"
 
 
-def test_an_account_whose_year_is_netted_is_told_what_is_enough_within_its_budgets() -> None:
-    """N0 has to fall to a tenth at a gain; the netted budget stays, and so the bound has to give."""
-    lots = [Lot(f"N{i}-0", f"N{i}", "2000" if i == 0 else "900", "50" if i == 0 else "99.99") for i in range(10)]
-    limits, settings = PlanLimits(weights=[most("security", "N0", "0.1")]), {"losses": LossPolicy("netted"), "budgets": Budgets(tax=D(100))}
-    first = world(SECURITIES, lots, "20000", limits=limits, cash_max_frac=D(1), min_trade=D(0), **settings)  # type: ignore[arg-type]
-    declined = first.propose()
-    assert isinstance(declined, ProposalDeclined)
-    (bound,) = declined.relaxations
-    assert (bound.name, bound.limit) == ("weight_most:security:N0_frac", D("0.1"))
-    mended = PlanLimits(weights=[most("security", "N0", str(bound.needed + D("0.01")))])
-    again = replace(first, account=structs.replace(first.account, limits=mended)).propose()
+GAINS = [Lot(f"N{i}-0", f"N{i}", "2000" if i == 0 else "900", "50" if i == 0 else "99.99") for i in range(10)]
+LIGHTER = PlanLimits(weights=[most("security", "N0", "0.1")])
+
+
+def netted(budgets: Budgets, limits: PlanLimits) -> World:
+    """N0, at twice its basis, has to fall to a tenth."""
+    fields = {"losses": LossPolicy("netted"), "budgets": budgets, "limits": limits}
+    return world(SECURITIES, GAINS, "20000", cash_max_frac=D(1), min_trade=D(0), **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("budget", ["tax", "long_gain"])
+def test_a_netted_budget_that_stands_against_a_limit_is_named_with_what_the_year_needs(budget: str) -> None:
+    """A dollar of tax weighs like a dollar of weight, and less tax than weight is needed."""
+    declined = netted(Budgets(**{budget: D(100)}), LIGHTER).propose()
+    assert isinstance(declined, ProposalDeclined) and declined.code == "limits_conflict"
+    needed = {each.name: each for each in declined.relaxations}
+    assert needed[f"{budget}_budget_usd"].limit == D(100)
+    mended = netted(Budgets(**{budget: needed[f"{budget}_budget_usd"].needed * D("1.01")}), LIGHTER)
+    assert set(needed) == {f"{budget}_budget_usd"}
+    again = mended.propose()
     assert getattr(again, "code", None) != "limits_conflict"
+
+
+def test_a_netted_budget_that_is_in_nobodys_way_is_not_named() -> None:
+    both = PlanLimits(None, D("0.05"), weights=[most("sector", "A", "0.1")])
+    declined = netted(Budgets(tax=D(10**6)), both).propose()
+    assert isinstance(declined, ProposalDeclined)
+    assert declined.relaxations and "tax_budget_usd" not in {each.name for each in declined.relaxations}
 
 
 def test_a_budget_is_named_in_dollars() -> None:

@@ -108,6 +108,11 @@ BAD = [
     ("two wishes for cash", set_at("invest_cash")("5"), "invest_cash", "given together"),
     ("a rule for nothing", set_at("rules", 0, "target")("Oyl"), "rules[0].target", "no industry is called 'Oyl'"),
     ("a bound without a weight", set_at("rules", 1, "limit_frac")(None), "rules[1].limit_frac", "from 0 to 1"),
+    ("a sale of tomorrow", set_at("sold_at_a_loss", 0, "trade_date")("2026-01-16"), "sold_at_a_loss[0].trade_date", "that were made"),
+    ("no volume", set_at("securities", 3, "adv_usd")(0), "securities[3].adv_usd", "dollars a day"),
+    ("a rate in hundredths", set_at("rates", "short_frac")("40.8"), "rates.short_frac", "0.408 is 40.8 of a hundred"),
+    ("a carry at rates", set_at("losses")({"carried_frac": "0.1"}), "losses.carried_frac", "let losses count netted"),
+    ("a loss so far below zero", set_at("year", "short_loss")("-5"), "year.short_loss", "positive numbers"),
     ("a sale of nothing", set_at("sold_at_a_loss", 0, "security_id")("NONE"), "sold_at_a_loss[0].security_id", "not among"),
 ]
 
@@ -123,6 +128,37 @@ def test_a_bad_file_is_refused_by_line_member_and_remedy(
     assert error.startswith(f"{path}, line {line}" + (f", {field}: " if field else ": "))
     assert said in error
     assert not (tmp_path / "proposal.json").exists()
+
+
+def test_a_year_is_netted_only_where_long_term_gains_are_not_taxed_more(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def dearer(document: Document) -> None:
+        document["rates"]["long_frac"], document["losses"] = "0.5", {"counts": "netted"}
+
+    assert main(["solve", str(changed(tmp_path, dearer)), "--out", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "rates.long_frac: 0.5 is above the short rate, 0.408" in error and "count at_rates" in error
+
+
+def test_cash_that_a_cap_on_tracking_error_limits_is_raised_in_whole_shares_as_in_fractional_ones(tmp_path: Path) -> None:
+    """More than the cap allows is asked for: whole shares must neither press against it nor stay far below."""
+    assert main(["solve", str(changed(tmp_path, set_at("raise_cash")("400000"))), "--out", str(tmp_path)]) == 0
+    made = msgspec.json.decode((tmp_path / "proposal.json").read_bytes(), type=ProposalCreated)
+    assert made.certificate is not None and abs(made.certificate.whole_shares_bps) < 2
+    assert D("0.0395") < made.te_after_frac <= D("0.04")
+    assert made.cash_after > 128_000
+
+
+@pytest.mark.parametrize("counts", ["at_rates", "netted"])
+def test_whole_shares_keep_a_used_up_budget_beside_bounds_on_what_has_gains(counts: str, tmp_path: Path) -> None:
+    """Gains have to be realised up to the bounds, and losses that pay for them; a share too few of either breaks one of them."""
+
+    def bounded(document: Document) -> None:
+        document["limits"]["weights"] = [{"by": "security", "target": name, "most_frac": "0.05"} for name in ("GINKGO", "ACORN")]
+        document.update(losses={"counts": counts}, year={"short_gain": "20000", "long_gain": "30000"})
+
+    assert main(["solve", str(changed(tmp_path, bounded)), "--out", str(tmp_path)]) == 0
+    tax = msgspec.json.decode((tmp_path / "proposal.json").read_bytes(), type=ProposalCreated).tax
+    assert tax.long_gain > 30_000 and tax.tax <= 0
 
 
 def test_a_line_is_that_of_the_member() -> None:

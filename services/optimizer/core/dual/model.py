@@ -204,9 +204,11 @@ def _require_options(model: Model) -> None:
     group = np.zeros(count, dtype=np.intp)
     group[options.name] = options.group
     _require("a name must be of one group", group[options.name] == options.group)
-    pairs = np.unique(np.column_stack([options.side, options.name]), axis=0)
-    sides = np.bincount(np.unique(np.column_stack([options.group, options.side]), axis=0)[:, 0], minlength=int(group.max(initial=0)) + 1)
-    _require("every name needs an option in each side of its group", np.bincount(pairs[:, 1], minlength=count) == sides[group])
+    first_of_side = np.append(True, ~same_side)[: len(options.side)]
+    first_of_name = np.append(True, ~same_side | (np.diff(options.name) > 0))[: len(options.side)]
+    sides = np.bincount(options.group[first_of_side], minlength=int(group.max(initial=0)) + 1)
+    there = np.bincount(options.name[first_of_name], minlength=count)
+    _require("every name needs an option in each side of its group", there == sides[group])
     _require("slots must be sorted by option", np.diff(options.slot_option) >= 0)
     _require("a slot's lot must be its option's name's", model.lots.name[options.slot_lot] == options.name[options.slot_option])
     _require("least must be finite and at most most", np.isfinite(options.least) & (options.least <= options.most))

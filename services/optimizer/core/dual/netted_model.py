@@ -25,11 +25,15 @@ FIT_ROUNDS = 20
 
 @dataclass(frozen=True, slots=True)
 class NettedAccount:
-    """An account's model whose prices hold no tax; by lot, the short and the long gain on a unit of weight sold (one of them zero)."""
+    """An account's model whose prices hold no tax; by lot, the short and the long gain on a unit of weight sold (one of them zero).
+
+    `budget_price`: objective per unit by which a budget is exceeded; infinite: budgets are kept.
+    """
 
     model: Model
     short_gain: Floats
     long_gain: Floats
+    budget_price: float = np.inf
 
     def gains(self, sold: Floats) -> Nets:
         """Short and long gain of what is sold [lots], in fractions of account value."""
@@ -43,10 +47,11 @@ class NettedAccount:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A piece with a choice of budget rows."""
+    """A piece with a choice of budget rows, at a price where they may be exceeded."""
 
     piece: Piece
     budget: BudgetChoice
+    budget_price: float = np.inf
 
     @property
     def lines(self) -> list[Line]:
@@ -56,7 +61,7 @@ class Choice:
     @property
     def ceilings(self) -> list[float]:
         """The most that each row's multiplier may be."""
-        return [*(hinge.slope for hinge in self.piece.hinges), *(np.inf for _ in self.budget.rows)]
+        return [*(hinge.slope for hinge in self.piece.hinges), *(self.budget_price / row.per_unit for row in self.budget.rows)]
 
     def prices(self, own: Floats) -> Nets:
         """What a unit of short and of long gain costs at these multipliers of the piece's rows."""
@@ -101,15 +106,18 @@ class Year:
 
 
 def true_objective(account: NettedAccount, year: Year, trades: Trades) -> float:
-    """Risk and cost of a plan, and what its gains add to the cost of the year."""
-    return elastic_objective(account.model, trades) + year.standing.added(account.gains(trades.sold))
+    """Risk and cost of a plan, and what its gains add to the cost of the year; a budget exceeded at its price, where it has one."""
+    gains = account.gains(trades.sold)
+    over = max(year.standing.excess(gains), 0.0) * account.budget_price if np.isfinite(account.budget_price) else 0.0
+    return elastic_objective(account.model, trades) + year.standing.added(gains) + over
 
 
 def year_of(account: NettedAccount, position: TaxPosition) -> Year:
     """The position for this account: pieces and choices that no plan of it can reach are left out."""
     at = standing(position)
     choices = budget_choices(at.law, at.limits, _reach(account, at.budget_net))
-    return Year(at, _needed(at.law, choices, _reach(account, at.net), at.net == at.budget_net))
+    needed = _needed(at.law, choices, _reach(account, at.net), at.net == at.budget_net)
+    return Year(at, tuple(replace(choice, budget_price=account.budget_price) for choice in needed))
 
 
 def piece_model(account: NettedAccount, year: Year, choice: Choice) -> tuple[Model, float]:

@@ -7,7 +7,7 @@ bound passes the certified one, and is solved where it does not.
 Invariants
 1. lower_bound is at most the objective of every plan that keeps the rules and the budgets, taxed by the netting function.
 2. The objective reported is the plan's with the tax of the netting function, whatever piece the plan comes from.
-3. A plan that is reported keeps every budget to FEASIBLE, in account value.
+3. A plan that is reported keeps every budget to FEASIBLE, in account value, unless the account has a price for exceeding them.
 4. The same arguments give the same bytes.
 """
 
