@@ -23,7 +23,7 @@ HEAD = (
     "trade_tax",
     "trade_cost",
     "trade_risk",
-    "trade_te_variance",
+    "trade_te_variance_bps2",
 )
 LEFT_IN_WORDS = {
     "market_block": "blocked by the market snapshot",
@@ -54,7 +54,7 @@ def table_of(decision: ProposalCreated | ProposalDeclined) -> str:
 def _lines(trade: ProposedTrade) -> Iterator[list[str]]:
     dollars = cents_half_even(trade.quantity * trade.price)
     head = [trade.security_id, trade.side, plain(trade.quantity), plain(trade.price), plain(dollars), trade.reason]
-    tail = [plain(trade.tax), plain(trade.cost), _text(trade.risk), _text(trade.te_variance)]
+    tail = [plain(trade.tax), plain(trade.cost), _text(trade.risk), _text(trade.te_variance_bps2)]
     lots = [[each.lot_id, plain(each.quantity), each.term, _text(each.gain)] for each in trade.lots] or [[""] * 4]
     for n, lot in enumerate(lots):
         yield [*head, *lot, *tail] if n == 0 else [trade.security_id, trade.side, "", "", "", "", *lot, "", "", "", ""]

@@ -49,8 +49,8 @@ CONCENTRATED = "R12"
 LOTS_BEFORE_A_SPLIT = 143
 UNKNOWN_LOTS = 41
 FEWEST_LOSSES = 1_500
-ORDERS = ((675, 730), (390, 460))
-"""Block orders by day, fewest and most: 702 and 426 here.  One small trade more or less in an account, where a minimum decides, is a block
+ORDERS = ((690, 780), (390, 520))
+"""Block orders by day, fewest and most: 736 on the first here.  One small trade more or less in an account, where a minimum decides, is a block
 more or less; and what the desk fills on the first day, drawn by ids that hash the snapshot's floats, the second day starts from."""
 
 

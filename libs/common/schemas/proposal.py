@@ -39,9 +39,9 @@ class LotInstruction(Struct, frozen=True):
 class ProposedTrade(Struct, frozen=True):
     """One trade: whole shares, or the whole position with its fraction.  `price` is the pinned price; lots for sells only.
 
-    `tax` is the estimated tax of the trade in dollars at its lots' own rates (negative saves), `cost` its spread cost.  `te_variance` is
-    its share of the change of the yearly tracking error's square, and `risk` the same in the objective's dollars; over all trades each
-    sums to the change.
+    `tax` is the estimated tax of the trade in dollars at its lots' own rates (negative saves), `cost` its spread cost.
+    `te_variance_bps2` is its share of the change of the yearly tracking error's square, in square basis points, and `risk` the same in
+    the objective's dollars; over all trades each sums to the change.
     """
 
     security_id: str
@@ -52,7 +52,7 @@ class ProposedTrade(Struct, frozen=True):
     lots: list[LotInstruction]
     tax: Decimal
     cost: Decimal
-    te_variance: Decimal | None = None
+    te_variance_bps2: Decimal | None = None
     risk: Decimal | None = None
 
 

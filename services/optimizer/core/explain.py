@@ -20,6 +20,8 @@ from services.optimizer.core.problem import Problem
 from services.optimizer.core.shadow import PRESSES, TRACKING_ERROR, TURNOVER
 from services.optimizer.core.trades import Draft
 
+SQUARE_BPS = 1e8  # square basis points in a square of one
+
 
 @dataclass(frozen=True, slots=True)
 class _Around:
@@ -51,7 +53,7 @@ def give_reasons(case: Case, problem: Problem, drafts: list[Draft], plan: Plan) 
     trades = []
     for draft in drafts:
         share = shares[draft.name]
-        variance, risk = Decimal(f"{share:.12f}"), Decimal(f"{share * dollars:.2f}")  # ties to even, twice as fast as quantize
+        variance, risk = Decimal(f"{share * SQUARE_BPS:.4f}"), Decimal(f"{share * dollars:.2f}")  # ties to even, twice as fast as quantize
         trades.append(draft.with_reason(_reason(case, problem, draft, around), variance, risk))
     return trades
 

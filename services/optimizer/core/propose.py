@@ -42,6 +42,7 @@ from services.optimizer.core.verify import broken_rule
 
 BPS = 1e4
 TE_STEP = Decimal("1e-8")
+FEWEST_DIGITS = 1e-6
 BPS_STEP = Decimal("0.001")
 
 
@@ -156,8 +157,9 @@ def _decide(case: Case, pins: Pins, policy: Policy) -> ProposalCreated | Proposa
 
 
 def _te(problem: Problem, plan: Plan) -> Decimal:
-    """Tracking error ex ante, as a fraction."""
-    return Decimal(repr(sqrt(variance(problem, active_weights(problem, plan))))).quantize(TE_STEP)
+    """Tracking error ex ante, as a fraction; a decimal below a millionth would be written with an exponent."""
+    te = sqrt(variance(problem, active_weights(problem, plan)))
+    return Decimal(repr(te)).quantize(TE_STEP if te >= FEWEST_DIGITS else Decimal("1e-6"))
 
 
 def _proposal(case: Case, problem: Problem, solved: Planned, pins: Pins, te_before: Decimal, policy: Policy) -> ProposalCreated:

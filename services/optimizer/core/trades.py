@@ -30,11 +30,11 @@ class Draft(Struct, frozen=True, gc=False):
     cost: Decimal
     cash: Decimal
 
-    def with_reason(self, reason: TradeReason, te_variance: Decimal, risk: Decimal) -> ProposedTrade:
+    def with_reason(self, reason: TradeReason, te_variance_bps2: Decimal, risk: Decimal) -> ProposedTrade:
         """The trade as it is proposed, with its share of the risk."""
         side: Side = "sell" if self.selling else "buy"
         lots = list(self.lots)
-        return ProposedTrade(self.security_id, side, self.quantity, self.price, reason, lots, self.tax, self.cost, te_variance, risk)
+        return ProposedTrade(self.security_id, side, self.quantity, self.price, reason, lots, self.tax, self.cost, te_variance_bps2, risk)
 
 
 def draft_trades(case: Case, problem: Problem, shares: Shares) -> list[Draft]:

@@ -52,7 +52,7 @@ def test_a_proposals_trades_add_up_in_tax_cost_and_risk() -> None:
     assert sum(trade.tax for trade in made.trades) == made.tax.tax
     assert sum(trade.cost for trade in made.trades) == made.cost
     change = float(made.te_after_frac) ** 2 - float(made.te_before_frac) ** 2
-    assert sum(float(trade.te_variance or 0) for trade in made.trades) == pytest.approx(change, abs=1e-9)
+    assert sum(float(trade.te_variance_bps2 or 0) for trade in made.trades) == pytest.approx(1e8 * change, abs=0.1)
     dollars = sum(trade.risk or D(0) for trade in made.trades)
     assert float(dollars) == pytest.approx(20 * change * float(made.account_value), rel=1e-3)
 
