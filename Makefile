@@ -49,7 +49,7 @@ lock: $(STAMP) ## resolve pyproject.toml again into requirements.lock (with hash
 
 # Half of the unit tests beside the linters, mypy and the other half: for two cores.
 CHECKS := "ruff format --check --quiet ." "ruff check --quiet ." "mypy $(TYPED)" "pytest -q tests/unit"
-check: $(READY) ## format, ruff, mypy strict, import boundaries, schemas and unit tests: under a minute
+check: $(READY) ## format, ruff, mypy strict, import boundaries, schemas and unit tests: about two minutes
 	@mkdir -p out; begun=$$(date +%s); failed=""; \
 	PMA_SHARD=1/2 $(PY) -m pytest -q -p no:cacheprovider tests/unit > out/check-half.log 2>&1 & half=$$!; \
 	for each in $(CHECKS); do PMA_SHARD=2/2 $(PY) -m $$each || failed="$$failed; $$each"; done; \
@@ -58,15 +58,11 @@ check: $(READY) ## format, ruff, mypy strict, import boundaries, schemas and uni
 	if [ -n "$$failed" ]; then echo "make check: failed$$failed" >&2; exit 1; fi
 
 TIERS ?= unit contract integration e2e
-HALVED = integration e2e
 test: $(READY) ## unit, contract, integration and end-to-end, on a real PostgreSQL and a real Kafka; seconds of each
-	@mkdir -p out; failed=""; times=""; \
+	@failed=""; times=""; \
 	for tier in $(TIERS); do \
-	  begun=$$(date +%s); half=""; shard=""; \
-	  case " $(HALVED) " in *" $$tier "*) shard=2/2; \
-	    PMA_SHARD=1/2 $(PY) -m pytest -q -p no:cacheprovider tests/$$tier > out/test-$$tier-half.log 2>&1 & half=$$!;; esac; \
-	  PMA_SHARD=$$shard $(PY) -m pytest -q tests/$$tier || failed="$$failed $$tier"; \
-	  if [ -n "$$half" ]; then wait $$half || failed="$$failed $$tier, the first half"; cat out/test-$$tier-half.log; fi; \
+	  begun=$$(date +%s); \
+	  $(PY) -m pytest -q tests/$$tier || failed="$$failed $$tier"; \
 	  times="$$times $$tier $$(( $$(date +%s) - begun )) s;"; \
 	done; \
 	echo "make test:$$times"; \

@@ -50,8 +50,8 @@ LOTS_BEFORE_A_SPLIT = 143
 UNKNOWN_LOTS = 41
 FEWEST_LOSSES = 1_500
 ORDERS = ((690, 780), (390, 520))
-"""Block orders by day, fewest and most: 736 on the first here.  One small trade more or less in an account, where a minimum decides, is a block
-more or less; and what the desk fills on the first day, drawn by ids that hash the snapshot's floats, the second day starts from."""
+"""Block orders by day, fewest and most: 736 on the first here.  One small trade more or less in an account, where a minimum decides, is a
+block more or less; and what the desk fills on the first day, drawn by ids that hash the snapshot's floats, the second day starts from."""
 
 
 @dataclass(frozen=True)
