@@ -23,7 +23,7 @@ import ortools
 from services.optimizer.core.arrays import Floats
 from services.optimizer.core.branch import Answer, Branch, Multipliers, SolveStatus
 from services.optimizer.core.dual.netting import NettedPlan, solve_netted
-from services.optimizer.core.dual.solve import DEFAULT_EFFORT, Certified, Effort, Outcome, solve
+from services.optimizer.core.dual.solve import Certified, Effort, Outcome, solve
 from services.optimizer.core.dual_programme import dual_programme, multipliers_of
 from services.optimizer.core.evaluate import no_trade, priced
 from services.optimizer.core.kept import excess
@@ -37,7 +37,8 @@ from services.optimizer.core.small_trades import drop_small_trades
 SOLVER_VERSION = f"dual-1 numba-{numba.__version__} numpy-{np.__version__} ortools-{ortools.__version__}"
 LIMITS_KEPT = 1e-6  # of invested value: what a plan of PDLP may be beyond the owner's limits
 CERTIFIED_GAP = 5e-5  # of invested value: half a basis point
-HARDER = Effort(heat=5e-5, nodes=400, repairs=16, steps=200, work=20_000)
+FIRST = Effort(enough=2e-5)  # a proof closer than a fifth of a basis point is not worth what its search costs
+HARDER = Effort(heat=5e-5, enough=CERTIFIED_GAP, nodes=300, repairs=16, steps=200, work=10_000)
 
 
 class SolveState(StrEnum):
@@ -77,7 +78,7 @@ class Solution:
 
 
 def solve_chain(
-    problem: Problem, penalty: float, least: Floats, policy: Policy, first: Effort = DEFAULT_EFFORT, harder: Effort = HARDER
+    problem: Problem, penalty: float, least: Floats, policy: Policy, first: Effort = FIRST, harder: Effort = HARDER
 ) -> Solution | SolveStatus:
     """The best plan in fractional shares, no trade below `least` [names], or how the last solver ended without one."""
     search = _Chain(problem, penalty, least, policy)

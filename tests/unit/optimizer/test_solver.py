@@ -13,10 +13,10 @@ from services.optimizer.core import chain
 from services.optimizer.core.arrays import Bools, Floats
 from services.optimizer.core.branch import Branch, Multipliers, SolveStatus, buyable, forced, sellable
 from services.optimizer.core.build import build_problem
-from services.optimizer.core.chain import HARDER, Method, Solution, SolveState, solve_chain
+from services.optimizer.core.chain import FIRST, HARDER, Method, Solution, SolveState, solve_chain
 from services.optimizer.core.decline import Decline
 from services.optimizer.core.dual.model import Model
-from services.optimizer.core.dual.solve import DEFAULT_EFFORT, Certified, Effort, solve
+from services.optimizer.core.dual.solve import Certified, Effort, solve
 from services.optimizer.core.dual_programme import dual_programme
 from services.optimizer.core.evaluate import active_weights, cash_after, priced, risk_gradient, violation, way_out_missed
 from services.optimizer.core.inputs import join
@@ -175,7 +175,7 @@ def test_a_gap_that_stays_wide_is_tried_harder_and_said(monkeypatch: pytest.Monk
     solution = solve_chain(problem, dominance(problem), none(problem), DEFAULT_POLICY)
     assert isinstance(solution, Solution)
     assert solution.state is SolveState.GAP_TOO_WIDE
-    assert set(efforts) == {DEFAULT_EFFORT, HARDER}
+    assert set(efforts) == {FIRST, HARDER}
 
 
 def test_a_solve_is_the_same_whenever_it_is_repeated() -> None:
