@@ -114,13 +114,19 @@ class Stage:
     async def taken(self) -> None:
         """Wait until the service has committed all that was published until now."""
         ends = {partition: self.bus.end_offset(partition) for partition in self.bus.all_partitions(TAKEN)}
+        behind: list[str] = []
 
         async def reached() -> bool:
             rows = await self.service.pool.fetch("SELECT topic, partition, next_offset FROM consumed")
             marks = {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
-            return all(marks.get(partition, 0) >= end for partition, end in ends.items())
+            behind[:] = [f"{p.topic}/{p.partition}: {marks.get(p, 0)} of {end}" for p, end in ends.items() if marks.get(p, 0) < end]
+            return not behind
 
-        await eventually(reached, 120.0, "everything taken")
+        try:
+            await eventually(reached, 120.0, "everything taken")
+        except AssertionError as late:
+            late.add_note(f"behind: {', '.join(behind)}; the first replica has {sorted(self.service.consumer.owned)}")
+            raise
 
     async def last_observed(self) -> int:
         """The number of the last thing taken, once nothing stands alone any more: what comes later has seen all that was taken."""
