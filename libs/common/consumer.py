@@ -104,15 +104,16 @@ class EventConsumer:
             await consumer.start(self._on_assigned, on_revoked)
             watching = watch_lag(consumer, self._subscription.topics, self._owned, self._taken_ms, self._metrics)
             tasks = [asyncio.create_task(work) for work in (self._work(consumer), watching)]
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in tasks:
-                if task.done():
-                    task.result()
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
             self.ready = False
-            await _end([*tasks, *([self._committing] if self._committing else [])])
-            self._committing = None
-            await self._leave(consumer)
+            try:
+                await _end([*tasks, *([self._committing] if self._committing else [])])
+            finally:  # also when cancelled again: a member that did not leave would keep its partitions from the others
+                self._committing = None
+                await self._leave(consumer)
 
     async def _leave(self, consumer: Consumer) -> None:
         """Let go of everything, within a few seconds: what is not said by then is said by the next owner."""
@@ -234,8 +235,7 @@ class EventConsumer:
             await write_rows(connection, owned.lane, first, said)
         if owned.acknowledged == acknowledged:
             owned.acknowledged = 0
-        lane = owned.lane
-        return [Record(r.topic, r.key, r.value, stamped(r.headers, lane, first + i)) for i, r in enumerate(said)], last
+        return [Record(r.topic, r.key, r.value, stamped(r.headers, owned.lane, first + i)) for i, r in enumerate(said)], last
 
     async def _publish(self, owned: Owned, records: Sequence[Record], last: int) -> None:
         await self._bus.publish(records)

@@ -5,6 +5,7 @@ A pool's connections have the service's schema as their search path, so SQL name
 
 import asyncio
 import socket
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,6 +29,9 @@ POOL_SIZE = 4
 
 IDLE_IN_TRANSACTION_S = 30.0
 """How long a transaction may stand still before PostgreSQL ends it: a frozen process must not hold its partitions' rows for ever."""
+
+_MIGRATING = threading.Lock()
+"""Alembic keeps the migration that runs in a global of the process: two services of one process take turns."""
 
 TRANSIENT_CLASSES = ("08", "53", "57")  # connection lost, out of resources, server going down or a query cancelled
 TRANSIENT_STATES = frozenset(
@@ -124,7 +128,8 @@ def _upgrade(dsn: str, schema: str, migrations: Path) -> None:
     config.set_main_option("script_location", str(migrations))
     config.attributes["dsn"] = dsn
     config.attributes["schema"] = schema
-    command.upgrade(config, "head")
+    with _MIGRATING:
+        command.upgrade(config, "head")
 
 
 def run_migrations() -> None:

@@ -1,10 +1,15 @@
-"""The in-process bus: same order, offsets, groups and rebalances as Kafka, no durability."""
+"""The in-process bus: same order, offsets, groups and rebalances as Kafka, no durability.
+
+As with a broker, a rebalance that was begun is carried through, whatever becomes of the member that joins or leaves, and what a member's
+callback raises is that member's own: else partitions would stay with a member that is gone, or with none, for ever.
+"""
 
 import asyncio
 import time
 import zlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from libs.common.bus import Consumer, PartitionsCallback, Received, TopicPartition
 from libs.common.events import Record
@@ -30,6 +35,7 @@ class MemoryBus:
         self._arrived = asyncio.Condition()
         self.published = 0
         self.rebalancing = asyncio.Lock()
+        self._rebalances: set[asyncio.Task[None]] = set()
         self._cluster_id = content_id("memory", time.time_ns(), id(self))
 
     async def start(self) -> None:
@@ -73,6 +79,13 @@ class MemoryBus:
         """Every record of a topic, partition by partition: for the demo's output and for tests."""
         return [record for partition, log in sorted(self._logs.items()) if partition.topic == topic for record in log]
 
+    async def carry_through(self, rebalance: Coroutine[Any, Any, None]) -> None:
+        """Wait for a rebalance, which goes on to its end when the one that waits is cancelled."""
+        task = asyncio.create_task(rebalance)
+        self._rebalances.add(task)
+        task.add_done_callback(self._rebalances.discard)
+        await asyncio.shield(task)
+
     def all_partitions(self, topics: Sequence[str]) -> list[TopicPartition]:
         """The partitions of the given topics, in order."""
         return [partition for partition in sorted(self._logs) if partition.topic in topics]
@@ -104,14 +117,21 @@ class MemoryConsumer:
         self._positions: dict[TopicPartition, int] = {}
         self._on_assigned: PartitionsCallback | None = None
         self._on_revoked: PartitionsCallback | None = None
+        self._failure: Exception | None = None
 
     async def start(self, on_assigned: PartitionsCallback, on_revoked: PartitionsCallback) -> None:
         self._on_assigned, self._on_revoked = on_assigned, on_revoked
+        await self._bus.carry_through(self._join())
+
+    async def stop(self) -> None:
+        await self._bus.carry_through(self._leave())
+
+    async def _join(self) -> None:
         async with self._bus.rebalancing:
             self._group.members.append(self)
             await _rebalance(self._bus, self._group.members)
 
-    async def stop(self) -> None:
+    async def _leave(self) -> None:
         async with self._bus.rebalancing:
             if self in self._group.members:
                 await self.take(set())
@@ -123,14 +143,21 @@ class MemoryConsumer:
         assert self._on_assigned is not None and self._on_revoked is not None
         lost = set(self._positions) - partitions
         if lost:
-            await self._on_revoked(lost)
+            await self._tell(self._on_revoked, lost)
             for partition in lost:
                 del self._positions[partition]
         gained = partitions - set(self._positions)
         for partition in gained:
             self._positions[partition] = 0
         if gained:
-            await self._on_assigned(gained)
+            await self._tell(self._on_assigned, gained)
+
+    async def _tell(self, callback: PartitionsCallback, partitions: set[TopicPartition]) -> None:
+        """Call back; a failure is kept for the next poll, as that of a listener on Kafka is."""
+        try:
+            await callback(partitions)
+        except Exception as error:
+            self._failure = error
 
     async def poll(self, max_records: int, timeout_s: float) -> Mapping[TopicPartition, list[Received]]:
         published = self._bus.published
@@ -138,6 +165,9 @@ class MemoryConsumer:
         if not found:
             await self._bus.wait_beyond(published, timeout_s)
             found = self._take_ready(max_records)
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
         return found
 
     def _take_ready(self, max_records: int) -> dict[TopicPartition, list[Received]]:

@@ -15,6 +15,7 @@ from libs.common.bus import TopicPartition
 from libs.common.bus.memory import MemoryBus
 from libs.common.clock import SystemClock
 from libs.common.events import EVENT_TYPES, from_record, make_event, payload_of, to_record
+from libs.common.restored import place_in_lane
 from libs.common.schemas.market import MarketPublished
 from libs.common.schemas.order import OrderCancelled, OrderEnded, OrderPlaced, TradeBooked
 from libs.common.service import Service
@@ -55,7 +56,10 @@ class Observed:
 
 @dataclass
 class Ear:
-    """What the service has said, each event once, by its id; read on from where it was left."""
+    """What the service has said, each event once, by its id; read on from where it was left.
+
+    What a relay sent again, because its replica went between publishing and marking, is dropped by its place in its lane, as consumers do.
+    """
 
     bus: MemoryBus
     placed: dict[str, OrderPlaced] = field(default_factory=dict)
@@ -67,10 +71,16 @@ class Ear:
     orders_of: dict[str, list[OrderPlaced]] = field(default_factory=lambda: defaultdict(list))
     trades_of: dict[str, list[TradeBooked]] = field(default_factory=lambda: defaultdict(list))
     twice: list[str] = field(default_factory=list)
+    lanes: dict[tuple[TopicPartition, str], int] = field(default_factory=dict)
 
     def listen(self) -> None:
         for partition in self.bus.all_partitions((topics.ORDERS, topics.TRADES)):
             for record in self.bus.records_from(partition, self.positions.get(partition, 0), 1_000_000):
+                self.positions[partition] = record.offset + 1
+                lane, number = place_in_lane(record.headers) or ("", 0)
+                if lane and number <= self.lanes.get((partition, lane), 0):
+                    continue
+                self.lanes[partition, lane] = number
                 event = from_record(record.key, record.value, record.headers)
                 if event.id in self.events:
                     self.twice.append(f"{event.type} {event.subject}")
@@ -86,7 +96,6 @@ class Ear:
                     case TradeBooked() as trade:
                         self.trades[trade.trade_id] = trade
                         self.trades_of[name_in(trade.run_id)].append(trade)
-                self.positions[partition] = record.offset + 1
 
 
 def name_in(run_id: str) -> str:
@@ -114,13 +123,19 @@ class Stage:
     async def taken(self) -> None:
         """Wait until the service has committed all that was published until now."""
         ends = {partition: self.bus.end_offset(partition) for partition in self.bus.all_partitions(TAKEN)}
+        behind: list[str] = []
 
         async def reached() -> bool:
             rows = await self.service.pool.fetch("SELECT topic, partition, next_offset FROM consumed")
             marks = {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
-            return all(marks.get(partition, 0) >= end for partition, end in ends.items())
+            behind[:] = [f"{p.topic}/{p.partition}: {marks.get(p, 0)} of {end}" for p, end in ends.items() if marks.get(p, 0) < end]
+            return not behind
 
-        await eventually(reached, 120.0, "everything taken")
+        try:
+            await eventually(reached, 120.0, "everything taken")
+        except AssertionError as late:
+            late.add_note(f"behind: {', '.join(behind)}; the first replica has {sorted(self.service.consumer.owned)}")
+            raise
 
     async def last_observed(self) -> int:
         """The number of the last thing taken, once nothing stands alone any more: what comes later has seen all that was taken."""
