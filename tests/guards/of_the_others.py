@@ -129,7 +129,9 @@ OF_READERS = (
         "services/wash_sale/saying.py",
         "        changed = digest != household.said_digest\n",
         "        changed = True\n",
-        ("tests/integration/test_wash_sale_service.py::test_a_run_is_answered_once_even_when_nothing_changed",),
+        (
+            "tests/integration/test_wash_sale_service.py::test_a_run_on_other_securities_that_say_the_same_of_a_household_is_answered_with_its_version",
+        ),
     ),
     Removal(
         "restrictions: the version rises with the verdicts alone",

@@ -209,6 +209,18 @@ async def test_a_run_is_answered_once_even_when_nothing_changed(stage: Stage) ->
     assert len(stage.ledgers()) == 3
 
 
+async def test_a_run_on_other_securities_that_say_the_same_of_a_household_is_answered_with_its_version(stage: Stage) -> None:
+    await stage.say(market(), account(lots=[OLD]), run(RunAccount("A1", "H1", 1, 0)))
+    answer = await stage.ledger(2, "R1")
+    three = ["XA", "XB", "YA"]
+    columns = SecurityColumns(three, three, ["X", "X", "Y"], ["s"] * 3, ["i"] * 3, [[]] * 3, ["1"] * 3, [1.0] * 3, [1.0] * 3, [None] * 3)
+        three, three, ["X", "X", "Y"], ["s"] * 3, ["i"] * 3, [[], [], []], ["1"] * 3, [1.0] * 3, [1.0] * 3, [None] * 3
+    )
+    await stage.say(replace(market("M2"), securities=columns), run(RunAccount("A1", "H1", 1, 0), run_id="R2", market_id="M2"))
+    await eventually(lambda: len(stage.answers("H1")) == 2, what="the second run is answered")
+    assert replace(stage.answers("H1")[1], run_id="R1") == answer
+
+
 async def test_who_is_being_changed_keeps_nobody_waiting_and_is_said_afterwards(stage: Stage) -> None:
     names = [f"H{number}" for number in range(1, 5)]
     accounts = [account(f"A{name}", household_id=name) for name in names]
