@@ -214,8 +214,6 @@ async def test_a_run_on_other_securities_that_say_the_same_of_a_household_is_ans
     answer = await stage.ledger(2, "R1")
     three = ["XA", "XB", "YA"]
     columns = SecurityColumns(three, three, ["X", "X", "Y"], ["s"] * 3, ["i"] * 3, [[]] * 3, ["1"] * 3, [1.0] * 3, [1.0] * 3, [None] * 3)
-        three, three, ["X", "X", "Y"], ["s"] * 3, ["i"] * 3, [[], [], []], ["1"] * 3, [1.0] * 3, [1.0] * 3, [None] * 3
-    )
     await stage.say(replace(market("M2"), securities=columns), run(RunAccount("A1", "H1", 1, 0), run_id="R2", market_id="M2"))
     await eventually(lambda: len(stage.answers("H1")) == 2, what="the second run is answered")
     assert replace(stage.answers("H1")[1], run_id="R1") == answer
