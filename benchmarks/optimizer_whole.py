@@ -7,6 +7,7 @@ not negative, cheapest a dollar, then that lower risk until the cap is kept; the
 Symbols as in the model: v active weights, y = B'v.  `worth` is a share's weight.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -190,27 +191,32 @@ def _within(book: _Book, moves: _Moves) -> Bools:
 
 def _raise_cash(book: _Book) -> bool:
     """The move that costs least for each dollar it frees."""
-    best, found = np.inf, None
-    for up in (True, False):
-        moves = _moves(book, up)
+
+    def rate(moves: _Moves) -> Floats:
         frees = (moves.freed > 0) & np.isfinite(moves.price)
-        rate = np.where(frees, moves.price / np.where(frees, moves.freed, 1.0), np.inf)
-        name = int(np.argmin(rate))
-        if rate[name] < best:
-            best, found = float(rate[name]), (name, float(moves.after[name]))
-    if found is None:
-        return False
-    book.take(*found)
-    return True
+        found: Floats = np.where(frees, moves.price / np.where(frees, moves.freed, 1.0), np.inf)
+        return found
+
+    return _take_least(book, rate)
 
 
 def _lower_risk(book: _Book, slack: float) -> bool:
     """The move that costs least, its risk aside, for the variance that it takes away."""
+
+    def rate(moves: _Moves) -> Floats:
+        lowers = (moves.risk < -HELPS) & np.isfinite(moves.price) & (book.cash + moves.freed >= slack)
+        found: Floats = np.where(lowers, (moves.price - moves.risk) / np.where(lowers, -moves.risk, 1.0), np.inf)
+        return found
+
+    return _take_least(book, rate)
+
+
+def _take_least(book: _Book, rate_of: Callable[[_Moves], Floats]) -> bool:
+    """Take the move, up or down, of the least finite rate [names]; False where there is none."""
     best, found = np.inf, None
     for up in (True, False):
         moves = _moves(book, up)
-        lowers = (moves.risk < -HELPS) & np.isfinite(moves.price) & (book.cash + moves.freed >= slack)
-        rate = np.where(lowers, (moves.price - moves.risk) / np.where(lowers, -moves.risk, 1.0), np.inf)
+        rate = rate_of(moves)
         name = int(np.argmin(rate))
         if rate[name] < best:
             best, found = float(rate[name]), (name, float(moves.after[name]))
