@@ -52,8 +52,8 @@ class Observer:
         async def nothing(partitions: set[TopicPartition]) -> None:
             return
 
-        await self._consumer.start(from_the_start, nothing)
         try:
+            await self._consumer.start(from_the_start, nothing)
             while True:
                 for records in (await self._consumer.poll(2_000, POLL_S)).values():
                     for record in records:

@@ -41,8 +41,8 @@ class Desk:
         async def on_revoked(_: set[TopicPartition]) -> None:
             """Nothing is kept by partition."""
 
-        await consumer.start(on_assigned, on_revoked)
-        try:
+        try:  # from the start on: a member cut off while it joins would keep its partitions from the next one
+            await consumer.start(on_assigned, on_revoked)
             while True:
                 await self._answer_batch(consumer)
         finally:

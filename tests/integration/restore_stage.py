@@ -171,7 +171,8 @@ class Running:
             await self.rest()
 
     async def rest(self, before_the_close: bool = False) -> None:
-        """Until nothing moves any more."""
+        """Until nothing moves any more; what still moves is said where that takes too long."""
+        moving: list[str] = []
 
         async def still() -> bool:
             for service in self.services:
@@ -181,9 +182,13 @@ class Running:
                 standing = await read_standing(connection)
             finally:
                 await connection.close()
-            return not unrest(standing, self.days.ends(), self._desk_says(), before_the_close)
+            moving[:] = unrest(standing, self.days.ends(), self._desk_says(), before_the_close)
+            return not moving
 
-        await eventually(still, DEADLINE_S, "rest")
+        try:
+            await eventually(still, DEADLINE_S, "rest")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; still moving: {', '.join(moving)}") from None
 
     def _desk_says(self) -> set[str]:
         for _, order in self.days.said():

@@ -69,6 +69,19 @@ async def test_a_resting_order_is_cancelled_on_request_once() -> None:
     assert [e.exec_type for e in executions(bus) if e.cl_ord_id == order.cl_ord_id] == ["new", "cancelled"]
 
 
+async def test_a_desk_stopped_while_it_joins_leaves_every_order_to_the_next() -> None:
+    bus, orders = MemoryBus(), [placed(number) for number in range(20)]
+    async with bus.rebalancing:  # somebody else joins: the desk has to wait
+        stopped = asyncio.create_task(build(bus, Proportions()).run())
+        await eventually(lambda: bus._rebalances, what="the desk on its way in")
+        stopped.cancel()
+    await asyncio.gather(stopped, return_exceptions=True)
+    for order in orders:
+        await say(bus, order, order.cl_ord_id)
+    async with desk(bus, Proportions()):
+        await eventually(lambda: {e.cl_ord_id for e in executions(bus)} == {o.cl_ord_id for o in orders}, what="every order's answer")
+
+
 async def test_what_cannot_be_read_is_passed_over() -> None:
     bus, order = MemoryBus(), placed(1)
     event = make_event("orders", order, order.cl_ord_id, 1, order.cl_ord_id, NOW, "run-1")
