@@ -36,6 +36,11 @@ async def one_waits(connection: Connection) -> None:
     await eventually(lambda: connection.fetchval(query, mine), 5.0, "somebody waits")
 
 
+async def locked_and_left(pool: Pool, household_id: str) -> None:
+    async with transaction(pool) as connection:
+        await store.lock_households(connection, [household_id])
+
+
 async def publish(stage: Stage, *payloads: object) -> None:
     """Say without waiting until it is taken."""
     for one in payloads:
@@ -77,8 +82,9 @@ async def test_a_batch_takes_its_households_in_one_order_so_that_two_batches_nev
             [to_record(make_event("test", one, *place_of(one), stage.clock.now(), "c1")) for one in later_household_first]
         )
         await one_waits(connection)
-        async with transaction(stage.service.pool) as other, asyncio.timeout(5):
-            await store.lock_households(other, ["H3"])  # free: the batch waits before it has anything that others need
+        other = asyncio.create_task(locked_and_left(stage.service.pool, "H3"))
+        await eventually(other.done, 5.0, "the batch waits before it has anything that others need")
+        await other
     await stage.taken(PROPOSALS)
 
 
