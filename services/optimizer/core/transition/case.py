@@ -132,7 +132,7 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class TransitionCase:
-    """Everything of one analysis; `value_usd` counts cash.  `not_offered`: approaches of this strategy that are refused, with the reason."""
+    """Everything of one analysis; `value_usd` counts cash; `not_offered`: approaches that the strategy refuses, with the reason."""
 
     as_of: date
     strategy_id: str

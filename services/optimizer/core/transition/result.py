@@ -203,7 +203,7 @@ class NotJudged(Struct, frozen=True):
 
 
 class Analysis(Struct, frozen=True):
-    """The whole answer.  `knee` is the position of the frontier's bend; `joint` is what the joint plans over years prove, once they follow."""
+    """The whole answer.  `knee` is the position of the frontier's bend; `joint` tells whether the joint plans' proofs are there."""
 
     strategy_id: str
     strategy_label: str
