@@ -92,7 +92,7 @@ def view(book: Book) -> View:
 
 
 def day_of_year(case: TransitionCase, number: int) -> date:
-    """The day that the trades of a plan's year (from 1) are made: today, and the same day of every later year (the 28th for 29 February)."""
+    """The day that the trades of a plan's year (from 1) are made: the same day every year, the 28th for 29 February."""
     year = case.as_of.year + number - 1
     try:
         return case.as_of.replace(year=year)
