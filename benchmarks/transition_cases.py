@@ -78,7 +78,7 @@ def _held(kind: str, rng: np.random.Generator, target: Floats, names: int) -> Fl
     if kind == "concentrated":
         weight *= 0.7
         weight[int(np.argmax(weight))] += 0.297
-    return weight
+    return np.asarray(weight)
 
 
 def _lots(kind: str, rng: np.random.Generator, weight: Floats, price: list[Decimal], lots: int, value_usd: int) -> Lots:

@@ -33,12 +33,14 @@ from services.optimizer.core.plan_rules import NO_RULES, PlanRules
 from services.optimizer.core.problem import NO_LIMIT, Problem
 from services.optimizer.core.programme import dominance
 from services.optimizer.core.small_trades import least_trade
-from services.optimizer.core.terms import is_long
+from services.optimizer.core.transition.book import Book, opening, view
 from services.optimizer.core.transition.case import RestrictionKind, TransitionCase
 
 WINDOW = timedelta(days=30)
+NO_BUDGETS = Budgets()
 CASH_ROOM = 0.002  # of the account: how much more than its target cash may be
-EFFORT = Effort(certified=5e-5)
+ALL_THE_WAY = 1e6  # lam: a thousandth of a per cent of tracking error outweighs a hundredth of a per cent of tax
+EFFORT = Effort()
 BARRED_FROM_BUYING = (RestrictionKind.NEVER_OWN, RestrictionKind.NEVER_BUY, RestrictionKind.LOCKED)
 BARRED_FROM_SELLING = (RestrictionKind.NEVER_SELL, RestrictionKind.LOCKED)
 
@@ -76,7 +78,7 @@ class Goal:
 
     risk_aversion: float
     te_cap: float = NO_LIMIT
-    budgets: Budgets = Budgets()
+    budgets: Budgets = NO_BUDGETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,22 +172,29 @@ def allowed(case: TransitionCase) -> Allowed:
     return Allowed(frozen(may_buy), frozen(may_sell), frozen(must & may_sell))
 
 
+def holdings_of(case: TransitionCase, book: Book) -> Holdings:
+    """What a book holds; bought in the 30 days before, for the wash-sale rule, is what was bought in those before the book's day."""
+    seen, at = view(book), {lot_id: n for n, lot_id in enumerate(case.lots.lot_id)}
+    return Holdings(
+        lot=frozen(np.array([at.get(lot_id, -1) for lot_id in book.lots.lot_id], dtype=np.intp)),
+        name=seen.name,
+        size=seen.size,
+        gain_frac=seen.gain,
+        is_long=seen.is_long,
+        recent=frozen(np.array([book.on - day <= WINDOW for day in book.lots.acquired], dtype=np.bool_)),
+        credit_frac=frozen(np.zeros(len(seen.size))),
+        cash=seen.cash,
+    )
+
+
 def holdings_now(case: TransitionCase) -> Holdings:
     """What is held today."""
-    lots, price = case.lots, case.names.price_usd
-    worth = [shares * price[i] for shares, i in zip(lots.shares, lots.name.tolist(), strict=True)]
-    size = np.array([float_from_decimal(each) for each in worth]) / float_from_decimal(case.value_usd)
-    gains = ((each - basis) / each for each, basis in zip(worth, lots.basis_usd, strict=True))
-    return Holdings(
-        lot=frozen(np.arange(len(worth), dtype=np.intp)),
-        name=lots.name,
-        size=frozen(size),
-        gain_frac=frozen(np.array([float_from_decimal(each) for each in gains], dtype=np.float64)),
-        is_long=frozen(np.array([is_long(day, case.as_of) for day in lots.acquired], dtype=np.bool_)),
-        recent=frozen(np.array([case.as_of - day <= WINDOW for day in lots.acquired], dtype=np.bool_)),
-        credit_frac=frozen(np.zeros(len(worth))),
-        cash=float_from_decimal(case.cash_usd / case.value_usd),
-    )
+    return holdings_of(case, opening(case))
+
+
+def book_problem(case: TransitionCase, book: Book, number: int) -> Problem:
+    """The problem of year `number`, its lots those of the book."""
+    return year_problem(case, holdings_of(case, book), book.value_usd, book.year, number)
 
 
 def year_problem(
@@ -203,7 +212,7 @@ def year_problem(
     barred, way_out = _wash_sales(case, holdings, loss, first=number == 1)
     may_sell = may.may_sell[holdings.name] & ~barred
     nothing = np.zeros(len(holdings.size))
-    position = TaxPosition(case.tax.law, year or case.tax.year, year or case.tax.year, Budgets(), value)
+    position = TaxPosition(case.tax.law, year or case.tax.year, year or case.tax.year, NO_BUDGETS, value)
     return Problem(
         row=frozen(np.arange(count, dtype=np.intp)),
         price_usd=frozen(price),
