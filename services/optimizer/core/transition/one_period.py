@@ -276,6 +276,12 @@ def within(case: TransitionCase, problem: Problem, goal: Goal) -> Problem:
     return replace(problem, risk_aversion=goal.risk_aversion, rules=rules, position=asked, standing=standing(asked))
 
 
+def all_the_way(case: TransitionCase, problem: Problem, effort: Effort = EFFORT, start: NettedStart | None = None) -> YearPlan:
+    """To the target as far as restrictions and wash sales permit, at the least tax that allows it: risk is weighed so heavily that tax
+    decides among what is equally near."""
+    return solve_year(case, problem, Goal(ALL_THE_WAY), effort, start)
+
+
 def solve_year(case: TransitionCase, problem: Problem, goal: Goal, effort: Effort = EFFORT, start: NettedStart | None = None) -> YearPlan:
     """The best plan of a year for a goal, certified; `start` is where a solve of the same holdings ended."""
     asked = within(case, problem, goal)

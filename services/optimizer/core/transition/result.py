@@ -94,6 +94,7 @@ class Approach(Struct, frozen=True):
     `tax_usd` is of all years, `tax_now_usd` of the first; `tax_frac` the first over the account's value; `saved_usd` against selling all.
     `years_to_half_percent`: years until ex-ante tracking error is at most 0.5 % (0: at once; None: not within the plan).
     `break_even_years`: how long the lower risk has to be worth what the plan costs beyond keeping all (None: never, or no cost).
+    `tax_after_carry_usd`: the tax of all years less what the losses carried out of the last are worth.
     `reason`: why it is out of reach or not offered, with the smallest change that would make it possible.
     """
 
@@ -123,11 +124,16 @@ class Approach(Struct, frozen=True):
     plan: list[NameTrade] = []
     gifted_usd: Decimal | None = None
     gain_avoided_usd: Decimal | None = None
+    tax_after_carry_usd: Decimal | None = None
     notes: list[str] = []
 
 
 class FrontierPoint(Struct, frozen=True):
-    """The least tracking error for a tax bill now; ordered by tax.  `gap_te_frac`: how much lower the tracking error could be at most."""
+    """The least tracking error for a tax bill now; ordered by tax.  `gap_te_frac`: how much lower the tracking error could be at most.
+
+    `tax_after_carry_usd`: the tax less what losses that the plan carries into later years are worth, which is what the frontier trades
+    against tracking error: where losses abound the tax alone is the same all along it.  `risk_aversion`: lam at which it is the best plan.
+    """
 
     tax_usd: Decimal
     te_frac: float
@@ -136,6 +142,8 @@ class FrontierPoint(Struct, frozen=True):
     short_gain_usd: Decimal
     long_gain_usd: Decimal
     turnover_frac: float
+    tax_after_carry_usd: Decimal = Decimal(0)
+    risk_aversion: float = 0.0
 
 
 class RestrictionCost(Struct, frozen=True):
