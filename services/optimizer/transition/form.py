@@ -10,12 +10,12 @@ from decimal import Decimal
 from typing import Any
 
 from libs.common.money import ZERO
-from services.optimizer.account_file_reader import line_of
 from services.optimizer.transition import form_parts as parts
 from services.optimizer.transition.client_form import Form, Reading, YearSoFar
 from services.optimizer.transition.faults import FieldFault
 from services.optimizer.transition.fields import Fields
 from services.optimizer.transition.form_lots import lots_of
+from services.optimizer.transition.lines import Lines
 from services.optimizer.transition.lots_csv import decoded
 
 __all__ = ["Form", "Reading", "form_of", "parsed_json", "read_form"]
@@ -29,7 +29,7 @@ def read_form(given: bytes | str | dict[str, Any]) -> Reading:
         return form_of(given, lambda _: 0)
     text = decoded(given) if isinstance(given, bytes) else given
     parsed = parsed_json(text)
-    return Reading(Form(), [parsed]) if isinstance(parsed, FieldFault) else form_of(parsed, lambda place: _line(text, place))
+    return Reading(Form(), [parsed]) if isinstance(parsed, FieldFault) else form_of(parsed, Lines(text))
 
 
 def parsed_json(text: str) -> dict[str, Any] | FieldFault:
@@ -43,14 +43,6 @@ def parsed_json(text: str) -> dict[str, Any] | FieldFault:
     except (ValueError, ArithmeticError, RecursionError):
         return FieldFault(0, "", "The form is no JSON that can be read", "Write numbers of ordinary size, and no deeper than the example")
     return found if isinstance(found, dict) else FieldFault(1, "", "The form is no JSON object", "Begin with { and a member such as lots")
-
-
-def _line(text: str, place: str) -> int:
-    """The line of a member, 0 where it can't be told."""
-    try:
-        return line_of(text, place)
-    except (ValueError, IndexError, RecursionError):
-        return 0
 
 
 def form_of(given: dict[str, Any], lines: Callable[[str], int]) -> Reading:
