@@ -54,7 +54,9 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sleeve:
+class Sleeve:
+    """Something to place: its holdings, and the yearly tax on a dollar of it in a taxable account."""
+
     sleeve_id: str
     label: str
     weights: Weights
@@ -73,7 +75,7 @@ def place(
     found = _sleeves(catalogue, market, law)
     if isinstance(found, FieldFault):
         return found
-    equity = _Sleeve(strategy.strategy_id, strategy.label, target, tax_drag(strategy.yields, law))
+    equity = Sleeve(strategy.strategy_id, strategy.label, target, tax_drag(strategy.yields, law))
     rooms = [(kind, _room(form, kind)) for kind in DEFERRED_ORDER]
 
     def mixed(step: int) -> Placement:
@@ -105,7 +107,7 @@ def _after_tax(yields: Yields, law: TaxLaw) -> Decimal:
 
 def _sleeves(
     catalogue: Catalogue, market: TransitionMarket, law: TaxLaw
-) -> tuple[list[tuple[_Sleeve, Decimal]], _Sleeve | None] | FieldFault:
+) -> tuple[list[tuple[Sleeve, Decimal]], Sleeve | None] | FieldFault:
     """The bond sleeves with their shares of the bonds, and the municipal one where it pays more after tax than the first of them."""
     found = []
     for sleeve_id, share in BOND_MIX.items():
@@ -120,14 +122,14 @@ def _sleeves(
     return found, None if isinstance(instead, FieldFault) else instead
 
 
-def _sleeve(sleeve_id: str, catalogue: Catalogue, market: TransitionMarket, law: TaxLaw) -> _Sleeve | FieldFault:
+def _sleeve(sleeve_id: str, catalogue: Catalogue, market: TransitionMarket, law: TaxLaw) -> Sleeve | FieldFault:
     strategy = catalogue.find(sleeve_id)
     if strategy is None:
         return FieldFault(0, "risk_score", f"The catalogue has no sleeve {sleeve_id}", "Leave the risk objective out")
     weights = weights_of(strategy, catalogue, market)
     if isinstance(weights, FieldFault):
         return weights
-    return _Sleeve(sleeve_id, strategy.label, weights, tax_drag(strategy.yields, law))
+    return Sleeve(sleeve_id, strategy.label, weights, tax_drag(strategy.yields, law))
 
 
 def _room(form: Form, kind: AccountKind) -> Decimal:
@@ -136,9 +138,9 @@ def _room(form: Form, kind: AccountKind) -> Decimal:
 
 def _mixed(
     share: Decimal,
-    equity: _Sleeve,
-    bonds: list[tuple[_Sleeve, Decimal]],
-    municipal: _Sleeve | None,
+    equity: Sleeve,
+    bonds: list[tuple[Sleeve, Decimal]],
+    municipal: Sleeve | None,
     rooms: list[tuple[AccountKind, Decimal]],
     taxable_usd: Decimal,
     market: TransitionMarket,
@@ -167,8 +169,8 @@ def _mixed(
 
 
 def located(
-    amounts: list[tuple[_Sleeve, Decimal]], rooms: list[tuple[AccountKind, Decimal]]
-) -> tuple[list[tuple[AccountKind, _Sleeve, Decimal]], list[tuple[_Sleeve, Decimal]]]:
+    amounts: list[tuple[Sleeve, Decimal]], rooms: list[tuple[AccountKind, Decimal]]
+) -> tuple[list[tuple[AccountKind, Sleeve, Decimal]], list[tuple[Sleeve, Decimal]]]:
     """Fill the tax-deferred rooms with the dearest sleeves; the rest is left for the taxable account."""
     left = dict(rooms)
     placed, taxable = [], []
@@ -185,7 +187,7 @@ def located(
     return placed, taxable
 
 
-def _blend(parts: Iterable[tuple[_Sleeve, Decimal]]) -> Weights:
+def _blend(parts: Iterable[tuple[Sleeve, Decimal]]) -> Weights:
     """One portfolio of several sleeves by their dollars."""
     found: Weights = {}
     parts = list(parts)
