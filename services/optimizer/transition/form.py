@@ -9,6 +9,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from msgspec.structs import replace
+
 from libs.common.money import ZERO
 from services.optimizer.transition import form_parts as parts
 from services.optimizer.transition.client_form import Form, Reading, YearSoFar
@@ -72,6 +74,14 @@ def form_of(given: dict[str, Any], lines: Callable[[str], int]) -> Reading:
         never_own=parts.tickers(fields, "never_own"),
         never_sell=parts.tickers(fields, "never_sell"),
         owned_elsewhere=parts.all_of(fields, "owned_elsewhere", parts.elsewhere),
+    )
+    return Reading(_with_wishes(form, fields), faults)
+
+
+def _with_wishes(form: Form, fields: Fields) -> Form:
+    """Budgets, the year so far, what the client wants to see and what it assumes."""
+    return replace(
+        form,
         tax_budget=fields.money("tax_budget"),
         short_gain_budget=fields.money("short_gain_budget"),
         long_gain_budget=fields.money("long_gain_budget"),
@@ -90,4 +100,3 @@ def form_of(given: dict[str, Any], lines: Callable[[str], int]) -> Reading:
         risk_score=fields.whole("risk_score", 1, 100),
         accounts=parts.all_of(fields, "accounts", parts.account),
     )
-    return Reading(form, faults)
