@@ -19,6 +19,7 @@ from decimal import Decimal
 
 import numpy as np
 
+from libs.common.money import float_from_decimal
 from services.optimizer.core.arrays import Bools, Floats, frozen
 from services.optimizer.core.dual.netting import NettedStart
 from services.optimizer.core.dual.tax_law import Budgets
@@ -27,6 +28,7 @@ from services.optimizer.core.problem import Problem
 from services.optimizer.core.transition.book import Book, after_year, day_of_year, opening
 from services.optimizer.core.transition.case import Outlook, TransitionCase
 from services.optimizer.core.transition.exit_credit import Parts, unsplit, with_exit_credit
+from services.optimizer.core.transition.given import kept, sales_of
 from services.optimizer.core.transition.one_period import (
     ALL_THE_WAY,
     NO_BUDGETS,
@@ -81,6 +83,9 @@ class YearsPlan:
         return max((year.gap for year in self.solved), default=0.0)
 
 
+GivenTrades = tuple[tuple[Floats, Floats], ...]  # by year: sold [lots of the case], bought [names], in weights of today's value
+
+
 @dataclass(slots=True)
 class _Way:
     """What the years of one plan share and leave to each other."""
@@ -88,6 +93,7 @@ class _Way:
     case: TransitionCase
     rules: Rules
     most: Floats
+    given: GivenTrades = ()
     start: NettedStart | None = None
     losses: list[tuple[int, date]] = field(default_factory=list)
 
@@ -116,17 +122,23 @@ def most_held(case: TransitionCase, problem: Problem) -> Floats:
     return most
 
 
-def plan_years(case: TransitionCase, rules: Rules, most: Floats | None = None) -> YearsPlan:
-    """The plan of `rules.years` years, year by year; `most` is `most_held` of today, if it was found already."""
+def plan_years(case: TransitionCase, rules: Rules, most: Floats | None = None, given: GivenTrades = ()) -> YearsPlan:
+    """The plan of `rules.years` years, year by year; `most` is `most_held` of today, if it was found already.
+
+    Of `given`, the years before the last are carried out as far as the rules allow, and only the last is planned.
+    """
     book = opening(case)
-    way = _Way(case, rules, most_held(case, book_problem(case, book, 1)) if most is None else most)
+    way = _Way(case, rules, most_held(case, book_problem(case, book, 1)) if most is None else most, given)
     carried: list[Carried] = []
     solved: list[YearPlan] = []
     for number in range(1, rules.years + 1):
         if number > 1:
             book = replace(after_year(case, carried[-1].book, carried[-1].tax.with_plan, number), on=way.day(number))
-        year, done = _year(way, book, number)
-        solved.append(year)
+        if given and number < rules.years:
+            done: Carried | None = _given_year(way, book, number)
+        else:
+            year, done = _year(way, book, number)
+            solved.append(year)
         if done is None:
             return YearsPlan(tuple(carried), tuple(solved), reached=False)
         carried.append(done)
@@ -147,6 +159,15 @@ def _year(way: _Way, book: Book, number: int) -> tuple[YearPlan, Carried | None]
     way.start = year.start
     sold = parts.merged(year.trades.sold, len(book.lots.shares))
     return year, carry_out(case, book, number, sold, year.trades.bought, rules.budget(number))
+
+
+def _given_year(way: _Way, book: Book, number: int) -> Carried:
+    """Carry out the given trades of a year."""
+    case, (sold, bought) = way.case, way.given[number - 1]
+    problem = _problem(way, book, unsplit(holdings_of(case, book)), number)
+    grown = float_from_decimal(case.value_usd) * (1.0 + case.outlook.growth_frac) ** (number - 1)
+    plan = kept(problem, sales_of(case, book, sold) * (grown / problem.invested_usd), bought * (grown / problem.invested_usd))
+    return carry_out(case, book, number, plan.sold, plan.bought, way.rules.budget(number))
 
 
 def _parts(way: _Way, book: Book, number: int) -> Parts:
