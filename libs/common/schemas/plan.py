@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from libs.common.schemas.account import AccountType, TaxOpening, TaxRates, TransitionPlan
+from libs.common.schemas.account import AT_RATES, AccountType, LossPolicy, TaxOpening, TaxRates, TransitionPlan
 
 
 class NewAccount(Struct, frozen=True):
@@ -12,6 +12,7 @@ class NewAccount(Struct, frozen=True):
     custodian: str
     account_type: AccountType
     rates: TaxRates
+    losses: LossPolicy = AT_RATES
     tax_opening: TaxOpening | None = None
 
 

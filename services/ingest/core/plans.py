@@ -38,5 +38,6 @@ def record_of(chosen: PlanChosen) -> AccountIntake:
         account_type=new.account_type,
         strategy_id=chosen.plan.strategy_id,
         rates=new.rates,
+        losses=new.losses,
         tax_opening=new.tax_opening,
     )
