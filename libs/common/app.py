@@ -8,6 +8,7 @@ import hmac
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from types import FrameType
 from typing import Annotated, Any
 
 import asyncpg
@@ -236,19 +237,35 @@ def _measure(app: FastAPI, service: Service) -> None:
             service.metrics.http.labels(request.method, route, str(status)).observe(time.perf_counter() - started)
 
 
+class _Server(uvicorn.Server):
+    """A server that can be asked to end before it serves: while its service waits for PostgreSQL, for one."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.asked_before_serving = asyncio.Event()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        if not self.started:
+            self.asked_before_serving.set()
+
+
 def serve(app: FastAPI, service: Service, settings: ServiceSettings) -> int:
     """Serve until SIGTERM or until the service fails; returns the process's exit status."""
     configure_logs(settings.log_level)
     config = uvicorn.Config(app, host=settings.host, port=settings.port, log_level="warning", loop="uvloop", timeout_graceful_shutdown=10)
-    server = uvicorn.Server(config)
+    server = _Server(config)
 
     async def run() -> int:
-        failed = asyncio.create_task(service.failed.wait())
+        ends = [asyncio.create_task(end.wait()) for end in (service.failed, server.asked_before_serving)]
         serving = asyncio.create_task(server.serve())
-        await asyncio.wait({failed, serving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({serving, *ends}, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
-        await serving
-        failed.cancel()
+        if server.asked_before_serving.is_set():
+            serving.cancel()
+        await asyncio.gather(serving, return_exceptions=server.asked_before_serving.is_set())
+        for end in ends:
+            end.cancel()
         return 1 if service.failed.is_set() else 0
 
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:  # uvicorn sets no loop where it is served in one

@@ -12,6 +12,7 @@ from services.optimizer.api import routes
 from services.optimizer.catch_up import DecisionsSaid
 from services.optimizer.handlers import SUBSCRIPTION
 from services.optimizer.metrics import OptimizerMetrics
+from services.optimizer.plan_api import plan_routes
 from services.optimizer.pool import InlinePool, SolverPool
 from services.optimizer.settings import OptimizerSettings
 from services.optimizer.solving import Solving
@@ -30,4 +31,4 @@ def compose(settings: OptimizerSettings, bus: Bus, clock: Clock, pool: InlinePoo
     service.catches_up_by(DecisionsSaid())
     service.add_background(solving.run)
     service.on_commit(solving.wake.set)
-    return service, create_app(service, settings, routes(service))
+    return service, create_app(service, settings, routes(service), plan_routes(service, settings))

@@ -1,5 +1,9 @@
 """What orders does with accounts, screens, ledgers, markets, runs, proposals and executions.  Gather, decide, apply."""
 
+from collections.abc import Sequence
+
+from msgspec import Struct
+
 from libs.common import topics
 from libs.common.consumer import Subscription
 from libs.common.events import Event
@@ -39,7 +43,14 @@ class Handlers:
                 ProposalDeclined: self.on_proposal_declined,
                 ExecutionReported: self.on_execution_reported,
             },
+            prepare=self.prepare,
         )
+
+    async def prepare(self, unit: Unit, payloads: Sequence[Struct]) -> None:
+        """Take a batch's locks before its first event, in one order for all batches, so that no two wait for each other."""
+        if any(isinstance(payload, RunOpened | MarketPublished) for payload in payloads):
+            await store.alone(unit.connection)
+        await lock_for(unit, *{p.household_id for p in payloads if isinstance(p, ProposalCreated | ProposalDeclined)})
 
     async def on_account_changed(self, unit: Unit, event: Event, account: AccountChanged) -> None:
         """Keep the newest version; what waited for it is judged."""

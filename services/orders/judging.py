@@ -189,13 +189,18 @@ def code_of(decision: Decision) -> str | None:
     return decision.code if isinstance(decision, Refused) else None
 
 
-async def lock_for(unit: Unit, household_id: str) -> None:
-    """What judging in a household needs held, until the transaction ends; asked for once a batch."""
-    key = f"lock {household_id}"
-    if unit.held(key) is None:
+async def lock_for(unit: Unit, *household_ids: str) -> None:
+    """What judging in these households needs held, until the transaction ends; asked for once a batch."""
+    missing = [household_id for household_id in household_ids if unit.held(_lock_of(household_id)) is None]
+    if missing:
         await store.share(unit.connection)
-        await store.lock_households(unit.connection, [household_id])
-        unit.hold(key, True, _nothing_to_save)
+        await store.lock_households(unit.connection, missing)
+    for household_id in missing:
+        unit.hold(_lock_of(household_id), True, _nothing_to_save)
+
+
+def _lock_of(household_id: str) -> str:
+    return f"lock {household_id}"
 
 
 async def _nothing_to_save(unit: Unit, held: bool) -> None:

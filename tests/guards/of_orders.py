@@ -330,9 +330,23 @@ LOCKED = (
     Removal(
         "nobody judges in a household beside another",
         "services/orders/judging.py",
-        "        await store.lock_households(unit.connection, [household_id])\n",
+        "        await store.lock_households(unit.connection, missing)\n",
         "",
         (f"{LOCKS}::test_nobody_judges_in_a_household_beside_another",),
+    ),
+    Removal(
+        "a batch's households are locked in one order",
+        "services/orders/handlers.py",
+        "        await lock_for(unit, *{p.household_id for p in payloads if isinstance(p, ProposalCreated | ProposalDeclined)})\n",
+        "",
+        (f"{LOCKS}::test_a_batch_takes_its_households_in_one_order_so_that_two_batches_never_wait_in_a_ring",),
+    ),
+    Removal(
+        "a run opens while nobody judges",
+        "services/orders/handlers.py",
+        "            await store.alone(unit.connection)\n",
+        "            pass\n",
+        (f"{LOCKS}::test_a_run_opens_while_nobody_judges",),
     ),
     Removal(
         "no fill is booked while somebody judges",

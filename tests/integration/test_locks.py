@@ -1,12 +1,16 @@
 """Who waits for whom: what a lock keeps apart shows as one of the two waiting, and as nothing lost."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from msgspec.structs import replace
 
 from libs.common.db import Connection, Pool, transaction
 from libs.common.events import make_event, to_record
 from libs.common.schemas.order import TradeBooked
+from libs.common.topics import MARKET as MARKETS
+from libs.common.topics import PROPOSALS
 from services.ingest import store as ingest_store
 from services.ingest.core.book import quarantine
 from services.orders import store
@@ -30,6 +34,11 @@ async def one_waits(connection: Connection) -> None:
     mine = await connection.fetchval("SELECT pg_backend_pid()")
     query = "SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid))"
     await eventually(lambda: connection.fetchval(query, mine), 5.0, "somebody waits")
+
+
+async def locked_and_left(pool: Pool, household_id: str) -> None:
+    async with transaction(pool) as connection:
+        await store.lock_households(connection, [household_id])
 
 
 async def publish(stage: Stage, *payloads: object) -> None:
@@ -62,6 +71,32 @@ async def test_nobody_judges_in_a_household_beside_another(stage: Stage) -> None
         await one_waits(connection)
         assert await progress_of(stage.service.pool, "B0") == "awaited"
     await eventually(lambda: is_now(stage, "B0", "accepted"), what="B0 accepted")
+
+
+async def test_a_batch_takes_its_households_in_one_order_so_that_two_batches_never_wait_in_a_ring(stage: Stage) -> None:
+    await stage.say(*WORLD, run_of())
+    later_household_first = [replace(declined("A1"), account_id="C0", household_id="H3"), declined("A0")]
+    async with transaction(stage.service.pool) as connection:
+        await store.lock_households(connection, ["H1"])
+        await stage.bus.publish(
+            [to_record(make_event("test", one, *place_of(one), stage.clock.now(), "c1")) for one in later_household_first]
+        )
+        await one_waits(connection)
+        other = asyncio.create_task(locked_and_left(stage.service.pool, "H3"))
+        await eventually(other.done, 5.0, "the batch waits before it has anything that others need")
+        await other
+    await stage.taken(PROPOSALS)
+
+
+async def test_a_run_opens_while_nobody_judges(stage: Stage) -> None:
+    """Else it holds rows that a judgement needs, and needs households that the judgement holds."""
+    await stage.say(*WORLD)
+    async with transaction(stage.service.pool) as connection:
+        await store.share(connection)
+        await publish(stage, run_of())
+        await one_waits(connection)
+        assert await stage.service.pool.fetchval("SELECT count(*) FROM run_account") == 0
+    await stage.taken(MARKETS)
 
 
 async def test_no_fill_is_booked_while_somebody_judges(stage: Stage) -> None:

@@ -78,7 +78,8 @@ def _categories(form: Form, market: TransitionMarket, names: dict[str, int], hel
             continue
         chosen = tuple(at for ticker, at in names.items() if category in market.securities[market.position[ticker]].categories)
         if chosen:
-            found.restrictions.append(Restriction(f"exclude-{category}", RestrictionKind.NEVER_OWN, f"No {words}", tuple(sorted(chosen))))
+            excluded = Restriction(f"exclude-{category}", RestrictionKind.NEVER_OWN, f"No {words}", tuple(sorted(chosen)), category)
+            found.restrictions.append(excluded)
     funds = [t for t, at in names.items() if at in held and market.securities[market.position[t]].asset_class != "equity"]
     if form.exclude and funds:
         found.not_judged.append(NotJudged(f"Exclusions inside {', '.join(sorted(funds))}", "What a fund holds is not looked through"))

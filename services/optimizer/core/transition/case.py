@@ -44,12 +44,16 @@ class RestrictionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Restriction:
-    """One rule of the client over `names` (positions in the case); `words` as the client knows it ("No tobacco", "Keep ACORN")."""
+    """One rule of the client over `names` (positions in the case); `words` as the client knows it ("No tobacco", "Keep ACORN").
+
+    `category`: of the security master, where the rule is over all that it names, now or later.
+    """
 
     restriction_id: str
     kind: RestrictionKind
     words: str
     names: tuple[int, ...]
+    category: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
