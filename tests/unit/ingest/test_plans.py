@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from libs.common.schemas.account import AccountChanged, PlanYear, TaxOpening, TaxRates, TransitionPlan, Wish
+from libs.common.schemas.account import AccountChanged, LossPolicy, PlanYear, TaxOpening, TaxRates, TransitionPlan, Wish
 from libs.common.schemas.plan import NewAccount, PlanChosen
 from services.ingest.core.book import AccountBook, adopt_said, apply_snapshot, publishable
 from services.ingest.core.plans import record_of
@@ -61,8 +61,13 @@ def test_after_a_restore_the_plan_that_was_said_is_followed_and_the_plans_wishes
 
 def test_an_unknown_account_is_taken_on_with_what_its_plan_says() -> None:
     opening = TaxOpening(2025, D(1), D(2), D(3), D(4), D(5), D(6))
-    new = NewAccount("T9", "north", "taxable", TaxRates(D("0.37"), D("0.2")), opening)
+    new = NewAccount("T9", "north", "taxable", TaxRates(D("0.37"), D("0.2")), LossPolicy("netted"), opening)
     record = record_of(PlanChosen("A9", "H9", PLAN, new, "ann", "bob"))
     assert record == replace(
-        intake("A9", "H9"), taxpayer_id="T9", strategy_id="di-large-cap", rates=TaxRates(D("0.37"), D("0.2")), tax_opening=opening
+        intake("A9", "H9"),
+        taxpayer_id="T9",
+        strategy_id="di-large-cap",
+        rates=TaxRates(D("0.37"), D("0.2")),
+        losses=new.losses,
+        tax_opening=opening,
     )
