@@ -1,4 +1,7 @@
-"""Choosing a transition plan over HTTP, on a real PostgreSQL and the in-process bus: one person, two, another plan, taking it back."""
+"""Choosing a transition plan over HTTP, on a real PostgreSQL and the in-process bus: one person, two, another plan, taking it back.
+
+And the account's side: ingest takes it on, lays the plan over its record, and takes it off again.
+"""
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -16,7 +19,9 @@ from services.optimizer import plans
 from services.optimizer.plan_store import PlanState
 from services.optimizer.plans import Choice
 from services.optimizer.pool import InlinePool
+from tests.integration import test_ingest_service as ingest
 from tests.integration.test_optimizer_service import WORLD, Stage, running
+from tests.unit.ingest.book_samples import day, intake
 from tests.unit.optimizer.samples import AS_OF
 from tests.waiting import eventually
 
@@ -112,3 +117,38 @@ async def test_decisions_say_how_the_account_stands_against_its_plan(stage: Stag
     assert [(each["run_id"], each["proposal_id"], each["progress"]["plan_id"]) for each in standings] == [
         (decision.run_id, decision.proposal_id, "p1")
     ]
+
+
+@pytest.fixture
+async def books(fresh_database: str) -> AsyncIterator[ingest.Stage]:
+    async with ingest.running(fresh_database) as one:
+        yield one
+
+
+async def test_an_account_is_taken_on_by_its_plan_before_its_first_file(books: ingest.Stage) -> None:
+    await books.say(CHOSEN, "A1", "p1", "H")
+    await eventually(lambda: books.service.pool.fetchval("SELECT count(*) FROM account"), what="the account taken on")
+    await books.take(ingest.holds("A1", day(0), ingest.X))
+    first = await books.version("A1", 1)
+    assert (first.strategy_id, first.transition, first.household_id, first.rates) == ("model", PLAN, "H", CHOSEN.account.rates)
+    assert await books.service.pool.fetchval("SELECT actor FROM account_edit") == "ann"
+
+
+async def test_holdings_that_came_before_the_plan_are_the_accounts_first(books: ingest.Stage) -> None:
+    await books.take(ingest.holds("A1", day(0), ingest.X))
+    await books.say(CHOSEN, "A1", "p1", "H")
+    assert (await books.version("A1", 1)).transition == PLAN
+
+
+async def test_a_known_account_follows_a_plan_and_leaves_it_again(books: ingest.Stage) -> None:
+    await books.master(intake("A1", "H1"))
+    await books.take(ingest.holds("A1", day(0), ingest.X))
+    own = await books.version("A1", 1)
+    await books.say(CHOSEN, "A1", "p1", "H")
+    planned = await books.version("A1", 2)
+    assert (planned.strategy_id, planned.household_id, planned.rates) == ("model", "H1", own.rates)
+    await books.master(intake("A1", "H1"))  # the master's record comes again: the plan stays
+    await books.say(PlanWithdrawn("A1", "H", "another", "ann"), "A1", "another", "H")
+    await books.say(PlanWithdrawn("A1", "H", "p1", "ann"), "A1", "p1", "H")
+    left = await books.version("A1", 3)
+    assert replace(left, version=1) == own
