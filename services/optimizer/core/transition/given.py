@@ -15,6 +15,7 @@ from services.optimizer.core.transition.book import Book
 from services.optimizer.core.transition.case import TransitionCase
 
 WHOLE = 1 - 1e-9  # of a lot
+HALF = 0.5  # of a name's losses: taking more is worth letting go of what was bought lately
 
 
 def sales_of(case: TransitionCase, book: Book, sold: Floats) -> Floats:
@@ -30,6 +31,9 @@ def kept(problem: Problem, sold: Floats, bought: Floats) -> Plan:
     """The trades, in weights of the problem, less what its rules forbid."""
     count, name = len(problem.held), problem.name
     out = np.where(problem.may_sell, np.minimum(sold, problem.size), 0.0)
+    losses = np.bincount(name, problem.size * problem.loss, count)
+    harvests = np.bincount(name, out * problem.loss, count) > HALF * losses
+    out = np.where(problem.way_out & (losses[name] > 0) & harvests[name], problem.size, out)
     stays = problem.way_out & (out < problem.size * WHOLE)
     barred = np.bincount(name[stays], minlength=count) > 0
     out = np.where(problem.loss & barred[name], 0.0, out)

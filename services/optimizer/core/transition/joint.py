@@ -1,8 +1,9 @@
 """The joint plan over all years: how far a year-by-year plan can be from the best, and a better plan where one is found.
 
 1. Solve the relaxation (joint_model.py): a bound on every plan over these years.
-2. Where it pays tax in a year that it carries losses out of (a relaxed carry that is gamed: the netting function would use them), branch
-   on the first such year: no loss is carried out of it, or no gain is paid for.  The bound is the least over the leaves.
+2. Where it shares losses out as the netting function would not (it pays tax in a year that it carries losses out of, or meets short gains
+   with long losses while it pays for long gains), branch on the first such year: one or the other is none.  The bound is the least over
+   the leaves, or what the plan given costs.
 3. Carry the relaxed plan out as a plan: years before the last in whole shares, sold or bought but not both, each within its budgets as
    the year is really netted; the last year is planned again.  The better of it and the plan year by year is kept.
 
@@ -24,13 +25,26 @@ from services.optimizer.core.arrays import Floats, Ints, frozen
 from services.optimizer.core.problem import Problem
 from services.optimizer.core.transition.book import opening, view
 from services.optimizer.core.transition.case import TransitionCase
-from services.optimizer.core.transition.joint_model import CARRY, PL, PS, Columns, Envelope, Joint, growth, joint_model, risk_weights
+from services.optimizer.core.transition.joint_model import (
+    CL,
+    CS,
+    LS,
+    PL,
+    PS,
+    SL,
+    Columns,
+    Envelope,
+    Joint,
+    growth,
+    joint_model,
+    risk_weights,
+)
 from services.optimizer.core.transition.joint_solve import Point, solve_quadratic
 from services.optimizer.core.transition.one_period import CASH_ROOM, allowed, book_problem
 from services.optimizer.core.transition.years import Rules, YearsPlan, most_held, plan_years
 
 BPS = 1e4
-GAMED = 0.01  # bp of account value: of tax paid for and loss carried in one year
+GAMED = 0.01  # bp of account value: of both at once
 NODES = 7
 TRADED = 1e-3  # bp: a smaller trade of the relaxed plan is none
 
@@ -71,7 +85,7 @@ def judge(case: TransitionCase, rules: Rules, plan: YearsPlan) -> JointAnswer:
     first = book_problem(case, book, 1)
     most = most_held(case, first)
     joint = joint_model(case, rules, first, _envelope(case, rules, first, most, plan))
-    bound, point, statuses = _search(joint)
+    bound, point, statuses = _search(joint, plan_value(case, plan))
     best, objective, found = plan, plan_value(case, plan), False
     if point is not None:
         other = plan_years(case, rules, most, given=trades_by_year(joint, first, point))
@@ -103,14 +117,14 @@ def _envelope(case: TransitionCase, rules: Rules, first: Problem, most: Floats, 
         free = np.where(leaves, 0.0, free)
         for staged in rules.staged:
             free[staged.name] = staged.ceilings[min(t + 1, len(staged.ceilings)) - 1]
-        weight[t] = np.maximum(free, after) * (1 + 1e-9) + 1e-9
+        weight[t] = np.maximum(free, after) * (1 + 1e-9)  # what has to be gone is exactly gone
     share = first.price_usd / first.invested_usd
     bought = np.where(first.held < most, weight.max(axis=0), most + share)
     target = case.target_cash_frac
     return Envelope(weight, frozen(bought), np.minimum(cash, target) - 1e-9, np.maximum(cash, target + CASH_ROOM) + 1e-9)
 
 
-def _search(joint: Joint) -> tuple[float, Point | None, tuple[str, ...]]:
+def _search(joint: Joint, enough: float) -> tuple[float, Point | None, tuple[str, ...]]:
     """Best first over what gamed years are forced to: the bound, the cheapest leaf that keeps the rules, how the solver ended."""
     number, statuses = count(), list[str]()
     point = solve_quadratic(joint.quadratic)
@@ -119,7 +133,7 @@ def _search(joint: Joint) -> tuple[float, Point | None, tuple[str, ...]]:
     while heap:
         bound, _, node, point = heappop(heap)
         gamed = _gamed(node.columns, joint.years, point) if point.kept else None
-        if gamed is None or len(statuses) >= NODES:
+        if gamed is None or bound >= enough or len(statuses) >= NODES:
             return bound, point if point.kept else None, tuple(statuses)
         for columns in gamed:
             high = node.quadratic.high.copy()
@@ -132,11 +146,15 @@ def _search(joint: Joint) -> tuple[float, Point | None, tuple[str, ...]]:
 
 
 def _gamed(columns: Columns, years: int, point: Point) -> tuple[Ints, Ints] | None:
-    """The columns of the first year that pays for gains and carries losses out: its carry, or its payments, can be none."""
-    for t in range(years - 1):
+    """The columns of the first year whose losses are shared out as the netting function would not; one or the other has to be none."""
+    for t in range(years):
         tax = columns.block(t, "tax")
-        if float(point.x[tax[[PS, PL]]].sum()) > GAMED and float(point.x[tax[CARRY]]) > GAMED:
-            return tax[[CARRY]], tax[[PS, PL]]
+        last = t == years - 1
+        for one, other in (([LS], [PL]), ([SL], [PS]), ([CS, CL], [PS, PL])):
+            if last and CS in one:
+                continue
+            if min(float(point.x[tax[one]].sum()), float(point.x[tax[other]].sum())) > GAMED:
+                return tax[one], tax[other]
     return None
 
 

@@ -2,11 +2,12 @@
 
     minimise   sum_t d^(t-1) [tax_t + G_t cost (sold_t + bought_t)] + lam sum_t r_t TE_t²  -  what the losses left at the end are worth
     w_t = w_(t-1) - sales + purchases, in today's units (prices G_t = (1+g)^(t-1) move every weight alike); sum_t s_lt <= q_l
-    short and long gains are paid for, p, or met by losses, x; a loss, of either character, is used, deducted or carried:
-        pS_t + xS_t = short gains_t     pL_t + xL_t = long gains_t     c_(t+1) = c_t + losses_t - xS_t - xL_t - xO_t     xO_t <= limit
-        tax_t = tS pS_t + tL pL_t - tO xO_t
+    a gain is paid for, p, or met by losses, x (of character, against character); a loss is used, deducted (o) or carried (c):
+        pS + xSS + xLS = short gains     cS' + xSS + xSL + oS = cS + short losses     oS + oL <= the ordinary limit
+        pL + xLL + xSL = long gains      cL' + xLL + xLS + oL = cL + long losses      tax = tS pS + tL pL - tO (oS + oL)
 
-The netting function is one way to share losses out, so its tax is never below the best one here; a name may sell and buy in a year as
+The netting function is one way to share losses out (the one with p c' = 0, xLS pL = 0 and xSL pS = 0), so its tax is never below the
+best one here; a name may sell and buy in a year as
 far as the hull of "one of both" lets it.  So no plan over years costs less than this problem's least.  r_t: risk of the years that t
 stands for, the last year's to the horizon.  (transition-method.md, section 3.)
 
@@ -30,11 +31,14 @@ from services.optimizer.core.terms import is_long
 from services.optimizer.core.transition.book import day_of_year
 from services.optimizer.core.transition.case import TransitionCase
 from services.optimizer.core.transition.one_period import allowed
+from services.optimizer.core.transition.quadratic import Quadratic, RowList
 from services.optimizer.core.transition.years import Rules, annuity
 
 BPS = 1e4
-TAX_COLUMNS = 6  # xS, xL, xO, pS, pL, c at the year's end
-XS, XL, XO, PS, PL, CARRY = range(TAX_COLUMNS)
+TAX_COLUMNS = 10
+SS, LS, LL, SL, OS, OL, PS, PL, CS, CL = range(TAX_COLUMNS)  # x, x, x, x, o, o, p, p, and c at the year's end
+SHORT, LONG = (SS, LS, PS), (LL, SL, PL)  # what becomes of gains
+SHORT_USED, LONG_USED = (CS, SS, SL, OS), (CL, LL, LS, OL)  # and of losses
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +50,6 @@ class Envelope:
     most_bought: Floats
     least_cash: Floats
     most_cash: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class Quadratic:
-    """1/2 x'Px + c'x + constant, Ax = b, Gx <= h, low <= x <= high."""
-
-    p: sp.csc_matrix
-    c: Floats
-    constant: float
-    a: sp.csc_matrix
-    b: Floats
-    g: sp.csc_matrix
-    h: Floats
-    low: Floats
-    high: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,30 +92,14 @@ class Joint:
     years: int
 
 
-class _Rows:
-    """Coordinates of rows as they are added."""
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What the problem is made of."""
 
-    def __init__(self, width: int) -> None:
-        self.width, self.count = width, 0
-        self.row: list[Ints] = []
-        self.column: list[Ints] = []
-        self.value: list[Floats] = []
-        self.bound: list[Floats] = []
-
-    def add(self, bound: Floats, *parts: tuple[Ints, Ints, Floats]) -> None:
-        """As many rows as `bound`; each part: row (from 0 here), column, value."""
-        for row, column, value in parts:
-            self.row.append(row + self.count)
-            self.column.append(column)
-            self.value.append(np.broadcast_to(np.asarray(value, dtype=np.float64), row.shape))
-        self.bound.append(np.asarray(bound, dtype=np.float64))
-        self.count += len(bound)
-
-    def matrix(self) -> tuple[sp.csc_matrix, Floats]:
-        if not self.count:
-            return sp.csc_matrix((0, self.width)), np.zeros(0)
-        coordinates = (np.concatenate(self.row), np.concatenate(self.column))
-        return sp.csc_matrix((np.concatenate(self.value), coordinates), shape=(self.count, self.width)), np.concatenate(self.bound)
+    case: TransitionCase
+    columns: Columns
+    first: Problem
+    envelope: Envelope
 
 
 def risk_weights(case: TransitionCase, years: int) -> Floats:
@@ -141,17 +114,18 @@ def joint_model(case: TransitionCase, rules: Rules, first: Problem, envelope: En
     may = allowed(case)
     sellable = np.flatnonzero(may.may_sell[first.name])  # a loss barred by a wash sale now may go later
     columns = Columns(sellable, np.flatnonzero(may.may_buy), len(first.held), first.exposures.shape[1])
-    equal, atmost = _Rows(columns.width * rules.years), _Rows(columns.width * rules.years)
+    made = Made(case, columns, first, envelope)
+    equal, atmost = RowList(columns.width * rules.years), RowList(columns.width * rules.years)
     low, high = np.zeros(equal.width), np.zeros(equal.width)
     p, c, constant = np.zeros(equal.width), np.zeros(equal.width), 0.0
     for t in range(rules.years):
         gain, long = _gains(case, first, columns, t)
         _holdings_rows(columns, first, t, equal)
-        _tax_rows(case, columns, t, gain, long, equal)
+        _tax_rows(case, columns, t, gain, long, (equal, atmost))
         _budget_rows(case, rules, columns, t, atmost)
-        _hull_rows(columns, first, envelope, t, gain, atmost)
+        _hull_rows(made, t, gain, atmost)
         constant += _objective(case, columns, first, rules.years, t, p, c)
-        _boxes(case, columns, first, rules, envelope, t, low, high)
+        _boxes(made, rules, t, low, high)
     lots = np.arange(len(columns.lots), dtype=np.intp)
     atmost.add(first.size[columns.lots] * BPS, *((lots, columns.block(t, "sold"), np.ones(len(lots))) for t in range(rules.years)))
     (a, b), (g, h) = equal.matrix(), atmost.matrix()
@@ -170,7 +144,7 @@ def _gains(case: TransitionCase, first: Problem, columns: Columns, t: int) -> tu
     return growth(case, t) - 1.0 + first.gain_frac[columns.lots], long
 
 
-def _holdings_rows(columns: Columns, first: Problem, t: int, equal: _Rows) -> None:
+def _holdings_rows(columns: Columns, first: Problem, t: int, equal: RowList) -> None:
     """Weights, factors and cash move by trades alone."""
     names, held, sold, bought = np.arange(columns.names), columns.block(t, "held"), columns.block(t, "sold"), columns.block(t, "bought")
     cash, name = columns.block(t, "cash"), first.name[columns.lots]
@@ -193,32 +167,31 @@ def _holdings_rows(columns: Columns, first: Problem, t: int, equal: _Rows) -> No
     )
 
 
-def _tax_rows(case: TransitionCase, columns: Columns, t: int, gain: Floats, long: Bools, equal: _Rows) -> None:
-    """Gains are paid for or met; losses are used or carried."""
+def _tax_rows(case: TransitionCase, columns: Columns, t: int, gain: Floats, long: Bools, rows: tuple[RowList, RowList]) -> None:
+    """Gains are paid for or met; losses are used, deducted up to the limit, or carried."""
     sold, tax, value = columns.block(t, "sold"), columns.block(t, "tax"), float_from_decimal(case.value_usd)
-    short_net, long_net = (float_from_decimal(each) / value * BPS if t == 0 else 0.0 for each in (case.tax.year.short, case.tax.year.long))
-    for kind, (met, paid), so_far in ((~long, (XS, PS), short_net), (long, (XL, PL), long_net)):
-        of_kind = np.flatnonzero(kind & (gain > 0))
-        both = np.array([tax[met], tax[paid]])
-        equal.add(
-            np.array([max(so_far, 0.0)]), (np.zeros(2, dtype=np.intp), both, np.ones(2)), (0 * of_kind, sold[of_kind], -gain[of_kind])
-        )
-    losing = np.flatnonzero(gain < 0)
-    pool = [(np.zeros(4, dtype=np.intp), tax[[CARRY, XS, XL, XO]], np.ones(4)), (0 * losing, sold[losing], gain[losing])]
-    if t > 0:
-        pool.append((np.zeros(1, dtype=np.intp), columns.block(t - 1, "tax")[[CARRY]], -np.ones(1)))
-    equal.add(np.array([max(-short_net, 0.0) + max(-long_net, 0.0)]), *pool)
+    begun = [float_from_decimal(each) / value * BPS if t == 0 else 0.0 for each in (case.tax.year.short, case.tax.year.long)]
+    for kind, gains, losses, carry, so_far in ((~long, SHORT, SHORT_USED, CS, begun[0]), (long, LONG, LONG_USED, CL, begun[1])):
+        up, down = np.flatnonzero(kind & (gain > 0)), np.flatnonzero(kind & (gain < 0))
+        met = (np.zeros(len(gains), dtype=np.intp), tax[list(gains)], np.ones(len(gains)))
+        rows[0].add(np.array([max(so_far, 0.0)]), met, (0 * up, sold[up], -gain[up]))
+        used = [(np.zeros(len(losses), dtype=np.intp), tax[list(losses)], np.ones(len(losses))), (0 * down, sold[down], gain[down])]
+        if t > 0:
+            used.append((np.zeros(1, dtype=np.intp), columns.block(t - 1, "tax")[[carry]], -np.ones(1)))
+        rows[0].add(np.array([max(-so_far, 0.0)]), *used)
+    limit = float_from_decimal(case.tax.law.ordinary_limit) / value * BPS
+    rows[1].add(np.array([limit]), (np.zeros(2, dtype=np.intp), tax[[OS, OL]], np.ones(2)))
 
 
-def _budget_rows(case: TransitionCase, rules: Rules, columns: Columns, t: int, atmost: _Rows) -> None:
+def _budget_rows(case: TransitionCase, rules: Rules, columns: Columns, t: int, atmost: RowList) -> None:
     """The year's tax within its budget, where there is one; the gains' budgets are bounds on pS and pL."""
     budget = rules.budget(t + 1).tax
     if budget is None:
         return
     law, tax = case.tax.law, columns.block(t, "tax")
-    rates = np.array([float_from_decimal(each) for each in (law.short_frac, law.long_frac, -law.ordinary_frac)])
+    rates = np.array([float_from_decimal(each) for each in (law.short_frac, law.long_frac, -law.ordinary_frac, -law.ordinary_frac)])
     bound = in_force(case, t, float_from_decimal(budget) / float_from_decimal(case.value_usd) * BPS, "tax")
-    atmost.add(np.array([bound]), (np.zeros(3, dtype=np.intp), tax[[PS, PL, XO]], rates))
+    atmost.add(np.array([bound]), (np.zeros(4, dtype=np.intp), tax[[PS, PL, OS, OL]], rates))
 
 
 def in_force(case: TransitionCase, t: int, budget: float, kind: str) -> float:
@@ -230,9 +203,11 @@ def in_force(case: TransitionCase, t: int, budget: float, kind: str) -> float:
     return max(budget, float_from_decimal(used) / float_from_decimal(case.value_usd) * BPS)
 
 
-def _hull_rows(columns: Columns, first: Problem, envelope: Envelope, t: int, gain: Floats, atmost: _Rows) -> None:
+def _hull_rows(made: Made, t: int, gain: Floats, atmost: RowList) -> None:
     """Where a lot of a name has a loss: a part of its losses sold and a part of the most bought are together at most the whole, and so
-    are the latter and a part of the most held (purchases end there)."""
+    are the latter and a part of the most held (purchases end there).  In the first year losses need lots bought lately to leave whole.
+    """
+    columns, first, envelope = made.columns, made.first, made.envelope
     name, most = first.name[columns.lots], envelope.most_weight.max(axis=0)
     losing = np.flatnonzero(gain < 0)
     losses: Floats = np.bincount(name[losing], first.size[columns.lots[losing]], columns.names).astype(np.float64)
@@ -245,8 +220,11 @@ def _hull_rows(columns: Columns, first: Problem, envelope: Envelope, t: int, gai
     atmost.add(np.full(len(names), BPS), s, u)
     if t > 0:
         atmost.add(np.full(len(names), BPS), u, (place[names], columns.block(t - 1, "held")[names], 1 / most[names]))
-    else:
-        atmost.add((1 - first.held[names] / most[names]) * BPS, u)
+    out = np.flatnonzero(first.way_out[columns.lots] & (losses[name] > 0)) if t == 0 else np.zeros(0, dtype=np.intp)
+    for lot in out.tolist():
+        own, nought = losing[(name[losing] == name[lot]) & (losing != lot)], np.zeros(1, dtype=np.intp)
+        left = (nought, columns.block(t, "sold")[[lot]], np.array([-1 / first.size[columns.lots[lot]]]))
+        atmost.add(np.zeros(1), (0 * own, columns.block(t, "sold")[own], np.full(len(own), 1 / losses[name[lot]])), left)
 
 
 def _objective(case: TransitionCase, columns: Columns, first: Problem, years: int, t: int, p: Floats, c: Floats) -> float:
@@ -260,30 +238,36 @@ def _objective(case: TransitionCase, columns: Columns, first: Problem, years: in
     c[columns.block(t, "sold")] = discount * grown * first.cost_frac[first.name[columns.lots]]
     c[columns.block(t, "bought")] = discount * grown * first.cost_frac[columns.buys]
     tax = columns.block(t, "tax")
-    c[tax[[PS, PL, XO]]] = discount * np.array([float_from_decimal(each) for each in (law.short_frac, law.long_frac, -law.ordinary_frac)])
+    ordinary = float_from_decimal(law.ordinary_frac)
+    c[tax[[PS, PL]]] = discount * np.array([float_from_decimal(law.short_frac), float_from_decimal(law.long_frac)])
+    c[tax[[OS, OL]]] = -discount * ordinary
     if t == years - 1:
-        c[tax[CARRY]] = -discount * max(float_from_decimal(law.carried_short_frac), float_from_decimal(law.carried_long_frac))
+        c[tax[[CS, CL]]] = -discount * np.array([float_from_decimal(law.carried_short_frac), float_from_decimal(law.carried_long_frac)])
     return 0.5 * risk * float(wanted @ (first.specific_var * wanted))
 
 
-def _boxes(
-    case: TransitionCase, columns: Columns, first: Problem, rules: Rules, envelope: Envelope, t: int, low: Floats, high: Floats
-) -> None:
-    """Bounds of the year's variables; those that only have to be finite are far out."""
+def _boxes(made: Made, rules: Rules, t: int, low: Floats, high: Floats) -> None:
+    """Bounds of the year's variables; those that only have to be finite are far out, those that are no choice have no room."""
+    case, columns, first, envelope = made.case, made.columns, made.first, made.envelope
+    gain, long = _gains(case, first, columns, t)
     sold = columns.block(t, "sold")
     barred = (t == 0) & ~first.may_sell[columns.lots]
     high[sold] = np.where(barred, 0.0, first.size[columns.lots] * BPS)
-    high[columns.block(t, "bought")] = envelope.most_bought[columns.buys] * BPS
+    room = 1.0 - first.held / envelope.most_weight.max(axis=0).clip(min=1e-12) if t == 0 else np.ones(columns.names)
+    high[columns.block(t, "bought")] = (envelope.most_bought * room.clip(min=0.0))[columns.buys] * BPS
     high[columns.block(t, "held")] = envelope.most_weight[t] * BPS
     cash, y, tax = columns.block(t, "cash"), columns.block(t, "factors"), columns.block(t, "tax")
     low[cash], high[cash] = envelope.least_cash[t] * BPS, envelope.most_cash[t] * BPS
     reach = 2 * BPS * np.abs(first.exposures).max(axis=0, initial=0.0)
     low[y], high[y] = -reach, reach
     value = float_from_decimal(case.value_usd)
-    so_far = sum(abs(float_from_decimal(each)) for each in (case.tax.year.short, case.tax.year.long)) / value
-    most = BPS * (so_far + float(np.abs(first.gain_frac) @ first.size) + growth(case, rules.years) * (1 + float(first.held.sum())))
-    high[tax] = most
-    high[tax[XO]] = float_from_decimal(case.tax.law.ordinary_limit) / value * BPS
+    taxed, lost = gain.clip(min=0.0) * high[sold], (-first.gain_frac).clip(min=0.0) * first.size * BPS
+    for of_kind, begun, used in ((~long, case.tax.year.short, SHORT), (long, case.tax.year.long, LONG)):
+        so_far = max(float_from_decimal(begun), 0.0) / value * BPS if t == 0 else 0.0
+        high[tax[list(used)]] = float(taxed[of_kind].sum()) + so_far
+    carried = sum(max(-float_from_decimal(each), 0.0) for each in (case.tax.year.short, case.tax.year.long)) / value * BPS
+    high[tax[[CS, CL]]] = float(lost.sum()) + carried
+    high[tax[[OS, OL]]] = min(float_from_decimal(case.tax.law.ordinary_limit) / value * BPS, float(lost.sum()) + carried)
     for kind, column, budget in (("short", PS, rules.budget(t + 1).short_gain), ("long", PL, rules.budget(t + 1).long_gain)):
         if budget is not None:
             high[tax[column]] = in_force(case, t, float_from_decimal(budget) / value * BPS, kind)

@@ -1,10 +1,10 @@
 """PIQP on a joint problem, and a bound and a point that do not depend on what it says of itself.
 
-For any multipliers y and z >= 0, and any x^ at which the quadratic part is linearised, the least of the Lagrangian over the boxes,
+P is diagonal, so for any multipliers y and z >= 0 the least of the Lagrangian over the boxes is a sum over variables,
 
-    -1/2 x^'Px^ - b'y - h'z + sum_j min over [low_j, high_j] of (Px^ + c + A'y + G'z)_j x_j,
+    -b'y - h'z + sum_j min over [low_j, high_j] of 1/2 p_j x_j² + (c + A'y + G'z)_j x_j,
 
-is below the problem's least value.  It is evaluated here, in floating point, from the solver's multipliers: a numerical bound.
+and below the problem's least value.  It is evaluated here, in floating point, from the solver's multipliers: a numerical bound.
 """
 
 from dataclasses import dataclass
@@ -13,15 +13,14 @@ import numpy as np
 import piqp  # type: ignore[import-untyped]  # has no stubs
 
 from services.optimizer.core.arrays import Floats
-from services.optimizer.core.transition.joint_model import Quadratic
+from services.optimizer.core.transition.quadratic import Quadratic
 
 TOLERANCE = 1e-6  # bp of account value
-OPEN = 1e-3  # bp: the solver's own duality gap
+OPEN = 1e-4  # bp: the solver's own duality gap
 STEPS = 80
 CLAIMED = 1e-14  # how sure the solver has to be that nothing keeps the rules: something always does
 FIXED = 1e-3  # bp: a variable with less room is taken at its lower bound
 BROKEN = 1e-3  # bp: a point that breaks a rule by more is none
-FAR = 2e4  # bp: a bound of a tax or a factor beyond this is there for the bound alone, not for the solver
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +58,15 @@ def solve_quadratic(problem: Quadratic) -> Point:
         g[atmost],
         None,
         (problem.h - problem.g @ fixed)[atmost],
-        np.where(problem.low[free] < -FAR, -np.inf, problem.low[free]),
-        np.where(problem.high[free] > FAR, np.inf, problem.high[free]),
+        problem.low[free],
+        problem.high[free],
     )
     status = solver.solve()
     found = solver.result
     x[free] = found.x
     y, z = np.zeros(len(problem.b)), np.zeros(len(problem.h))
     y[equal], z[atmost] = found.y, np.array(found.z_u).clip(min=0.0)
-    return Point(x, str(status).partition("PIQP_")[2].lower(), value(problem, x), lower_bound(problem, x, y, z), worst(problem, x))
+    return Point(x, str(status).partition("PIQP_")[2].lower(), value(problem, x), lower_bound(problem, y, z), worst(problem, x))
 
 
 def value(problem: Quadratic, x: Floats) -> float:
@@ -81,11 +80,12 @@ def worst(problem: Quadratic, x: Floats) -> float:
     return max(float(each.max(initial=0.0)) for each in over)
 
 
-def lower_bound(problem: Quadratic, x: Floats, y: Floats, z: Floats) -> float:
+def lower_bound(problem: Quadratic, y: Floats, z: Floats) -> float:
     """What no point of the problem is below; minus infinity where the multipliers are no numbers."""
-    if not (np.isfinite(x).all() and np.isfinite(y).all() and np.isfinite(z).all()):
+    if not (np.isfinite(y).all() and np.isfinite(z).all()):
         return -np.inf
-    curved = problem.p @ x
-    slope = curved + problem.c + problem.a.T @ y + problem.g.T @ z
-    least = np.where(slope > 0, slope * problem.low, slope * problem.high)
-    return float(-0.5 * x @ curved - problem.b @ y - problem.h @ z + least.sum()) + problem.constant
+    slope = problem.c + problem.a.T @ y + problem.g.T @ z
+    curve = problem.p.diagonal()
+    bottom = np.divide(-slope, curve, out=np.where(slope > 0, problem.low, problem.high), where=curve > 0)
+    at = np.clip(bottom, problem.low, problem.high)
+    return float((0.5 * curve * at + slope) @ at - problem.b @ y - problem.h @ z) + problem.constant
