@@ -155,6 +155,13 @@ def test_wishes_that_name_nothing_known_are_marked_and_listed() -> None:
     assert len(result.not_judged) == 4
 
 
+def test_a_smallest_trade_above_a_hundredth_of_the_account_is_marked_and_left_out() -> None:
+    result = judged(cash=100_000, lots=[], min_trade="1,000.01")
+    assert [each.field for each in result.faults] == ["min_trade"]
+    assert result.case.min_trade_usd == 0
+    assert judged(cash=100_000, lots=[], min_trade=1000).case.min_trade_usd == 1000
+
+
 def test_a_purchase_elsewhere_in_the_future_is_marked() -> None:
     result = judged(owned_elsewhere=[{"ticker": OTHER, "bought": "2027-01-01"}])
     assert [each.field for each in result.faults] == ["owned_elsewhere[0].bought"]
