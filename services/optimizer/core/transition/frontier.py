@@ -34,6 +34,7 @@ TRACED = 22
 MOST_TRACED = 34
 MOST_AVERSE, LEAST_AVERSE = 2e4, 0.5
 EFFORT = Effort(enough=4e-5, tight=1e-5)
+CERTIFIED = 5e-5  # of the account: a plan with a wider gap is no point where any has a narrower one
 ALIKE = 1e-6  # of the account, and of tracking error
 BPS = 1e4
 DIGITS = 10
@@ -78,6 +79,7 @@ def trace(case: TransitionCase, problem: Problem, end: YearPlan | None = None) -
         if solved.reached:
             found.append(_traced(solved))
             start = solved.start
+    found = [each for each in found if each.gap <= CERTIFIED] or found
     _fill(case, problem, found)
     return _frontier(case, problem, found)
 
@@ -118,7 +120,7 @@ def _fill(case: TransitionCase, problem: Problem, found: list[Traced]) -> None:
             return
         tried.add(middle[0])
         solved = solve_year(case, problem, Goal(middle[0]), EFFORT, middle[1].start)
-        if solved.reached:
+        if solved.reached and solved.gap <= CERTIFIED:
             found.append(_traced(solved))
 
 
