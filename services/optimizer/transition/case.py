@@ -20,7 +20,7 @@ from services.optimizer.core.transition.case import Lots, Names, Outlook, TaxBas
 from services.optimizer.core.transition.result import NotJudged
 from services.optimizer.transition.case_lots import JudgedLots, judged_lots, unjudged
 from services.optimizer.transition.case_restrictions import Ruled, ruled
-from services.optimizer.transition.catalogue import Catalogue, Strategy, weights_of
+from services.optimizer.transition.catalogue import Catalogue, Strategy, netting_words, weights_of
 from services.optimizer.transition.client_form import Form, YearSoFar
 from services.optimizer.transition.faults import FieldFault
 from services.optimizer.transition.federal_rates import ClientRates, client_rates
@@ -94,7 +94,11 @@ def _judged(
     at = {each: i for i, each in enumerate(ids)}
     rules = ruled(form, market, at, frozenset(at[lot.ticker] for lot in lots.lots), as_of)
     too_large = form.min_trade > MOST_OF_A_TRADE * value
-    words = [*rates.words, f"Prices are of {market.as_of}" + (", simulated." if market.simulated else ".")]
+    words = [
+        *rates.words,
+        *netting_words(strategy, market),
+        f"Prices are of {market.as_of}" + (", simulated." if market.simulated else "."),
+    ]
     for asset in form.outside:
         out.append(NotJudged(f"Kept outside: {asset.what}", "What is outside the account is not part of the analysis"))
     case = TransitionCase(
