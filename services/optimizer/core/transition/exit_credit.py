@@ -61,12 +61,12 @@ def with_exit_credit(
 
 
 def cut_at(law: TaxLaw, parts: Parts, caps: Mapping[int, float]) -> Parts:
-    """The parts with those of capped names split where what may be sold of them in a year ends, the cheapest first."""
+    """The parts with those of capped names split where what may be sold of them in a year ends, the least taxed first."""
     holdings = parts.holdings
     most = np.full(len(holdings.size), np.inf)
     for name, cap in caps.items():
         most[holdings.name == name] = max(cap, WHOLE)
-    price = _tax(law, holdings.gain_frac, holdings.is_long) + holdings.credit_frac
+    price = _tax(law, holdings.gain_frac, holdings.is_long)
     leaving = np.where(np.isfinite(most), _leaving(holdings, price, np.where(np.isfinite(most), most, 0.0)), holdings.size)
     parent, size, stays = _split(holdings, leaving, np.isfinite(most))
     return Parts(_parts(holdings, parent, size, holdings.credit_frac[parent]), parts.parent[parent], stays)

@@ -168,7 +168,11 @@ def _given_year(way: _Way, book: Book, number: int) -> Carried:
     case, (sold, bought) = way.case, way.given[number - 1]
     problem = _problem(way, book, unsplit(holdings_of(case, book)), number)
     grown = float_from_decimal(case.value_usd) * (1.0 + case.outlook.growth_frac) ** (number - 1)
-    plan = kept(problem, sales_of(case, book, sold) * (grown / problem.invested_usd), bought * (grown / problem.invested_usd))
+    wanted, scale = sales_of(case, book, sold), grown / problem.invested_usd
+    for staged in way.rules.staged:
+        own, cap = problem.name == staged.name, np.inf if staged.yearly_frac is None else staged.yearly_frac / scale
+        wanted[own] *= min(1.0, cap / max(float(wanted[own].sum()), 1e-12))
+    plan = kept(problem, wanted * scale, bought * scale)
     return carry_out(case, book, number, plan.sold, plan.bought, way.rules.budget(number), problem)
 
 
