@@ -137,9 +137,8 @@ def netting_words(strategy: Strategy, market: TransitionMarket) -> list[str]:
     every, shared = set().union(*books), sum(sum(each in book for book in books) > 1 for each in set().union(*books))
     if strategy.kind != "multi_manager" or not every:
         return []
-    return [
-        f"{len(books)} managers' models are netted before anything trades: {len(every)} securities, {shared} of them held by several managers."
-    ]
+    told = f"{len(every)} securities, {shared} of them held by several managers."
+    return [f"{len(books)} managers' models are netted before anything trades: {told}"]
 
 
 def _allocated(strategy: Strategy, manager: str) -> bool:
