@@ -38,6 +38,7 @@ from services.optimizer.core.transition.case import RestrictionKind, TransitionC
 
 WINDOW = timedelta(days=30)
 NO_BUDGETS = Budgets()
+NO_ROOMS = dict.fromkeys(("tax_room", "short_room", "long_room"), NO_LIMIT)  # the netted year keeps the budgets
 CASH_ROOM = 0.002  # of the account: how much more than its target cash may be
 ALL_THE_WAY = 1e6  # lam: a thousandth of a per cent of tracking error outweighs a hundredth of a per cent of tax
 EFFORT = Effort()
@@ -211,7 +212,6 @@ def year_problem(
     loss = holdings.gain_frac < 0
     barred, way_out = _wash_sales(case, holdings, loss, first=number == 1)
     may_sell = may.may_sell[holdings.name] & ~barred
-    nothing = np.zeros(len(holdings.size))
     position = TaxPosition(case.tax.law, year or case.tax.year, year or case.tax.year, NO_BUDGETS, value)
     return Problem(
         row=frozen(np.arange(count, dtype=np.intp)),
@@ -228,7 +228,7 @@ def year_problem(
         name=holdings.name,
         size=holdings.size,
         gain_frac=holdings.gain_frac,
-        rate_frac=frozen(nothing),
+        rate_frac=frozen(np.zeros(len(holdings.size))),
         policy_frac=holdings.credit_frac,
         is_short=frozen(~holdings.is_long),
         is_long=holdings.is_long,
@@ -242,9 +242,7 @@ def year_problem(
         cash=holdings.cash,
         cash_min=case.target_cash_frac,
         cash_max=case.target_cash_frac + CASH_ROOM,
-        tax_room=NO_LIMIT,
-        short_room=NO_LIMIT,
-        long_room=NO_LIMIT,
+        **NO_ROOMS,
         position=position,
         standing=standing(position),
     )
