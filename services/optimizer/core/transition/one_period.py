@@ -38,7 +38,6 @@ from services.optimizer.core.transition.case import RestrictionKind, TransitionC
 
 WINDOW = timedelta(days=30)
 NO_BUDGETS = Budgets()
-NO_ROOMS = dict.fromkeys(("tax_room", "short_room", "long_room"), NO_LIMIT)  # the netted year keeps the budgets
 CASH_ROOM = 0.002  # of the account: how much more than its target cash may be
 ALL_THE_WAY = 1e6  # lam: a thousandth of a per cent of tracking error outweighs a hundredth of a per cent of tax
 EFFORT = Effort()
@@ -206,11 +205,9 @@ def year_problem(
     `value_usd`: the account's value that year, `year`: its nets before the plan, carried losses taken off; the case's if not given.
     Purchases elsewhere bar losses in the first year alone.
     """
-    names, may, count = case.names, allowed(case), len(case.names.target)
-    value, grown = value_usd or case.value_usd, (1.0 + case.outlook.growth_frac) ** (number - 1)
-    price = np.array([float_from_decimal(each) for each in names.price_usd]) * grown
-    loss = holdings.gain_frac < 0
-    barred, way_out = _wash_sales(case, holdings, loss, first=number == 1)
+    names, may, count, value = case.names, allowed(case), len(case.names.target), value_usd or case.value_usd
+    price = np.array([float_from_decimal(each) for each in names.price_usd]) * (1.0 + case.outlook.growth_frac) ** (number - 1)
+    barred, way_out = _wash_sales(case, holdings, first=number == 1)
     may_sell = may.may_sell[holdings.name] & ~barred
     position = TaxPosition(case.tax.law, year or case.tax.year, year or case.tax.year, NO_BUDGETS, value)
     return Problem(
@@ -233,7 +230,7 @@ def year_problem(
         is_short=frozen(~holdings.is_long),
         is_long=holdings.is_long,
         may_sell=frozen(may_sell),
-        loss=frozen(loss),
+        loss=frozen(holdings.gain_frac < 0),
         must_sell=frozen(may_sell & may.must_leave[holdings.name]),
         way_out=frozen(way_out & may_sell),
         lots=tuple((lot,) for lot in range(len(holdings.size))),
@@ -242,13 +239,15 @@ def year_problem(
         cash=holdings.cash,
         cash_min=case.target_cash_frac,
         cash_max=case.target_cash_frac + CASH_ROOM,
-        **NO_ROOMS,
+        tax_room=NO_LIMIT,  # the netted year keeps the budgets
+        short_room=NO_LIMIT,
+        long_room=NO_LIMIT,
         position=position,
         standing=standing(position),
     )
 
 
-def _wash_sales(case: TransitionCase, holdings: Holdings, loss: Bools, first: bool) -> tuple[Bools, Bools]:
+def _wash_sales(case: TransitionCase, holdings: Holdings, first: bool) -> tuple[Bools, Bools]:
     """[lots] Those that would be wash sales whatever the plan does, and recent ones that lift that for their name by leaving whole."""
     names, group = holdings.name, case.names.group
     elsewhere = [i for i, day in case.tax.bought_elsewhere if first and case.as_of - day <= WINDOW]
@@ -256,7 +255,7 @@ def _wash_sales(case: TransitionCase, holdings: Holdings, loss: Bools, first: bo
     fresh = np.unique(names[holdings.recent])
     for i in fresh.tolist():
         barred |= (group[names] == group[i]) & (names != i)
-    return barred & loss, holdings.recent & ~barred
+    return barred & (holdings.gain_frac < 0), holdings.recent & ~barred
 
 
 def within(case: TransitionCase, problem: Problem, goal: Goal) -> Problem:
