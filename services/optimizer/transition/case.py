@@ -20,7 +20,7 @@ from services.optimizer.core.transition.case import Lots, Names, Outlook, TaxBas
 from services.optimizer.core.transition.result import NotJudged
 from services.optimizer.transition.case_lots import JudgedLots, judged_lots, unjudged
 from services.optimizer.transition.case_restrictions import Ruled, ruled
-from services.optimizer.transition.catalogue import Catalogue, Strategy, weights_of
+from services.optimizer.transition.catalogue import Catalogue, Strategy, netting_words, weights_of
 from services.optimizer.transition.client_form import Form, YearSoFar
 from services.optimizer.transition.faults import FieldFault
 from services.optimizer.transition.federal_rates import ClientRates, client_rates
@@ -29,6 +29,7 @@ from services.optimizer.transition.market_directory import TransitionMarket, Wei
 from services.optimizer.transition.total_portfolio import Placement, place, wanted
 
 OUTLOOK = Outlook()
+MOST_OF_A_TRADE = Decimal("0.01")  # of the account: with a larger smallest trade few names of a target could be held at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,12 @@ def _judged(
     ids = sorted({lot.ticker for lot in lots.lots} | set(usable))
     at = {each: i for i, each in enumerate(ids)}
     rules = ruled(form, market, at, frozenset(at[lot.ticker] for lot in lots.lots), as_of)
-    words = [*rates.words, f"Prices are of {market.as_of}" + (", simulated." if market.simulated else ".")]
+    too_large = form.min_trade > MOST_OF_A_TRADE * value
+    words = [
+        *rates.words,
+        *netting_words(strategy, market),
+        f"Prices are of {market.as_of}" + (", simulated." if market.simulated else "."),
+    ]
     for asset in form.outside:
         out.append(NotJudged(f"Kept outside: {asset.what}", "What is outside the account is not part of the analysis"))
     case = TransitionCase(
@@ -109,10 +115,18 @@ def _judged(
         wishes=_wishes(form, rules),
         restrictions=tuple(rules.restrictions),
         not_offered=tuple((each.approach, each.reason) for each in strategy.not_offered),
-        min_trade_usd=form.min_trade,
+        min_trade_usd=Decimal(0) if too_large else form.min_trade,
         simulated=market.simulated,
     )
-    return Judged(case, out + rules.not_judged, [*lots.faults, *rules.faults], words + (placement.words if placement else []), placement)
+    faults = [*lots.faults, *rules.faults, *([_of_min_trade(form, value)] if too_large else [])]
+    return Judged(case, out + rules.not_judged, faults, words + (placement.words if placement else []), placement)
+
+
+def _of_min_trade(form: Form, value: Decimal) -> FieldFault:
+    most = MOST_OF_A_TRADE * value
+    return FieldFault(
+        0, "min_trade", f"{form.min_trade:,.0f} dollars are more than a hundredth of the account", f"Give at most {most:,.0f}"
+    )
 
 
 def _value(lots: list[FormLot], cash: Decimal, market: TransitionMarket) -> Decimal:

@@ -42,6 +42,8 @@ def ruled(form: Form, market: TransitionMarket, names: dict[str, int], held: fro
             found.faults.append(FieldFault(0, f"owned_elsewhere[{n}].bought", said, "Give purchases that were made"))
         elif each.bought is not None and each.ticker in names:
             found.bought_elsewhere.append((names[each.ticker], each.bought))
+    found.bought_elsewhere = sorted(dict(sorted(found.bought_elsewhere)).items())  # of each name the last purchase
+    found.restrictions = list({each.restriction_id: each for each in found.restrictions}.values())
     _wind_downs(form, names, held, found)
     return found
 
@@ -91,6 +93,10 @@ def _wind_downs(form: Form, names: dict[str, int], held: frozenset[int], found: 
         if at is None or at not in held:
             found.faults.append(FieldFault(0, f"wind_down[{n}].ticker", f"{wish.ticker} is not among the lots that are judged", CHECK))
             found.not_judged.append(NotJudged(f"Winding down {wish.ticker}", "It is not among the lots that are judged"))
+            continue
+        if at in [each.name for each in found.wind_downs]:
+            said = f"{wish.ticker} is to be wound down twice"
+            found.faults.append(FieldFault(0, f"wind_down[{n}].ticker", said, "Give it once; the first is used"))
             continue
         yearly = None if wish.yearly_frac is None else float(wish.yearly_frac)
         found.wind_downs.append(WindDown(at, float(wish.to_frac), wish.years, yearly))

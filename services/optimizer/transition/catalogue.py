@@ -131,6 +131,20 @@ def netted(models: dict[str, Weights], allocations: dict[str, Decimal]) -> Weigh
     return found
 
 
+def netting_words(strategy: Strategy, market: TransitionMarket) -> list[str]:
+    """What netting the managers comes to, for a multi-manager strategy."""
+    books = [set(model) for manager, model in market.managers.get(strategy.strategy_id, {}).items() if _allocated(strategy, manager)]
+    every, shared = set().union(*books), sum(sum(each in book for book in books) > 1 for each in set().union(*books))
+    if strategy.kind != "multi_manager" or not every:
+        return []
+    told = f"{len(every)} securities, {shared} of them held by several managers."
+    return [f"{len(books)} managers' models are netted before anything trades: {told}"]
+
+
+def _allocated(strategy: Strategy, manager: str) -> bool:
+    return any(each.of == manager for each in strategy.allocations)
+
+
 def _of_managers(strategy: Strategy, market: TransitionMarket) -> Weights | FieldFault:
     models = market.managers.get(strategy.strategy_id, {})
     missing = [each.of for each in strategy.allocations if each.of not in models]

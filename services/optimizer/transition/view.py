@@ -150,8 +150,10 @@ def _holdings(account: Account) -> list[list[str]]:
             figures.quantity(each.shares),
             money(each.value_usd),
             money(each.basis_usd),
+            money(each.gain_usd),
+            percent(each.weight_frac),
+            percent(each.target_frac),
         ]
-        + [money(each.gain_usd), percent(each.weight_frac), percent(each.target_frac)]
         for each in largest
     ]
 

@@ -23,7 +23,7 @@ from services.optimizer.core.transition.one_period import NO_BUDGETS, Goal, Year
 from services.optimizer.core.transition.outcome import Carried, carry_out
 from services.optimizer.core.transition.result import Approach, Certificate, ShadowPrice
 from services.optimizer.core.transition.summary import Baseline, approach_of, certificate_of, not_planned
-from services.optimizer.core.transition.words import budget_price, percent, te_price
+from services.optimizer.core.transition.words import budget_price, counted, percent, te_price
 
 EXACT = Certificate("exact", method="nothing to optimise")
 NEAR = 1000.0  # lam within budgets: a tenth of a per cent of tracking error, from 1 %, is worth 1.9 % of the account in tax
@@ -73,8 +73,8 @@ def sell_all(now: Today) -> Approach:
     kept = now.problem.size - now.sold_all.weights.sold
     barred = len(np.unique(now.problem.name[(kept > 1e-9) & ~now.problem.may_sell]))
     losses = len(np.unique(now.problem.name[(kept > 1e-9) & now.problem.may_sell & now.problem.loss]))
-    notes = [f"{barred} names stay in part: restrictions or the wash-sale rule keep lots from being sold."] if barred else []
-    notes += [f"In {losses} names that the target buys lots at a loss stay: buying them back would be a wash sale."] if losses else []
+    notes = [f"Part of {counted(barred)} stays: restrictions or the wash-sale rule keep lots from being sold."] if barred else []
+    notes += [f"In {counted(losses)} that the target buys, lots at a loss stay: buying them back would be a wash sale."] if losses else []
     label = LABELS[ApproachKind.SELL_ALL]
     return approach_of(now.case, now.base, "sell_all", ApproachKind.SELL_ALL, label, [now.sold_all], EXACT, notes=notes)
 

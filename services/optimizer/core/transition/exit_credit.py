@@ -8,6 +8,7 @@ Invariants
 2. A credit is never negative and never more than the lot's tax now at its own rate.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -26,10 +27,11 @@ WHOLE = 1e-12  # of account value: a part smaller than this is none
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Holdings whose lots may be split: `parent` is each part's lot of the book."""
+    """Holdings whose lots may be split: `parent` is each part's lot of the book, `beyond` those past a year's cap on their name."""
 
     holdings: Holdings
     parent: Ints
+    beyond: Bools
 
     def merged(self, sold: Floats, lots: int) -> Floats:
         """[lots of the book] What is sold of each."""
@@ -39,7 +41,7 @@ class Parts:
 
 def unsplit(holdings: Holdings) -> Parts:
     """The lots as they are."""
-    return Parts(holdings, np.arange(len(holdings.size), dtype=np.intp))
+    return Parts(holdings, np.arange(len(holdings.size), dtype=np.intp), np.zeros(len(holdings.size), dtype=np.bool_))
 
 
 def with_exit_credit(
@@ -52,7 +54,22 @@ def with_exit_credit(
     long_then = np.array([is_long(day, end) for day in book.lots.acquired], dtype=np.bool_)
     then = discount * _tax(law, grown - 1.0 + holdings.gain_frac, long_then)
     credit = np.minimum(now, then).clip(min=0.0)
-    return _split(holdings, _leaving(holdings, np.minimum(now, then), np.where(may_leave, forced[holdings.name], 0.0)), credit)
+    leaving = _leaving(holdings, np.minimum(now, then), np.where(may_leave, forced[holdings.name], 0.0))
+    parent, size, stays = _split(holdings, leaving, credit > 0)
+    credited = np.where(stays, 0.0, credit[parent])
+    return Parts(_parts(holdings, parent, size, -credited), parent, np.zeros(len(parent), dtype=np.bool_))
+
+
+def cut_at(law: TaxLaw, parts: Parts, caps: Mapping[int, float]) -> Parts:
+    """The parts with those of capped names split where what may be sold of them in a year ends, the least taxed first."""
+    holdings = parts.holdings
+    most = np.full(len(holdings.size), np.inf)
+    for name, cap in caps.items():
+        most[holdings.name == name] = max(cap, WHOLE)
+    price = _tax(law, holdings.gain_frac, holdings.is_long)
+    leaving = np.where(np.isfinite(most), _leaving(holdings, price, np.where(np.isfinite(most), most, 0.0)), holdings.size)
+    parent, size, stays = _split(holdings, leaving, np.isfinite(most))
+    return Parts(_parts(holdings, parent, size, holdings.credit_frac[parent]), parts.parent[parent], stays)
 
 
 def _tax(law: TaxLaw, gain: Floats, long: Bools) -> Floats:
@@ -72,16 +89,18 @@ def _leaving(holdings: Holdings, price: Floats, forced: Floats) -> Floats:
     return part
 
 
-def _split(holdings: Holdings, leaving: Floats, credit: Floats) -> Parts:
-    """Each lot as what leaves, with its credit, and the rest, in the lots' order."""
-    stays = holdings.size - leaving
-    both = (leaving > WHOLE) & (stays > WHOLE) & (credit > 0)
+def _split(holdings: Holdings, leaving: Floats, wanted: Bools) -> tuple[Ints, Floats, Bools]:
+    """Each `wanted` lot as what leaves and the rest, in the lots' order: parent, size, and whether the part is (of) what stays."""
+    rest = holdings.size - leaving
+    both = (leaving > WHOLE) & (rest > WHOLE) & wanted
     parent = np.repeat(np.arange(len(both), dtype=np.intp), 1 + both)
     second = np.append(False, parent[1:] == parent[:-1])
-    rest = second & both[parent]
-    size = np.where(both[parent], np.where(rest, stays[parent], leaving[parent]), holdings.size[parent])
-    credited = np.where(rest | (leaving[parent] <= WHOLE), 0.0, credit[parent])
-    parts = replace(
+    size: Floats = np.where(both[parent], np.where(second, rest[parent], leaving[parent]), holdings.size[parent])
+    return parent, size, second | (leaving[parent] <= WHOLE)
+
+
+def _parts(holdings: Holdings, parent: Ints, size: Floats, credit: Floats) -> Holdings:
+    return replace(
         holdings,
         lot=frozen(holdings.lot[parent]),
         name=frozen(holdings.name[parent]),
@@ -89,6 +108,5 @@ def _split(holdings: Holdings, leaving: Floats, credit: Floats) -> Parts:
         gain_frac=frozen(holdings.gain_frac[parent]),
         is_long=frozen(holdings.is_long[parent]),
         recent=frozen(holdings.recent[parent]),
-        credit_frac=frozen(-credited),
+        credit_frac=frozen(credit),
     )
-    return Parts(parts, parent)

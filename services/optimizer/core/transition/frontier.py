@@ -26,7 +26,7 @@ from services.optimizer.core.dual.solve import Effort
 from services.optimizer.core.evaluate import evaluate, sold_by_name
 from services.optimizer.core.problem import Problem
 from services.optimizer.core.transition.case import TransitionCase
-from services.optimizer.core.transition.one_period import ALL_THE_WAY, Goal, YearPlan, solve_year
+from services.optimizer.core.transition.one_period import Goal, YearPlan, solve_year
 from services.optimizer.core.transition.result import FrontierPoint
 
 POINTS = 20
@@ -34,6 +34,7 @@ TRACED = 22
 MOST_TRACED = 34
 MOST_AVERSE, LEAST_AVERSE = 2e4, 0.5
 EFFORT = Effort(enough=4e-5, tight=1e-5)
+CERTIFIED = 5e-5  # of the account: a plan with a wider gap is no point where any has a narrower one
 ALIKE = 1e-6  # of the account, and of tracking error
 BPS = 1e4
 DIGITS = 10
@@ -72,14 +73,26 @@ class Frontier:
 def trace(case: TransitionCase, problem: Problem, end: YearPlan | None = None) -> Frontier:
     """The frontier of the first year; `end` is the way to the target, if it was solved already."""
     found = [_traced(end)] if end is not None and end.reached else []
+    if found and _nothing_to_trade_off(case, problem, found):
+        return _frontier(case, problem, found)
     start = found[0].start if found else None
-    for lam in np.geomspace(MOST_AVERSE, LEAST_AVERSE, TRACED - len(found)).tolist():
+    for lam in np.geomspace(MOST_AVERSE, LEAST_AVERSE, TRACED - len(found) + 1)[: None if len(found) < 2 else -1].tolist():
         solved = solve_year(case, problem, Goal(lam), EFFORT, start)
         if solved.reached:
             found.append(_traced(solved))
             start = solved.start
+    found = [each for each in found if each.gap <= CERTIFIED] or found
     _fill(case, problem, found)
     return _frontier(case, problem, found)
+
+
+def _nothing_to_trade_off(case: TransitionCase, problem: Problem, found: list[Traced]) -> bool:
+    """Whether the way to the target costs no more tax than the plan that hardly minds risk, which is kept for the frontier."""
+    lowest = solve_year(case, problem, Goal(LEAST_AVERSE), EFFORT, found[0].start)
+    if not lowest.reached:
+        return False
+    found.append(_traced(lowest))
+    return found[0].after_carry <= found[1].after_carry + ALIKE and found[0].gap <= CERTIFIED
 
 
 def _traced(solved: YearPlan) -> Traced:
@@ -118,7 +131,7 @@ def _fill(case: TransitionCase, problem: Problem, found: list[Traced]) -> None:
             return
         tried.add(middle[0])
         solved = solve_year(case, problem, Goal(middle[0]), EFFORT, middle[1].start)
-        if solved.reached:
+        if solved.reached and solved.gap <= CERTIFIED:
             found.append(_traced(solved))
 
 
@@ -144,7 +157,7 @@ def _frontier(case: TransitionCase, problem: Problem, found: list[Traced]) -> Fr
     bend = _knee(kept)
     while kept and len(kept) < POINTS:  # nothing to trade off: the best plan along
         kept.append(kept[-1])
-    bounds = [(each.bound, each.risk_aversion) for each in found if each.risk_aversion < ALL_THE_WAY]
+    bounds = [(each.bound, each.risk_aversion) for each in found]
     return Frontier([_point(problem, each, bounds) for each in kept], bend, kept)
 
 

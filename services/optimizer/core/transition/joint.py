@@ -37,14 +37,15 @@ from services.optimizer.core.transition.joint_model import (
     Joint,
     growth,
     joint_model,
-    risk_weights,
 )
 from services.optimizer.core.transition.joint_solve import Point, solve_quadratic
 from services.optimizer.core.transition.one_period import CASH_ROOM, allowed, book_problem
-from services.optimizer.core.transition.years import Rules, YearsPlan, most_held, plan_years
+from services.optimizer.core.transition.value import plan_value
+from services.optimizer.core.transition.years import Rules, YearsPlan, plan_years
 
 BPS = 1e4
 GAMED = 0.01  # bp of account value: of both at once
+LITTLE = 0.1  # bp: a plan that gains less does not replace the one that is shown
 NODES = 7
 TRADED = 1e-3  # bp: a smaller trade of the relaxed plan is none
 
@@ -67,23 +68,9 @@ class JointAnswer:
         return self.objective_bps - self.lower_bound_bps
 
 
-def plan_value(case: TransitionCase, plan: YearsPlan) -> float:
-    """What a plan costs, in bp of today's value: discounted tax and trade cost, risk of the years, less what is carried out at the end."""
-    value, weights, total = float_from_decimal(case.value_usd), risk_weights(case, len(plan.carried)), 0.0
-    for t, year in enumerate(plan.carried):
-        discount = (1.0 + case.outlook.discount_frac) ** -t
-        dollars = float_from_decimal(year.tax.with_plan.tax + year.outcome.cost_usd)
-        total += discount * dollars / value + case.outlook.risk_aversion * float(weights[t]) * year.outcome.te_frac**2
-    law, last = case.tax.law, plan.carried[-1].tax.with_plan
-    worth = law.carried_short_frac * last.carried_short + law.carried_long_frac * last.carried_long
-    return BPS * (total - (1.0 + case.outlook.discount_frac) ** -(len(plan.carried) - 1) * float_from_decimal(worth) / value)
-
-
-def judge(case: TransitionCase, rules: Rules, plan: YearsPlan) -> JointAnswer:
-    """Bound a plan made year by year under `rules`, and better it where the joint plan does."""
-    book = opening(case)
-    first = book_problem(case, book, 1)
-    most = most_held(case, first)
+def judge(case: TransitionCase, rules: Rules, plan: YearsPlan, most: Floats) -> JointAnswer:
+    """Bound a plan made year by year under `rules`, and better it where the joint plan does; `most` as in the plan."""
+    first = book_problem(case, opening(case), 1)
     joint = joint_model(case, rules, first, _envelope(case, rules, first, most, plan))
     bound, point, statuses = _search(joint, plan_value(case, plan))
     best, objective, found = plan, plan_value(case, plan), False
@@ -91,7 +78,7 @@ def judge(case: TransitionCase, rules: Rules, plan: YearsPlan) -> JointAnswer:
         other = plan_years(case, rules, most, given=trades_by_year(joint, first, point))
         if other.reached and len(other.carried) == rules.years:
             cost = plan_value(case, other)
-            if cost < objective and _as_near(plan, other, rules):
+            if cost < objective - LITTLE and _as_near(plan, other, rules):
                 best, objective, found = other, cost, True
     return JointAnswer(best, objective, min(bound, objective), found, statuses)
 

@@ -14,7 +14,7 @@ stands for, the last year's to the horizon.  (transition-method.md, section 3.)
 Units: basis points of today's account value for weights, taxes and the objective; factors' exposures as given, so y is in bp too.
 
 Invariants
-1. A plan year by year that keeps the rules of years.py is a point of the problem, at the value of `plan_value`.
+1. A plan year by year that keeps the rules of years.py is a point of the problem, at the value of `plan_value` (value.py).
 2. Every variable has finite bounds.
 """
 
@@ -32,9 +32,11 @@ from services.optimizer.core.transition.book import day_of_year
 from services.optimizer.core.transition.case import TransitionCase
 from services.optimizer.core.transition.one_period import allowed
 from services.optimizer.core.transition.quadratic import Quadratic, RowList
-from services.optimizer.core.transition.years import Rules, annuity
+from services.optimizer.core.transition.value import risk_weights
+from services.optimizer.core.transition.years import Rules
 
 BPS = 1e4
+SHARE = 1.0  # bp: what a sale in whole shares may be beyond a cap by
 TAX_COLUMNS = 10
 SS, LS, LL, SL, OS, OL, PS, PL, CS, CL = range(TAX_COLUMNS)  # x, x, x, x, o, o, p, p, and c at the year's end
 SHORT, LONG = (SS, LS, PS), (LL, SL, PL)  # what becomes of gains
@@ -102,13 +104,6 @@ class Made:
     envelope: Envelope
 
 
-def risk_weights(case: TransitionCase, years: int) -> Floats:
-    """[years] What a year's lam TE² counts: the last one's stands for all years to the horizon."""
-    discount = (1.0 + case.outlook.discount_frac) ** -np.arange(years, dtype=np.float64)
-    discount[-1] *= annuity(case.outlook, max(case.outlook.horizon_years - years + 1, 1))
-    return discount
-
-
 def joint_model(case: TransitionCase, rules: Rules, first: Problem, envelope: Envelope) -> Joint:
     """The problem of `rules`; `first` is the first year's (its lots are the case's), `envelope` contains the plan it is to judge."""
     may = allowed(case)
@@ -122,7 +117,7 @@ def joint_model(case: TransitionCase, rules: Rules, first: Problem, envelope: En
         gain, long = _gains(case, first, columns, t)
         _holdings_rows(columns, first, t, equal)
         _tax_rows(case, columns, t, gain, long, (equal, atmost))
-        _budget_rows(case, rules, columns, t, atmost)
+        _budget_rows(case, rules, columns, first, t, atmost)
         _hull_rows(made, t, gain, atmost)
         constant += _objective(case, columns, first, rules.years, t, p, c)
         _boxes(made, rules, t, low, high)
@@ -183,8 +178,12 @@ def _tax_rows(case: TransitionCase, columns: Columns, t: int, gain: Floats, long
     rows[1].add(np.array([limit]), (np.zeros(2, dtype=np.intp), tax[[OS, OL]], np.ones(2)))
 
 
-def _budget_rows(case: TransitionCase, rules: Rules, columns: Columns, t: int, atmost: RowList) -> None:
-    """The year's tax within its budget, where there is one; the gains' budgets are bounds on pS and pL."""
+def _budget_rows(case: TransitionCase, rules: Rules, columns: Columns, first: Problem, t: int, atmost: RowList) -> None:
+    """The year's tax within its budget, staged names within their yearly cap; the gains' budgets are bounds on pS and pL."""
+    for staged in rules.staged:
+        own = columns.block(t, "sold")[first.name[columns.lots] == staged.name]
+        if staged.yearly_frac is not None:
+            atmost.add(np.array([staged.yearly_frac * BPS + SHARE]), (0 * own, own, np.ones(len(own))))
     budget = rules.budget(t + 1).tax
     if budget is None:
         return

@@ -205,13 +205,10 @@ def year_problem(
     `value_usd`: the account's value that year, `year`: its nets before the plan, carried losses taken off; the case's if not given.
     Purchases elsewhere bar losses in the first year alone.
     """
-    names, may, count = case.names, allowed(case), len(case.names.target)
-    value, grown = value_usd or case.value_usd, (1.0 + case.outlook.growth_frac) ** (number - 1)
-    price = np.array([float_from_decimal(each) for each in names.price_usd]) * grown
-    loss = holdings.gain_frac < 0
-    barred, way_out = _wash_sales(case, holdings, loss, first=number == 1)
+    names, may, count, value = case.names, allowed(case), len(case.names.target), value_usd or case.value_usd
+    price = np.array([float_from_decimal(each) for each in names.price_usd]) * (1.0 + case.outlook.growth_frac) ** (number - 1)
+    barred, way_out = _wash_sales(case, holdings, first=number == 1)
     may_sell = may.may_sell[holdings.name] & ~barred
-    nothing = np.zeros(len(holdings.size))
     position = TaxPosition(case.tax.law, year or case.tax.year, year or case.tax.year, NO_BUDGETS, value)
     return Problem(
         row=frozen(np.arange(count, dtype=np.intp)),
@@ -228,12 +225,12 @@ def year_problem(
         name=holdings.name,
         size=holdings.size,
         gain_frac=holdings.gain_frac,
-        rate_frac=frozen(nothing),
+        rate_frac=frozen(np.zeros(len(holdings.size))),
         policy_frac=holdings.credit_frac,
         is_short=frozen(~holdings.is_long),
         is_long=holdings.is_long,
         may_sell=frozen(may_sell),
-        loss=frozen(loss),
+        loss=frozen(holdings.gain_frac < 0),
         must_sell=frozen(may_sell & may.must_leave[holdings.name]),
         way_out=frozen(way_out & may_sell),
         lots=tuple((lot,) for lot in range(len(holdings.size))),
@@ -242,7 +239,7 @@ def year_problem(
         cash=holdings.cash,
         cash_min=case.target_cash_frac,
         cash_max=case.target_cash_frac + CASH_ROOM,
-        tax_room=NO_LIMIT,
+        tax_room=NO_LIMIT,  # the netted year keeps the budgets
         short_room=NO_LIMIT,
         long_room=NO_LIMIT,
         position=position,
@@ -250,7 +247,7 @@ def year_problem(
     )
 
 
-def _wash_sales(case: TransitionCase, holdings: Holdings, loss: Bools, first: bool) -> tuple[Bools, Bools]:
+def _wash_sales(case: TransitionCase, holdings: Holdings, first: bool) -> tuple[Bools, Bools]:
     """[lots] Those that would be wash sales whatever the plan does, and recent ones that lift that for their name by leaving whole."""
     names, group = holdings.name, case.names.group
     elsewhere = [i for i, day in case.tax.bought_elsewhere if first and case.as_of - day <= WINDOW]
@@ -258,7 +255,7 @@ def _wash_sales(case: TransitionCase, holdings: Holdings, loss: Bools, first: bo
     fresh = np.unique(names[holdings.recent])
     for i in fresh.tolist():
         barred |= (group[names] == group[i]) & (names != i)
-    return barred & loss, holdings.recent & ~barred
+    return barred & (holdings.gain_frac < 0), holdings.recent & ~barred
 
 
 def within(case: TransitionCase, problem: Problem, goal: Goal) -> Problem:

@@ -20,6 +20,7 @@ from services.optimizer.core.transition.result import Approach, Certificate, Rea
 BPS = 1e4
 HALF_PERCENT = 0.005
 DIGITS = 10
+CERTIFIED = 5e-5  # of account value
 ONE_YEAR = "dual solve of one year, its bound exact; before rounding to whole shares"
 
 
@@ -104,10 +105,16 @@ def break_even_years(case: TransitionCase, before: float, after: float, paid_usd
 
 
 def certificate_of(solved: YearPlan, priced: float) -> Certificate:
-    """The proof of a year's plan; `priced` is what of its objective is tax and cost, as a fraction of account value."""
-    proof = "certified" if solved.netted.lower_bound > -np.inf else "none"
-    gap = round(solved.gap * BPS, 6)
-    return Certificate("certified" if proof == "certified" else "none", round(priced * BPS, 6), round(priced * BPS - gap, 6), gap, ONE_YEAR)
+    """The proof of a year's plan; `priced` is what of its objective is tax and cost, as a fraction of account value.
+
+    A bound too far off proves nothing in money; what it says of tracking error is put into words instead.
+    """
+    if solved.gap <= CERTIFIED:
+        cost, gap = round(priced * BPS, 6), round(solved.gap * BPS, 6)
+        return Certificate("certified", cost, round(cost - gap, 6), gap, ONE_YEAR)
+    least = max(solved.lower_bound - priced, 0.0) / solved.problem.risk_aversion
+    words = f"no plan of this tax and cost has a tracking error below {100 * least**0.5:.3f} %"
+    return Certificate("none", round(priced * BPS, 6), None, None, f"{ONE_YEAR}: {words}")
 
 
 def _sum(parts: Sequence[Realised]) -> Realised:

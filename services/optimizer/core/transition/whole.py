@@ -1,8 +1,8 @@
 """A year's plan in whole shares: how many shares of each lot leave and of each name are bought.
 
-A name's lots go in the plan's order: those it sells in full, then those it sells in part, then the cheapest.  A position that the plan
-sells in full goes whole, with its fraction.  Otherwise sales at a gain are rounded down and sales at a loss up, so that no net gain
-exceeds the plan's; what that leaves of the budgets is spent a share at a time, where rounding took most.  Buys spend what cash there is.
+Lots that the plan sells in full go whole.  Of others, sales at a gain are rounded down and sales at a loss up, so that no net gain exceeds
+the plan's; what that leaves of the budgets is spent a share at a time, where rounding took most.  A name's sale is whole shares, or the
+whole position with its fraction.  Buys spend what cash there is.
 
 Invariants
 1. Sides are the plan's: nothing is sold that the plan does not sell of, no loss lot goes in a name that it sells no loss of.
@@ -11,12 +11,12 @@ Invariants
 """
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 import numpy as np
 
 from libs.common.money import ZERO, cents_half_even, float_from_decimal
-from services.optimizer.core.arrays import Bools, Floats, Ints
+from services.optimizer.core.arrays import Bools, Floats
 from services.optimizer.core.branch import Plan
 from services.optimizer.core.dual.tax_law import Nets, TaxPosition, budgets_in_force, year_tax
 from services.optimizer.core.evaluate import cash_after
@@ -24,11 +24,13 @@ from services.optimizer.core.problem import Problem
 from services.optimizer.core.transition.case import Lots
 
 NEARLY = 1e-6  # of a share
-SOLD = 1e-9  # of the account
+SOLD = 1e-10  # of the account
 FULL = 1 - 1e-6  # of a lot
+PLACES = 6  # of a share
 HALF = 0.5
 PASSES = 12
-CUTS = 10_000
+CUTS = 500
+LEAST_RATE = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,23 @@ class WholeTrades:
         return Nets(short, sum((each.gain_usd for each in self.sales if each.long_term), ZERO))
 
 
-def within_budgets(position: TaxPosition, gains: Nets) -> bool:
-    """Whether the year with these gains keeps its budgets, to the cent."""
+def exceeded(position: TaxPosition, gains: Nets) -> tuple[Decimal, Decimal]:
+    """By how much the year with these gains exceeds its budgets, to the cent, as a short and as a long gain that is too much."""
     budgets, year = budgets_in_force(position), year_tax(position.law, position.budget_year + gains)
-    used = ((budgets.tax, year.tax), (budgets.short_gain, year.ordinary_gain), (budgets.long_gain, year.preferential_gain))
-    return all(limit is None or amount <= limit for limit, amount in used)
+    short = _over(budgets.short_gain, year.ordinary_gain)
+    long = _over(budgets.long_gain, year.preferential_gain)
+    tax = _over(budgets.tax, year.tax)
+    if tax > 0:
+        law = position.law
+        if year.ordinary_gain + year.preferential_gain <= 0:  # less of a loss lowers ordinary income
+            return (tax / max(law.ordinary_frac, LEAST_RATE),) * 2
+        short = max(short, min(tax / max(law.short_frac, LEAST_RATE), year.ordinary_gain))
+        long = max(long, min(tax / max(law.long_frac, LEAST_RATE), year.preferential_gain))
+    return short, long
+
+
+def _over(limit: Decimal | None, amount: Decimal) -> Decimal:
+    return ZERO if limit is None else max(amount - limit, ZERO)
 
 
 def whole_trades(problem: Problem, lots: Lots, prices: tuple[Decimal, ...], plan: Plan, min_trade_usd: Decimal) -> WholeTrades:
@@ -74,85 +88,71 @@ def whole_trades(problem: Problem, lots: Lots, prices: tuple[Decimal, ...], plan
 
 
 class _Seller:
-    """Whole shares to sell by name, and the lots they come from."""
+    """Shares to sell by lot."""
 
     def __init__(self, problem: Problem, lots: Lots, prices: tuple[Decimal, ...], plan: Plan) -> None:
-        self.problem, self.lots, self.prices = problem, lots, prices
-        self.value = problem.invested_usd
         if problem.position is None:
             raise AssertionError("a transition's year is netted")
-        self.position = problem.position
-        count, name = len(problem.held), problem.name
-        self.per_share = problem.price_usd / self.value
-        part = np.where(plan.sold > SOLD * FULL, plan.sold / problem.size, 0.0).clip(0.0, 1.0)
-        losing = np.bincount(name, problem.loss & (part > 0), count) > 0
-        eligible = problem.may_sell & (~problem.loss | losing[name])
-        self.order = self._order(part, eligible)
-        self.shares = problem.size / self.per_share[name]
-        self.wanted = np.bincount(name, plan.sold * (part > 0), count) / self.per_share
-        held = np.bincount(name, self.shares, count)
-        self.whole = (self.wanted > 0) & (self.wanted >= held - np.maximum(NEARLY, NEARLY * held))
-        most = np.floor(np.bincount(name, self.shares * eligible, count) + NEARLY)
-        self.most = np.where(self.whole, held, most)
-        self.number = np.where(self.whole, held, np.minimum(np.floor(self.wanted + NEARLY), most))
-        self._round_losses_up(part)
+        self.problem, self.lots, self.prices, self.position = problem, lots, prices, problem.position
+        self.value = problem.invested_usd
+        self.held = np.array([float_from_decimal(each) for each in lots.shares])
+        part = np.where(plan.sold > SOLD, plan.sold / problem.size, 0.0).clip(0.0, 1.0)
+        self.wanted = part * self.held
+        rounded = np.where(problem.loss, np.ceil(self.wanted - NEARLY), np.floor(self.wanted + NEARLY))
+        self.taken = np.where(part >= FULL, self.held, np.minimum(rounded, self.held))
+        self.leaving = self._leaving()
+        self._make_whole(np.unique(problem.name[self.taken != np.floor(self.taken)]).tolist())
 
-    def _order(self, part: Floats, eligible: Bools) -> Ints:
-        """Lots that may go, by name, in the order in which they do."""
-        rank = np.where(part >= FULL, 0, np.where(part > 0, 1, 2))
-        order = np.lexsort((self.problem.gain_frac, rank, self.problem.name))
-        return order[eligible[order]]
+    def by_name(self, what: Floats) -> Floats:
+        """[names] Sums over lots."""
+        return np.bincount(self.problem.name, what, len(self.problem.held)).astype(np.float64)
 
-    def _round_losses_up(self, part: Floats) -> None:
-        """A share more where the next one is a loss, and where a lot has to leave whole for others' losses."""
-        short_of = self.wanted - self.number > NEARLY
-        names = np.flatnonzero(short_of & ~self.whole & (self.number < self.most))
-        leaving = np.bincount(self.problem.name, self.problem.way_out & (part > 0), len(self.wanted)) > 0
-        gain = self._next_gain()
-        up = names[(gain[names] <= 0) | leaving[names]]
-        self.number[up] += 1
+    def _leaving(self) -> Bools:
+        """[lots] Recent lots that leave whole, for losses of their name to count."""
+        problem = self.problem
+        losing = self.by_name(np.where(problem.loss, self.taken, 0.0)) > 0
+        return np.asarray(problem.way_out & losing[problem.name] & (self.taken > 0))
 
-    def _next_gain(self) -> Floats:
-        """[names] Gain on a dollar of the next share to go; infinite where there is none."""
-        name, before = self.problem.name[self.order], self._sold_before()
-        after = before + self.shares[self.order]
-        following = (after > self.number[name] + NEARLY) & (before <= self.number[name] + NEARLY)
-        gain: Floats = np.full(len(self.number), np.inf)
-        self.next_lot = np.full(len(self.number), -1, dtype=np.intp)
-        gain[name[following][::-1]] = self.problem.gain_frac[self.order[following]][::-1]
-        self.next_lot[name[following][::-1]] = self.order[following][::-1]
-        return gain
-
-    def _sold_before(self) -> Floats:
-        """By lot in order, the shares of its name's lots before it."""
-        shares, name = self.shares[self.order], self.problem.name[self.order]
-        total = np.cumsum(shares) - shares
-        first = np.diff(name, prepend=-1) != 0
-        start: Floats = total[first][np.cumsum(first) - 1]
-        return np.asarray(total - start)
+    def _make_whole(self, names: list[int]) -> None:
+        """Fractions of these names' sales taken off a lot, one at a gain first, or added to one, unless the position goes whole."""
+        for i in names:
+            own = np.flatnonzero(self.problem.name == i)
+            total = float(self.taken[own].sum())
+            part = total - np.floor(total + NEARLY)
+            if part <= NEARLY or total >= float(self.held[own].sum()) - NEARLY:
+                continue
+            free = own[~self.leaving[own]]
+            less = free[self.taken[free] >= part]
+            more = free[(self.held[free] - self.taken[free] >= 1 - part) & self.problem.may_sell[free]]
+            if len(less):
+                self.taken[less[np.argmax(self.problem.gain_frac[less])]] -= part
+            elif len(more):
+                self.taken[more[np.argmin(self.problem.gain_frac[more])]] += 1 - part
+            else:
+                self.taken[own] = 0.0
 
     def drop_small(self, min_trade_usd: float) -> None:
         """No sale below the least trade, whole positions, what must go and losses aside."""
-        must = np.bincount(self.problem.name, self.problem.must_sell, len(self.number)) > 0
-        losing = np.bincount(self.problem.name, self.problem.loss, len(self.number)) > 0
-        small = self.number * self.problem.price_usd < min_trade_usd
-        self.number[small & ~self.whole & ~must & ~losing] = 0.0
+        problem = self.problem
+        total, held = self.by_name(self.taken), self.by_name(self.held)
+        kept = (self.by_name(np.where(problem.must_sell, self.taken, 0.0)) > 0) | (
+            self.by_name(np.where(problem.loss, self.taken, 0.0)) > 0
+        )
+        small = (total * problem.price_usd < min_trade_usd) & (total < held - NEARLY) & ~kept
+        self.taken[small[problem.name]] = 0.0
 
     def spend_budget(self) -> None:
         """A share more of what was rounded down by at least half of one, most first, as long as the budgets hold."""
-        lacking = self.wanted - self.number
-        names = np.flatnonzero((lacking >= HALF) & (self.number + 1 <= self.most) & ~self.whole & (self.number > 0))
-        names = names[np.argsort(-lacking[names], kind="stable")]
-        gain = self._next_gain()
-        standing, at = self.problem.standing, self._nets()
-        for i in names.tolist():
-            lot = int(self.next_lot[i])
-            if lot < 0 or standing is None:
-                continue
-            more = float(gain[i] * self.per_share[i])
-            tried = (at[0] + more, at[1]) if self.problem.is_short[lot] else (at[0], at[1] + more)
-            if standing.excess(tried) <= -1.0 / self.value:
-                self.number[i] += 1
+        problem, standing = self.problem, self.problem.standing
+        lacking = self.wanted - self.taken
+        free = (lacking >= HALF) & (self.taken + 1 <= self.held) & (self.by_name(self.taken) > 0)[problem.name]
+        lots = np.flatnonzero(free)
+        at = self._nets()
+        for lot in lots[np.argsort(-lacking[lots], kind="stable")].tolist():
+            more = float(problem.gain_frac[lot] * problem.price_usd[problem.name[lot]]) / self.value
+            tried = (at[0] + more, at[1]) if problem.is_short[lot] else (at[0], at[1] + more)
+            if standing is not None and standing.excess(tried) <= -1.0 / self.value:
+                self.taken[lot] += 1
                 at = tried
 
     def _nets(self) -> tuple[float, float]:
@@ -160,39 +160,34 @@ class _Seller:
         return float_from_decimal(gains.short) / self.value, float_from_decimal(gains.long) / self.value
 
     def keep_budget(self) -> None:
-        """Shares at a gain taken back, the smallest sale first, until the budgets hold to the cent."""
+        """Shares at a gain taken back where that is the least change that is enough, until the budgets hold to the cent."""
         for _ in range(CUTS):
             sales = self.sales()
-            if within_budgets(self.position, WholeTrades(sales, {}).gains):
-                return
-            gaining = [each for each in sales if each.gain_usd > 0]
+            over = exceeded(self.position, WholeTrades(sales, {}).gains)
+            gaining = [each for each in sales if each.gain_usd > 0 and over[each.long_term] > 0 and not self.leaving[each.lot]]
             if not gaining:
                 return
-            least = min(gaining, key=lambda each: (each.gain_usd, each.lot))
-            name = int(self.problem.name[least.lot])
-            self.whole[name] = False
-            self.number[name] = max(np.ceil(self.number[name]) - 1.0, 0.0)
+            (_, fewer), sale = min(
+                ((self._cut(each, over[each.long_term]), each) for each in gaining), key=lambda cut: (cut[0], cut[1].lot)
+            )
+            self.taken[sale.lot] = max(self.taken[sale.lot] - fewer, 0.0)
+            self._make_whole([int(self.problem.name[sale.lot])])
+
+    def _cut(self, sale: Sale, over: Decimal) -> tuple[float, int]:
+        """Dollars that selling less of a lot leaves unsold, what is still over counted dearly, and how many shares: enough, or all."""
+        needed = over / sale.gain_usd * sale.shares
+        shares = max(int(min(needed, sale.shares).to_integral_value(ROUND_CEILING)), 1)
+        lacking = float_from_decimal(max(over - sale.gain_usd, ZERO))
+        return lacking * self.value + shares * float(self.problem.price_usd[self.problem.name[sale.lot]]), shares
 
     def sales(self) -> tuple[Sale, ...]:
         """What leaves of each lot, exact."""
-        name = self.problem.name[self.order]
-        taken = np.minimum(self.shares[self.order], self.number[name] - self._sold_before())
         found = []
-        for k in np.flatnonzero((taken > NEARLY) | (self.whole[name] & (taken > 0))).tolist():
-            lot, i = int(self.order[k]), int(name[k])
-            held = self.lots.shares[lot]
-            shares = held if self.whole[i] or taken[k] >= self.shares[lot] - NEARLY else self._left(k, lot, i)
-            if shares > 0:
-                found.append(self._sale(lot, min(shares, held), self.prices[i]))
-        return tuple(sorted(found, key=lambda each: each.lot))
-
-    def _left(self, k: int, lot: int, name: int) -> Decimal:
-        """Shares of the last lot that a name's sale reaches: what the lots before it leave of a whole number."""
-        before, j = ZERO, k - 1
-        while j >= 0 and int(self.problem.name[self.order[j]]) == name:
-            before += self.lots.shares[int(self.order[j])]
-            j -= 1
-        return max(Decimal(round(float(self.number[name]))) - before, ZERO)
+        for lot in np.flatnonzero(self.taken > NEARLY).tolist():
+            held, taken = self.lots.shares[lot], float(self.taken[lot])
+            shares = held if taken >= self.held[lot] - NEARLY else Decimal(repr(round(taken, PLACES))).normalize()
+            found.append(self._sale(lot, shares, self.prices[int(self.problem.name[lot])]))
+        return tuple(found)
 
     def _sale(self, lot: int, shares: Decimal, price: Decimal) -> Sale:
         held, basis = self.lots.shares[lot], self.lots.basis_usd[lot]

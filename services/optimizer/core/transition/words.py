@@ -18,6 +18,11 @@ def dollars(amount: Decimal) -> str:
     return f"${amount.quantize(Decimal(1)):,}"
 
 
+def counted(names: int) -> str:
+    """So many names."""
+    return "one name" if names == 1 else f"{names} names"
+
+
 def percent(fraction: float) -> str:
     """A fraction as a percentage, rounded up so that what is said is enough."""
     return f"{-(-fraction * 1e4 // 1) / 100:.2f} %"
@@ -41,7 +46,7 @@ def budget_price(case: TransitionCase, rule: str, price: float, solved: YearPlan
 def te_price(case: TransitionCase, price: float) -> ShadowPrice:
     """What a tenth of a per cent more tracking error would save; `price` is per unit of tracking error."""
     saved = cents_from_float_half_even(price * STEP_TE * float_from_decimal(case.value_usd))
-    words = f"With 0.1 percentage points more tracking error, about {dollars(saved)} less of tax and cost would be due, {SMALL}."
+    words = f"With 0.1 percentage points more tracking error, tax, cost and losses used up would be about {dollars(saved)} less, {SMALL}."
     return ShadowPrice("tracking error", words, None, STEP_TE, -saved)
 
 

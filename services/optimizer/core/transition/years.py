@@ -27,7 +27,7 @@ from services.optimizer.core.evaluate import active_weights
 from services.optimizer.core.problem import Problem
 from services.optimizer.core.transition.book import Book, after_year, day_of_year, opening
 from services.optimizer.core.transition.case import Outlook, TransitionCase
-from services.optimizer.core.transition.exit_credit import Parts, unsplit, with_exit_credit
+from services.optimizer.core.transition.exit_credit import Parts, cut_at, unsplit, with_exit_credit
 from services.optimizer.core.transition.given import kept, sales_of
 from services.optimizer.core.transition.one_period import (
     ALL_THE_WAY,
@@ -113,9 +113,9 @@ def risk_years(outlook: Outlook, number: int, deadline: int | None) -> float:
     return annuity(outlook, max(remaining, 1)) / (1.0 + outlook.growth_frac) ** (number - 1)
 
 
-def most_held(case: TransitionCase, problem: Problem) -> Floats:
-    """[names] The weight that purchases stop at: the target, or where going all the way now would end if that is more."""
-    way = solve_year(case, problem, Goal(ALL_THE_WAY))
+def most_held(case: TransitionCase, problem: Problem, end: YearPlan | None = None) -> Floats:
+    """[names] The weight that purchases stop at: the target, or where going all the way now (`end`) would end if that is more."""
+    way = end or solve_year(case, problem, Goal(ALL_THE_WAY))
     if not way.reached:
         return problem.target
     most: Floats = np.maximum(active_weights(problem, way.trades) + problem.target, problem.target)
@@ -148,17 +148,19 @@ def plan_years(case: TransitionCase, rules: Rules, most: Floats | None = None, g
 
 def _year(way: _Way, book: Book, number: int) -> tuple[YearPlan, Carried | None]:
     """Solve a year and carry it out."""
-    case, rules = way.case, way.rules
-    parts = _parts(way, book, number)
-    problem = _problem(way, book, parts, number)
+    case, rules, whole = way.case, way.rules, unsplit(holdings_of(way.case, book))
+    parts = _parts(way, book, whole, number)
+    plain = _problem(way, book, whole, number)
+    problem = plain if parts is whole else _problem(way, book, parts, number)
     last = rules.deadline and number == rules.years
     risk = case.outlook.risk_aversion * risk_years(case.outlook, number, rules.years if rules.deadline else None)
-    year = solve_year(case, problem, Goal(ALL_THE_WAY if last else risk, budgets=rules.budget(number)), start=way.start)
+    goal = Goal(ALL_THE_WAY if last else risk, budgets=rules.budget(number))
+    year = solve_year(case, problem, goal, start=None if rules.staged else way.start)
     if not year.reached:
         return year, None
     way.start = year.start
     sold = parts.merged(year.trades.sold, len(book.lots.shares))
-    return year, carry_out(case, book, number, sold, year.trades.bought, rules.budget(number))
+    return year, carry_out(case, book, number, sold, year.trades.bought, rules.budget(number), plain)
 
 
 def _given_year(way: _Way, book: Book, number: int) -> Carried:
@@ -166,26 +168,34 @@ def _given_year(way: _Way, book: Book, number: int) -> Carried:
     case, (sold, bought) = way.case, way.given[number - 1]
     problem = _problem(way, book, unsplit(holdings_of(case, book)), number)
     grown = float_from_decimal(case.value_usd) * (1.0 + case.outlook.growth_frac) ** (number - 1)
-    plan = kept(problem, sales_of(case, book, sold) * (grown / problem.invested_usd), bought * (grown / problem.invested_usd))
-    return carry_out(case, book, number, plan.sold, plan.bought, way.rules.budget(number))
+    wanted, scale = sales_of(case, book, sold), grown / problem.invested_usd
+    for staged in way.rules.staged:
+        own, cap = problem.name == staged.name, np.inf if staged.yearly_frac is None else staged.yearly_frac / scale
+        wanted[own] *= min(1.0, cap / max(float(wanted[own].sum()), 1e-12))
+    plan = kept(problem, wanted * scale, bought * scale)
+    return carry_out(case, book, number, plan.sold, plan.bought, way.rules.budget(number), problem)
 
 
-def _parts(way: _Way, book: Book, number: int) -> Parts:
-    """The year's lots, with an exit credit where a deadline lies ahead."""
+def _parts(way: _Way, book: Book, whole: Parts, number: int) -> Parts:
+    """The year's lots: with an exit credit where a deadline lies ahead, and cut at what may be sold of a staged name in a year."""
     case, rules = way.case, way.rules
-    holdings = holdings_of(case, book)
-    if not rules.deadline or number == rules.years:
-        return unsplit(holdings)
-    held = np.bincount(holdings.name, holdings.size, len(way.most))
-    forced = np.clip(held - way.most, 0.0, None)
-    until = (rules.years - number, way.day(rules.years))
-    return with_exit_credit(case.tax.law, case.outlook, book, holdings, forced, holdings.lot >= 0, until)
+    parts, left = whole, rules.years - number
+    if left > 0 and (rules.deadline or rules.staged):
+        holdings = whole.holdings
+        held: Floats = np.bincount(holdings.name, holdings.size, len(way.most)).astype(np.float64)
+        forced = np.clip(held - way.most, 0.0, None) if rules.deadline else np.zeros(len(held))
+        for staged in rules.staged:
+            forced[staged.name] = max(float(held[staged.name]) - staged.ceilings[-1], 0.0)
+        may_leave = holdings.lot >= 0
+        parts = with_exit_credit(case.tax.law, case.outlook, book, holdings, forced, may_leave, (left, way.day(rules.years)))
+    caps = {staged.name: staged.yearly_frac for staged in rules.staged if staged.yearly_frac is not None}
+    return cut_at(case.tax.law, parts, caps) if caps else parts
 
 
 def _problem(way: _Way, book: Book, parts: Parts, number: int) -> Problem:
     """The year's problem: what was bought in the plan stays, purchases stop at `most`, staged names have their ceiling and cap."""
     base = year_problem(way.case, parts.holdings, book.value_usd, book.year, number)
-    may_sell = base.may_sell & (parts.holdings.lot >= 0)
+    may_sell = base.may_sell & (parts.holdings.lot >= 0) & ~parts.beyond
     weight_max = np.maximum(base.held, way.most)
     for staged in way.rules.staged:
         weight_max[staged.name] = staged.ceilings[min(number, len(staged.ceilings)) - 1]

@@ -155,6 +155,23 @@ def test_wishes_that_name_nothing_known_are_marked_and_listed() -> None:
     assert len(result.not_judged) == 4
 
 
+def test_a_smallest_trade_above_a_hundredth_of_the_account_is_marked_and_left_out() -> None:
+    result = judged(cash=100_000, lots=[], min_trade="1,000.01")
+    assert [each.field for each in result.faults] == ["min_trade"]
+    assert result.case.min_trade_usd == 0
+    assert judged(cash=100_000, lots=[], min_trade=1000).case.min_trade_usd == 1000
+
+
+def test_a_wish_that_comes_twice_counts_once() -> None:
+    bought = [{"ticker": OTHER, "bought": "2026-11-10"}, {"ticker": OTHER, "bought": "2026-11-12"}, OTHER]
+    result = judged(owned_elsewhere=bought, wind_down=[f"{HELD}: 5%", f"{HELD}: 9%"])
+    at = result.case.names.security_id.index(OTHER)
+    assert result.case.tax.bought_elsewhere == ((at, date(2026, 11, 12)),)
+    assert len(result.case.restrictions) == 1
+    assert [each.ceiling_frac for each in result.case.wishes.wind_downs] == [0.05]
+    assert [each.field for each in result.faults] == ["wind_down[1].ticker"]
+
+
 def test_a_purchase_elsewhere_in_the_future_is_marked() -> None:
     result = judged(owned_elsewhere=[{"ticker": OTHER, "bought": "2027-01-01"}])
     assert [each.field for each in result.faults] == ["owned_elsewhere[0].bought"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.ingest.market_files import read_market_directory as ingest_reads
 from services.optimizer.core.transition.case import ApproachKind
-from services.optimizer.transition.catalogue import STRATEGIES, Catalogue, made_weights, netted, read_catalogue, weights_of
+from services.optimizer.transition.catalogue import STRATEGIES, Catalogue, made_weights, netted, netting_words, read_catalogue, weights_of
 from services.optimizer.transition.faults import FieldFault
 from services.optimizer.transition.market_directory import SHIPPED, TransitionMarket, read_market
 from services.optimizer.transition.simulated_market import write_market
@@ -87,6 +87,19 @@ def test_what_one_manager_buys_and_another_sells_is_one_position(first: dict[str
     both = netted({"one": first, "two": second}, {"one": share, "two": 1 - share})
     for name in "ABCDEX":
         assert both.get(name, Decimal(0)) == share * first.get(name, Decimal(0)) + (1 - share) * second.get(name, Decimal(0))
+
+
+def test_netting_is_told(catalogue: Catalogue, market: TransitionMarket) -> None:
+    strategy = catalogue.find("multi-manager-large-cap")
+    assert strategy is not None
+    books = market.managers[strategy.strategy_id].values()
+    every = set().union(*books)
+    shared = sum(len([book for book in books if each in book]) > 1 for each in every)
+    assert 0 < shared < len(every)
+    (words,) = netting_words(strategy, market)
+    assert words.startswith("4 managers' models") and f"{len(every)} securities, {shared} of them" in words
+    index = catalogue.find("direct-index-large-cap")
+    assert index is not None and netting_words(index, market) == []
 
 
 def test_the_shipped_market_is_what_its_script_writes(tmp_path: Path) -> None:

@@ -74,6 +74,12 @@ def test_a_page_field_goes_before_the_file_and_its_fault_has_no_line() -> None:
     assert len(read.form.lots) == 2
 
 
+def test_a_file_in_latin_1_keeps_its_letters() -> None:
+    read = read_csv(("client_name,Zoë Müller\n" + US).encode("latin-1"))
+    assert read.form.client_name == "Zoë Müller"
+    assert read.faults == []
+
+
 def test_an_empty_table_is_no_lots() -> None:
     for body in (b"", b"\n\n", b"\xff\xfe", "ticker,acquired,shares,cost"):
         assert read_table(body).lots == []

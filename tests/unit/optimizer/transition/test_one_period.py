@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.optimizer.core.dual.tax_law import Budgets, Nets, plan_tax, year_tax
+from services.optimizer.core.evaluate import cash_after, evaluate
 from services.optimizer.core.transition.book import opening
 from services.optimizer.core.transition.case import Restriction, RestrictionKind, TransitionCase
 from services.optimizer.core.transition.one_period import NO_BUDGETS, Goal, YearPlan, all_the_way, book_problem, solve_year
@@ -18,7 +19,7 @@ SEEDS = st.integers(0, 100_000)
 LAMS = st.sampled_from([0.5, 20.0, 1000.0, 1e6])
 CENT = Decimal("0.01")
 NEAR_BPS = 0.6  # of account value: two certified plans of 0.5 bp and what sums leave
-EVERY = settings(max_examples=60, deadline=None)
+EVERY = settings(max_examples=40, deadline=None)
 
 
 def planned(case: TransitionCase, goal: Goal) -> tuple[YearPlan, Carried]:
@@ -132,6 +133,21 @@ def test_the_gap_is_certified(seed: int, lam: float) -> None:
     assert solved.lower_bound <= solved.objective + 1e-12
     if lam <= 1000.0:
         assert solved.gap * 1e4 <= 0.5 or solved.netted.nodes >= 60
+
+
+@EVERY
+@given(SEEDS, st.sampled_from([5.0, 50.0, 500.0]), st.sampled_from([0.5, 20.0, 1000.0]))
+def test_no_other_plan_beats_the_bound(seed: int, lam: float, other: float) -> None:
+    """The best plan for another aversion to risk, judged by plain sums, costs no less than what the bound says that any plan does."""
+    case = odd_case(seed)
+    solved, _ = planned(case, Goal(lam))
+    rival, _ = planned(case, Goal(other))
+    assert solved.problem.standing is not None
+    value = evaluate(solved.problem, rival.trades)
+    cash = cash_after(solved.problem, rival.trades)
+    outside = max(solved.problem.cash_min - cash, cash - solved.problem.cash_max, 0.0)
+    cost = value.cost + solved.problem.standing.added(rival.gains) + lam * rival.te**2
+    assert cost + outside * 1e6 >= solved.lower_bound - 1e-9
 
 
 @EVERY
