@@ -1,8 +1,8 @@
 """`python -m services.optimizer transition INTAKE --out DIR`: a client's transition analysis, without a server.
 
 DIR gets analysis.json, report.html and report.pdf of the strategy, or of the nearest one where several are compared; the others are in a
-directory each, and comparison.csv has a line for each of their approaches.  Files are there once the analysis is; they are written again with
-the joint bounds of plans over years, which take longer.
+directory each, and comparison.csv has a line for each of their approaches.  Files are there once the analysis is; they are written again
+with the joint bounds of plans over years, which take longer.
 """
 
 import csv
@@ -46,8 +46,8 @@ def run(path: Path, out: Path, market_directory: Path | None = None) -> int:
         (out / "comparison.csv").write_text(comparison(analyses))
         sys.stdout.write(f"Compared: {', '.join(each.strategy_label for each in analyses)}: {out / 'comparison.csv'}\n")
     _say(path, faults)
-    for each in analyses[0].not_judged:
-        sys.stdout.write(f"Not judged: {each.what}: {each.why}\n")
+    for unknown in analyses[0].not_judged:
+        sys.stdout.write(f"Not judged: {unknown.what}: {unknown.why}\n")
     return 0
 
 
