@@ -42,6 +42,7 @@ def test_the_bound_is_below_the_plan_and_the_answer_no_dearer(seed: int, gain: f
     assert answer.lower_bound_bps <= answer.objective_bps <= plan_value(case, plan) + 1e-9
     assert answer.objective_bps == pytest.approx(plan_value(case, answer.plan))
     assert answer.lower_bound_bps > -1e6  # a bound was found
+    assert all(year.book.cash_usd >= min(0, case.cash_usd) for year in answer.plan.carried)
 
 
 @settings(max_examples=8, deadline=None)
