@@ -95,7 +95,8 @@ class _Seller:
             raise AssertionError("a transition's year is netted")
         self.problem, self.lots, self.prices, self.position = problem, lots, prices, problem.position
         self.value = problem.invested_usd
-        self.held = np.array([float_from_decimal(each) for each in lots.shares])
+        price = np.array([float_from_decimal(each) for each in prices])
+        self.held = np.round(problem.size * self.value / price[problem.name], PLACES)
         part = np.where(plan.sold > SOLD, plan.sold / problem.size, 0.0).clip(0.0, 1.0)
         self.wanted = part * self.held
         self.short = self._is_short(plan)
