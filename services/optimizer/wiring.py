@@ -36,5 +36,6 @@ def compose(settings: OptimizerSettings, bus: Bus, clock: Clock, pool: InlinePoo
     service.on_commit(solving.wake.set)
     jobs = Jobs(service)
     service.add_background(jobs.run)
+    service.add_background(jobs.run_joint)
     transition = transition_routes(service, settings, jobs), page_routes(service, settings, jobs)
     return service, create_app(service, settings, routes(service), plan_routes(service, settings), *transition)

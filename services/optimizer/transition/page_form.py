@@ -79,15 +79,18 @@ def groups(strategies: Sequence[tuple[str, str]], categories: Sequence[str]) -> 
     ]  # fmt: skip
 
 
-def marked(faults: Sequence[FieldFault], known: frozenset[str]) -> list[Marked]:
-    """Every fault at its field; what is of a line of the lots, or of no field of the page, at the lots."""
-    return [_marked(each, known) for each in faults]
+def marked(faults: Sequence[FieldFault], labels: Mapping[str, str]) -> list[Marked]:
+    """Every fault at its field (`labels` by name); what is of a line of the lots, or of no field of the page, at the lots."""
+    return [_marked(each, labels) for each in faults]
 
 
-def _marked(fault: FieldFault, known: frozenset[str]) -> Marked:
-    root = fault.field.partition("[")[0].partition(".")[0]
-    field = root if root in known and not fault.line else LOTS
-    return Marked(field, fault.text(), fault.line)
+def _marked(fault: FieldFault, labels: Mapping[str, str]) -> Marked:
+    root, _, leaf = fault.field.replace("]", "").replace("[", ".").partition(".")
+    at_lots = fault.line or root not in labels
+    place = f"Line {fault.line}" if fault.line else labels.get(root, "Lots")
+    column = leaf.rpartition(".")[2].replace("_", " ") if at_lots else ""
+    where = f"{place}, {column}" if column and not column.isdigit() else place
+    return Marked(LOTS if at_lots else root, f"{where}: {fault.message}. {fault.remedy}.", fault.line)
 
 
 def at_field(found: Sequence[Marked]) -> Mapping[str, list[Marked]]:

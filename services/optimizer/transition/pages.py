@@ -70,7 +70,7 @@ def page_routes(service: Service, settings: ServiceSettings, jobs: Jobs) -> APIR
     @router.get("/{transition_id}/progress")
     async def get_progress(transition_id: str) -> Response:
         one = await found(service, transition_id)
-        said = {"state": one.state, "step": one.step, "done_frac": one.done_frac}
+        said = {"state": one.state, "step": one.step, "done_frac": one.done_frac, "joint_pending": one.joint_pending}
         return Response(msgspec.json.encode(said), media_type="application/json", headers=STRICT)
 
     @router.post("/{transition_id}/without")
@@ -102,8 +102,8 @@ def page_routes(service: Service, settings: ServiceSettings, jobs: Jobs) -> APIR
 async def intake_page(fields: Mapping[str, str], lots: str | bytes, asked: Asked) -> Response:
     """The form with everything that was given, and every fault at its field; 422 where there is one."""
     groups = await asyncio.to_thread(_groups)
-    known = frozenset(each.name for group in groups for each in group.fields)
-    found_faults = page_form.marked(asked.faults or ([] if not fields and not lots else [NOTHING]), known)
+    labels = {each.name: each.label for group in groups for each in group.fields}
+    found_faults = page_form.marked(asked.faults or ([] if not fields and not lots else [NOTHING]), labels)
     return page(
         "intake.html",
         422 if found_faults else 200,
@@ -168,7 +168,7 @@ def shown_analysis(one: Transition, strategy: str) -> dict[str, Any]:
         "to_choose": [(each.approach_id, each.label) for each in planned],
         "faults": one.answer.faults,
         "on_shipped_market": one.market_id is None,
-        "pending": analysis.joint == "pending",
+        "pending": one.joint_pending,
     }
 
 

@@ -43,6 +43,22 @@ function watchProgress() {
   again();
 }
 
+function watchProofs() {
+  const banner = document.querySelector("[data-pending]");
+  if (!banner) return;
+  const again = async () => {
+    try {
+      const now = await (await fetch(banner.dataset.pending)).json();
+      if (!now.joint_pending) {
+        banner.innerHTML = '<a href="">The proof over several years has come: show it.</a>';
+        return;
+      }
+    } catch { /* the service is away for a moment: ask again */ }
+    setTimeout(again, 1000);
+  };
+  again();
+}
+
 function switches() {
   const said = one("switched");
   if (!said) return;
@@ -75,6 +91,7 @@ function printing() {
 
 slide();
 watchProgress();
+watchProofs();
 switches();
 faultyLines();
 printing();
