@@ -39,6 +39,7 @@ YEAR_COLUMNS = (
     "Unrealised",
     "Concentrated",
 )
+BOUND_TO_COME = "How far this plan can be from the best over all its years at once is not computed yet."
 PROOFS = {"certified": "Proved", "exact": "Exact", "numerical": "Numerical bound", "none": "No bound"}
 
 
@@ -85,9 +86,26 @@ class Refused(Struct, frozen=True):
 
 
 def approach_view(number: int, each: Approach, value: Decimal) -> ApproachView:
-    realised = each.realised
+    return ApproachView(
+        approach_id=each.approach_id,
+        number=number,
+        label=each.label,
+        cells=_cells(each),
+        realised=_gains(each),
+        proof=PROOFS[each.certificate.proof],
+        proof_words=_proof(each.certificate, value),
+        years=[_year(year) for year in each.years],
+        leaves=folded(each.plan, leaving=True),
+        comes=folded(each.plan, leaving=False),
+        shadow_prices=[price.words for price in each.shadow_prices],
+        notes=list(each.notes),
+        gift=_gift(each),
+    )
+
+
+def _cells(each: Approach) -> list[str]:
     within = each.years_to_half_percent
-    cells = [
+    return [
         percent(each.te_after_frac),
         money(each.tax_now_usd),
         money(each.tax_usd),
@@ -102,32 +120,25 @@ def approach_view(number: int, each: Approach, value: Decimal) -> ApproachView:
         "not within the plan" if within is None else "at once" if within == 0 else f"{within} {'year' if within == 1 else 'years'}",
         figures.years(each.break_even_years),
     ]
-    gains = [] if realised is None else [
+
+
+def _gains(each: Approach) -> list[Figure]:
+    realised = each.realised
+    if realised is None:
+        return []
+    return [
         Figure("Short-term gain", money(realised.short_gain_usd)),
         Figure("Short-term loss", money(realised.short_loss_usd)),
         Figure("Long-term gain", money(realised.long_gain_usd)),
         Figure("Long-term loss", money(realised.long_loss_usd)),
         Figure("Tax on these", money(realised.tax_usd)),
-    ]  # fmt: skip
-    gift = [] if each.gifted_usd is None else [
-        Figure("Given to charity in kind", money(each.gifted_usd)),
-        Figure("Gain that is never taxed", money(each.gain_avoided_usd)),
-    ]  # fmt: skip
-    return ApproachView(
-        approach_id=each.approach_id,
-        number=number,
-        label=each.label,
-        cells=cells,
-        realised=gains,
-        proof=PROOFS[each.certificate.proof],
-        proof_words=_proof(each.certificate, value),
-        years=[_year(year) for year in each.years],
-        leaves=folded(each.plan, leaving=True),
-        comes=folded(each.plan, leaving=False),
-        shadow_prices=[price.words for price in each.shadow_prices],
-        notes=list(each.notes),
-        gift=gift,
-    )
+    ]
+
+
+def _gift(each: Approach) -> list[Figure]:
+    if each.gifted_usd is None:
+        return []
+    return [Figure("Given to charity in kind", money(each.gifted_usd)), Figure("Gain that is never taxed", money(each.gain_avoided_usd))]
 
 
 def _proof(certificate: Certificate, value: Decimal) -> str:
@@ -135,7 +146,7 @@ def _proof(certificate: Certificate, value: Decimal) -> str:
     if certificate.proof == "exact":
         return "Nothing to optimise: the plan is what it says."
     if certificate.gap_bps is None:
-        return "No bound is stated for this plan."
+        return "No bound is stated for this plan." if certificate.objective_bps is None else BOUND_TO_COME
     dollars = money(Decimal(repr(certificate.gap_bps)) * value / 10_000)
     most = f"{figures.basis_points(certificate.gap_bps)} of the account ({dollars})"
     if certificate.proof == "certified":

@@ -1,7 +1,8 @@
 """`python -m services.optimizer transition INTAKE --out DIR`: a client's transition analysis, without a server.
 
 DIR gets analysis.json, report.html and report.pdf of the strategy, or of the nearest one where several are compared; the others are in a
-directory each, and comparison.csv has a line for each of their approaches.
+directory each, and comparison.csv has a line for each of their approaches.  Files are there once the analysis is; they are written again
+with the joint bounds of plans over years, which take longer.
 """
 
 import csv
@@ -14,38 +15,55 @@ import msgspec
 
 from services.optimizer.core.transition.result import Analysis
 from services.optimizer.transition.analyse_form import analysed, cases_of
+from services.optimizer.transition.case import Judged
 from services.optimizer.transition.catalogue import read_catalogue
 from services.optimizer.transition.faults import FieldFault
 from services.optimizer.transition.intake_file import read_intake
-from services.optimizer.transition.market_directory import SHIPPED, read_market
+from services.optimizer.transition.market_directory import SHIPPED, TransitionMarket, read_market
 
 NOT_MADE = 2
+FILES = ("analysis.json", "report.html", "report.pdf")
 COMPARED = ("strategy", "approach", "status", "te_before_frac", "te_after_frac", "tax_now_usd", "tax_usd", "trades", "cost_usd")
 
 
 def run(path: Path, out: Path, market_directory: Path | None = None) -> int:
     """Write the analyses, say where they are; 0 where there is one (marked fields are said too), 2 where there can be none."""
     reading = read_intake(path)
-    directory = market_directory or (path.parent / reading.form.market if reading.form.market else SHIPPED)
-    market, catalogue = read_market(directory), read_catalogue()
+    of_form = path.parent / reading.form.market if reading.form.market else SHIPPED
+    market, catalogue = read_market(market_directory or of_form), read_catalogue()
     if isinstance(market, FieldFault) or isinstance(catalogue, FieldFault):
         return _not_made(path, [*reading.faults, *(each for each in (market, catalogue) if isinstance(each, FieldFault))])
     asked = cases_of(reading.form, market, catalogue)
     faults = [*reading.faults, *asked.faults]
     if not asked.judged:
         return _not_made(path, faults)
-    from services.optimizer.core.transition.analysis import analyse  # noqa: PLC0415 (compiles kernels)
-
-    analyses = [analysed(each, market, analyse, Progress(each.case.strategy_label)) for each in asked.judged]
-    for n, analysis in enumerate(analyses):
-        _write(analysis, reading.form.client_name, out if n == 0 else out / analysis.strategy_id)
+    analyses = []
+    for n, each in enumerate(asked.judged):
+        directory = out if n == 0 else out / each.case.strategy_id
+        analyses.append(_analysed(each, market, reading.form.client_name, directory))
+        sys.stdout.write(f"{each.case.strategy_label}: {', '.join(str(directory / name) for name in FILES)}\n")
     if len(analyses) > 1:
         (out / "comparison.csv").write_text(comparison(analyses))
         sys.stdout.write(f"Compared: {', '.join(each.strategy_label for each in analyses)}: {out / 'comparison.csv'}\n")
     _say(path, faults)
-    for each in analyses[0].not_judged:
-        sys.stdout.write(f"Not judged: {each.what}: {each.why}\n")
+    for unknown in analyses[0].not_judged:
+        sys.stdout.write(f"Not judged: {unknown.what}: {unknown.why}\n")
     return 0
+
+
+def _analysed(judged: Judged, market: TransitionMarket, client_name: str, directory: Path) -> Analysis:
+    """One strategy's analysis, written; then with its joint bounds, written again."""
+    from services.optimizer.core.transition.analysis import analyse  # noqa: PLC0415 (compiles kernels)
+    from services.optimizer.core.transition.joint_update import joint_update  # noqa: PLC0415
+
+    progress = Progress(judged.case.strategy_label)
+    analysis = analysed(judged, market, analyse, progress)
+    _write(analysis, client_name, directory)
+    if analysis.joint == "pending":
+        progress("Written; bounding plans over years all at once", 1.0)
+        analysis = joint_update(judged.case, analysis)
+        _write(analysis, client_name, directory)
+    return analysis
 
 
 class Progress:
@@ -69,7 +87,6 @@ def _write(analysis: Analysis, client_name: str, directory: Path) -> None:
     (directory / "analysis.json").write_bytes(msgspec.json.format(msgspec.json.encode(analysis), indent=1) + b"\n")
     (directory / "report.html").write_text(report_html(analysis, client_name), "utf-8")
     (directory / "report.pdf").write_bytes(report_pdf(analysis, client_name))
-    sys.stdout.write(f"{analysis.strategy_label}: {directory / 'analysis.json'}, {directory / 'report.html'}, {directory / 'report.pdf'}\n")
 
 
 def comparison(analyses: Sequence[Analysis]) -> str:

@@ -67,7 +67,8 @@ def _given(form: Form) -> _Federal | None:
 
 def _derived(form: Form, year: int) -> _Federal | FieldFault:
     if form.income is None or form.filing_status is None:
-        missing = next((name for name in ("income", "filing_status", "short_rate", "long_rate") if getattr(form, name) is None), "")
+        begun = ("short_rate", "long_rate") if form.short_rate is not None or form.long_rate is not None else ("income", "filing_status")
+        missing = next((name for name in begun if getattr(form, name) is None), begun[0])
         return FieldFault(0, missing, "The tax rates are not known", "Give short_rate and long_rate, or income and filing_status")
     if year not in YEARS:
         known = ", ".join(str(each) for each in sorted(YEARS))

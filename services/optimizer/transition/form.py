@@ -24,6 +24,8 @@ __all__ = ["Form", "Reading", "form_of", "parsed_json", "read_form"]
 
 MEMBERS = frozenset({*Form.__struct_fields__, *YearSoFar.__struct_fields__, "lots_file", "state_rates_file"}) - {"left_out", "year"}
 
+OFFLINE = ("market", "lots_file", "state_rates_file")
+
 
 def read_form(given: bytes | str | dict[str, Any]) -> Reading:
     """The form in a JSON body, as bytes, text or already parsed."""
@@ -47,17 +49,20 @@ def parsed_json(text: str) -> dict[str, Any] | FieldFault:
     return found if isinstance(found, dict) else FieldFault(1, "", "The form is no JSON object", "Begin with { and a member such as lots")
 
 
-def form_of(given: dict[str, Any], lines: Callable[[str], int]) -> Reading:
-    """The form from its members; a member may be of its own type or a text."""
+def form_of(given: dict[str, Any], lines: Callable[[str], int], *, offline: bool = False) -> Reading:
+    """The form from its members; a member may be of its own type or a text.  Only offline may it name files."""
     faults: list[FieldFault] = []
     fields = Fields(given, lines, faults)
     fields.unknown(MEMBERS)
+    for name in OFFLINE if not offline else ():
+        if given.get(name):
+            fields.wrong(name, "Only the offline command opens files that a form names", "Leave it out, and give the content itself")
     lots, left_out = lots_of(fields)
     form = Form(
         client_name=fields.text("client_name"),
         household=fields.text("household"),
         as_of=fields.day("as_of"),
-        market=fields.text("market"),
+        market=fields.text("market") if offline else "",
         strategy=fields.text("strategy"),
         compare=fields.texts("compare"),
         cash=fields.money("cash") or ZERO,

@@ -20,13 +20,13 @@ def read_intake(path: Path) -> Reading:
     if isinstance(body, FieldFault):
         return Reading(Form(), [body])
     if path.suffix.lower() in TABLES:
-        return read_csv(body)
+        return read_csv(body, offline=True)
     text = decoded(body)
     parsed = parsed_json(text)
     if isinstance(parsed, FieldFault):
         return Reading(Form(), [parsed])
     faults = [*_with_lots(parsed, path.parent), *_with_state_rates(parsed, path.parent)]
-    read = form_of(parsed, Lines(text))
+    read = form_of(parsed, Lines(text), offline=True)
     return Reading(read.form, [*faults, *read.faults])
 
 

@@ -38,6 +38,7 @@ class Transition(Struct, frozen=True):
     form: Form
     answer: Answer | None
     plan_id: str | None
+    joint_pending: bool
 
 
 class Claimed(Struct, frozen=True):
@@ -90,6 +91,7 @@ async def load(pool: Pool, transition_id: str) -> Transition | None:
         form=msgspec.json.decode(row["form"], type=Form),
         answer=None if row["answer"] is None else msgspec.json.decode(row["answer"], type=Answer),
         plan_id=row["plan_id"],
+        joint_pending=row["joint_pending"],
     )
 
 
@@ -126,17 +128,27 @@ async def give_back(pool: Pool, transition_id: str) -> None:
 async def finish(pool: Pool, transition_id: str, state: State, step: str, answer: Answer | None) -> None:
     """It is done, or can't be."""
     await pool.execute(
-        "UPDATE transition SET state = $2, step = $3, done_frac = 1, claimed_until = NULL, answer = $4 WHERE transition_id = $1",
+        "UPDATE transition SET state = $2, step = $3, done_frac = 1, claimed_until = NULL, answer = $4, joint_pending = $5 "
+        "WHERE transition_id = $1",
         transition_id,
         state,
         step,
         None if answer is None else msgspec.json.encode(answer),
+        answer is not None and any(each.joint == "pending" for each in answer.analyses),
     )
 
 
+async def next_joint(pool: Pool) -> str | None:
+    """The oldest analysis whose proof over several years at once is still to come."""
+    found: str | None = await pool.fetchval("SELECT transition_id FROM transition WHERE joint_pending ORDER BY created_at LIMIT 1")
+    return found
+
+
 async def improve(pool: Pool, transition_id: str, answer: Answer) -> None:
-    """The joint proofs have come."""
-    await pool.execute("UPDATE transition SET answer = $2 WHERE transition_id = $1", transition_id, msgspec.json.encode(answer))
+    """The joint proofs have come, or can't."""
+    await pool.execute(
+        "UPDATE transition SET answer = $2, joint_pending = false WHERE transition_id = $1", transition_id, msgspec.json.encode(answer)
+    )
 
 
 async def note_plan(pool: Pool, transition_id: str, plan_id: str) -> None:

@@ -151,7 +151,7 @@ class _Scale:
 
     def axis_x(self, size: Format, title: str) -> Spec:
         axis = {
-            "title": "Tax over all years of the plan",
+            "title": title,
             "labelExpr": dollars_label("datum.value"),
             "tickCount": 4 if size is NARROW else 7,
         }

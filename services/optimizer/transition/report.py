@@ -115,12 +115,18 @@ def environment() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined
     )
     made.filters["cents"] = muted_cents
+    made.filters["json"] = in_script
     return made
 
 
 def muted_cents(text: str) -> Markup:
     """Dollars in full, cents smaller: the eye finds the dollars, the sum is still to the cent."""
     return Markup(CENTS.sub(r'\1<span class="c">\2</span>', str(escape(text))))
+
+
+def in_script(value: object) -> Markup:
+    """JSON that may stand inside a script element: nothing in it ends that."""
+    return Markup(msgspec.json.encode(value).decode().replace("<", "\\u003c"))
 
 
 def _shown_in_detail(view: View, chosen: str | None) -> str | None:

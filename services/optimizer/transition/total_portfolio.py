@@ -26,6 +26,7 @@ from services.optimizer.transition.market_directory import TransitionMarket, Wei
 BOND_MIX = {"core-bonds": Decimal("0.7"), "short-government-bonds": Decimal("0.15"), "diversifying-income": Decimal("0.15")}
 MUNICIPAL = "municipal-bonds"
 STEPS = 2000  # the mix is found to a two-thousandth
+SAID: dict[AccountKind, str] = {"taxable": "taxable account", "traditional_ira": "traditional IRA", "roth_ira": "Roth IRA"}
 DEFERRED_ORDER: tuple[AccountKind, ...] = ("traditional_ira", "roth_ira")
 
 
@@ -163,9 +164,13 @@ def _mixed(
         f"Total portfolio: {share:.1%} {equity.label}, the rest in bonds; volatility {volatility:.1%} a year by the risk model.",
         f"Sleeves are held where they are taxed least: ${drag:,.0f} of tax a year on what they pay, against ${pro_rata:,.0f} with the "
         "same mix in every account.",
-        *(f"{each.account.replace('_', ' ')}: ${each.amount_usd:,.0f} {each.label}." for each in lines),
+        *(f"In the {said}: {_listed(lines, kind)}." for kind, said in SAID.items() if any(each.account == kind for each in lines)),
     ]
     return Placement(share, volatility, lines, _blend(taxable), cents_half_even(drag), cents_half_even(pro_rata), words)
+
+
+def _listed(lines: list[Placed], account: AccountKind) -> str:
+    return ", ".join(f"${each.amount_usd:,.0f} {each.label}" for each in lines if each.account == account)
 
 
 def located(

@@ -71,6 +71,17 @@ def analyse_work(raw: bytes) -> bytes:
     return msgspec.json.encode(Answer(analyses, asked.faults))
 
 
+def joint_work(raw: bytes, answer: bytes) -> bytes:
+    """In the worker: the answer to a `Work` with the proofs of its plans over years."""
+    from services.optimizer.core.transition.joint_update import joint_update  # noqa: PLC0415 (compiles kernels: only in the worker)
+
+    work, known = msgspec.json.decode(raw, type=Work), msgspec.json.decode(answer, type=Answer)
+    judged, _ = judge(work.form, work.market)
+    cases = {each.case.strategy_id: each.case for each in judged}
+    analyses = [joint_update(cases[each.strategy_id], each) if each.joint == "pending" else each for each in known.analyses]
+    return msgspec.json.encode(Answer(analyses, known.faults))
+
+
 def read_step(file: Path) -> Step | None:
     """What the worker said last; None before it said anything."""
     try:

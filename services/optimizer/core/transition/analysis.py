@@ -8,15 +8,18 @@ Invariants
 from collections.abc import Callable
 
 from services.optimizer.core.dual.tax_law import Budgets
-from services.optimizer.core.transition import approaches, over_years
+from services.optimizer.core.transition import approaches, gift, over_years, wind_down
 from services.optimizer.core.transition.account import account_of, assumptions_of
 from services.optimizer.core.transition.approaches import LABELS, Today, today
 from services.optimizer.core.transition.case import ApproachKind, TransitionCase
 from services.optimizer.core.transition.frontier import trace
+from services.optimizer.core.transition.joint_update import joint_update
 from services.optimizer.core.transition.reach import out_of_reach
 from services.optimizer.core.transition.restrictions import restriction_costs
 from services.optimizer.core.transition.result import Analysis, Approach
 from services.optimizer.core.transition.summary import not_planned
+
+__all__ = ["Progress", "analyse", "joint_update", "silent"]
 
 Progress = Callable[[str, float], None]
 
@@ -89,7 +92,11 @@ def _budget(now: Today, kind: ApproachKind, budgets: Budgets) -> Approach:
 
 
 def _wished(now: Today) -> list[Approach]:
-    """What the client asked for by a number: a tracking error."""
+    """What the client asked for besides: a tracking error, positions wound down, a gift."""
+    return [*_te_target(now), *_staged(now)]
+
+
+def _te_target(now: Today) -> list[Approach]:
     wanted, kind = now.case.wishes.te_target_frac, ApproachKind.TE_TARGET
     if wanted is None:
         return []
@@ -97,3 +104,20 @@ def _wished(now: Today) -> list[Approach]:
     if reason is not None:
         return [not_planned(kind.value, kind, LABELS[kind], "not_offered", reason)]
     return [approaches.te_target(now, wanted)]
+
+
+def _staged(now: Today) -> list[Approach]:
+    """Positions wound down, and a gift, where they are wished."""
+    wishes = now.case.wishes
+    asked = (
+        (ApproachKind.WIND_DOWN, wind_down.LABEL, bool(wishes.wind_downs), wind_down.wind_down),
+        (ApproachKind.GIFT, gift.LABEL, wishes.gift_usd > 0, gift.gift),
+    )
+    found = []
+    for kind, label, wanted, plan in asked:
+        reason = _refused(now.case, kind)
+        if wanted and reason is not None:
+            found.append(not_planned(kind.value, kind, label, "not_offered", reason))
+        elif wanted and (answer := plan(now)) is not None:
+            found.append(answer)
+    return found

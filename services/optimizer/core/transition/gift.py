@@ -197,8 +197,8 @@ def _answer(now: Today, best: _Choice) -> Approach:
     gap = round(best.solved.gap * BPS, 6)
     method = f"trades beside the gift certified within {gap:.3f} bp; the lots given are found by search, and no better ones are excluded"
     notes = [
-        f"Lots worth {dollars(value)} are given in kind: their gain of {dollars(avoided)} is never taxed ({dollars(_tax(case, avoided))} at "
-        "the long-term rate).",
+        f"Lots worth {dollars(value)} are given in kind: their gain of {dollars(avoided)} is never taxed "
+        f"({dollars(_tax(case, avoided))} at the long-term rate).",
         *_beside_cash(now, best),
         DEDUCTION.format(given=dollars(value)),
     ]

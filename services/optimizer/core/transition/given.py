@@ -3,7 +3,8 @@
 Invariants
 1. What is left sells only lots that may be sold and buys only names that may be bought, within their sizes and largest weights.
 2. No identity group is both sold at a loss and bought, and no name is both sold and bought.
-3. A loss of a name with lots bought lately is taken only where those leave whole.
+3. Purchases are paid for: cash does not fall below its least.
+4. A loss of a name with lots bought lately is taken only where those leave whole.
 """
 
 import numpy as np
@@ -41,4 +42,6 @@ def kept(problem: Problem, sold: Floats, bought: Floats) -> Plan:
     harvested = np.unique(problem.group[name[(out > 0) & problem.loss]])
     may_buy = problem.may_buy & ~sells & ~np.isin(problem.group, harvested)
     room = (problem.weight_max - problem.held).clip(min=0.0)
-    return Plan(out, np.where(may_buy, np.minimum(bought, room), 0.0))
+    buys = np.where(may_buy, np.minimum(bought, room), 0.0)
+    spent, there = float(buys @ (1 + problem.cost_frac)), problem.cash - problem.cash_min + float(out @ (1 - problem.cost_frac[name]))
+    return Plan(out, buys * min(1.0, max(there, 0.0) / spent) if spent > 0 else buys)

@@ -12,13 +12,14 @@ from decimal import Decimal
 import numpy as np
 
 from libs.common.money import ZERO, cents_half_even, float_from_decimal
-from services.optimizer.core.arrays import Floats, Ints, frozen
+from services.optimizer.core.arrays import Floats, frozen
 from services.optimizer.core.branch import Plan
 from services.optimizer.core.dual.tax_law import Budgets, Nets, PlanTax, plan_tax
+from services.optimizer.core.evaluate import active_weights
 from services.optimizer.core.problem import Problem
 from services.optimizer.core.transition.book import Book
 from services.optimizer.core.transition.case import Lots, TransitionCase
-from services.optimizer.core.transition.one_period import NO_BUDGETS, Goal, book_problem, within
+from services.optimizer.core.transition.one_period import NO_BUDGETS, Goal, book_problem, te_after, within
 from services.optimizer.core.transition.result import LotSale, NameTrade, Realised, YearOutcome
 from services.optimizer.core.transition.whole import WholeTrades, whole_trades
 
@@ -64,22 +65,23 @@ def booked(case: TransitionCase, book: Book, problem: Problem, number: int, whol
     after = _after(case, book, number, whole, paid, cost)
     traded = sum((each.proceeds_usd for each in whole.sales), ZERO) + sum(paid.values(), ZERO)
     trades = _name_trades(case, book, number, whole, paid)
-    held = _weights(problem, after)
+    plan, value = _plan(problem, whole), after.value_usd
+    held = active_weights(problem, plan) + problem.target
     outcome = YearOutcome(
         number=number,
         on=book.on,
         realised=realised(whole, tax.added),
-        te_frac=_te(problem, held),
+        te_frac=round(te_after(problem, plan), FRAC_DIGITS),
         turnover_frac=round(float_from_decimal(traded / 2 / problem.position.value), FRAC_DIGITS),
         trades=len(trades),
         cost_usd=cost,
         carried_short_usd=cents_half_even(tax.with_plan.carried_short),
         carried_long_usd=cents_half_even(tax.with_plan.carried_long),
-        unrealised_usd=unrealised(after),
-        value_usd=after.value_usd,
+        unrealised_usd=value - after.cash_usd - sum(after.lots.basis_usd, ZERO),
+        value_usd=value,
         concentrated_frac=concentrated(case, held),
     )
-    return Carried(after, tax, outcome, trades, _plan(problem, whole))
+    return Carried(after, tax, outcome, trades, plan)
 
 
 def realised(whole: WholeTrades, tax: Decimal) -> Realised:
@@ -88,13 +90,6 @@ def realised(whole: WholeTrades, tax: Decimal) -> Realised:
     for each in whole.sales:
         sums[2 * each.long_term + (each.gain_usd < 0)] += each.gain_usd
     return Realised(sums[0], -sums[1], sums[2], -sums[3], tax)
-
-
-def unrealised(book: Book) -> Decimal:
-    """Net gain that the book has not realised."""
-    names = book.lots.name.tolist()
-    worth = sum((shares * book.price_usd[i] for i, shares in zip(names, book.lots.shares, strict=True)), ZERO)
-    return cents_half_even(worth) - sum(book.lots.basis_usd, ZERO)
 
 
 def concentrated(case: TransitionCase, held: Floats) -> float:
@@ -120,29 +115,30 @@ def _cost(case: TransitionCase, book: Book, whole: WholeTrades, paid: dict[int, 
 
 def _after(case: TransitionCase, book: Book, number: int, whole: WholeTrades, paid: dict[int, Decimal], cost: Decimal) -> Book:
     """The book with the trades in it; lots bought are named by year and security."""
-    left = {each.lot: each for each in whole.sales}
-    rows = []
-    for n, (lot_id, i, shares, basis, day) in enumerate(
-        zip(book.lots.lot_id, book.lots.name.tolist(), book.lots.shares, book.lots.basis_usd, book.lots.acquired, strict=True)
-    ):
-        sale = left.get(n)
-        if sale is None:
-            rows.append((i, lot_id, shares, basis, day))
-        elif sale.shares < shares:
-            rows.append((i, lot_id, shares - sale.shares, basis - (sale.proceeds_usd - sale.gain_usd), day))
-    for i, amount in paid.items():
-        rows.append((i, f"y{number}:{case.names.security_id[i]}", Decimal(whole.bought[i]), amount, book.on))
-    rows.sort(key=lambda row: row[0])
-    name: Ints = np.array([row[0] for row in rows], dtype=np.intp)
-    lots = Lots(
-        tuple(row[1] for row in rows),
-        frozen(name),
-        tuple(row[2] for row in rows),
-        tuple(row[3] for row in rows),
-        tuple(row[4] for row in rows),
+    lots = book.lots
+    shares, basis = list(lots.shares), list(lots.basis_usd)
+    for each in whole.sales:
+        shares[each.lot] -= each.shares
+        basis[each.lot] -= each.proceeds_usd - each.gain_usd
+    names = np.append(lots.name, np.array(list(paid), dtype=np.intp))
+    stays = np.ones(len(names), dtype=np.bool_)
+    stays[[each.lot for each in whole.sales if not shares[each.lot]]] = False
+    order = np.argsort(names, kind="stable")
+    order = order[stays[order]]
+    rows = order.tolist()
+    lot_ids = [*lots.lot_id, *(f"y{number}:{case.names.security_id[i]}" for i in paid)]
+    shares += [Decimal(whole.bought[i]) for i in paid]
+    basis += paid.values()
+    acquired = [*lots.acquired, *[book.on] * len(paid)]
+    left = Lots(
+        tuple([lot_ids[n] for n in rows]),
+        frozen(names[order]),
+        tuple([shares[n] for n in rows]),
+        tuple([basis[n] for n in rows]),
+        tuple([acquired[n] for n in rows]),
     )
     cash = book.cash_usd + sum((each.proceeds_usd for each in whole.sales), ZERO) - sum(paid.values(), ZERO) - cost
-    return replace(book, cash_usd=cash, lots=lots, year=book.year + whole.gains)
+    return replace(book, cash_usd=cash, lots=left, year=book.year + whole.gains)
 
 
 def _name_trades(case: TransitionCase, book: Book, number: int, whole: WholeTrades, paid: dict[int, Decimal]) -> list[NameTrade]:
@@ -168,20 +164,6 @@ def _name_trades(case: TransitionCase, book: Book, number: int, whole: WholeTrad
             )
         )
     return found
-
-
-def _weights(problem: Problem, book: Book) -> Floats:
-    """[names] Weights of a book in the value before its trades."""
-    shares = np.array([float_from_decimal(each) for each in book.lots.shares])
-    found: Floats = np.bincount(book.lots.name, shares, len(problem.held)) * problem.price_usd / problem.invested_usd
-    return found
-
-
-def _te(problem: Problem, held: Floats) -> float:
-    active = held - problem.target
-    common = problem.exposures.T @ active
-    variance = float(common @ common) + float(active @ (problem.specific_var * active))
-    return round(float(np.sqrt(max(variance, 0.0))), FRAC_DIGITS)
 
 
 def _plan(problem: Problem, whole: WholeTrades) -> Plan:

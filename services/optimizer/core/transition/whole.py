@@ -1,13 +1,13 @@
 """A year's plan in whole shares: how many shares of each lot leave and of each name are bought.
 
-Lots that the plan sells in full go whole.  Of others, sales at a gain are rounded down and sales at a loss up, so that no net gain exceeds
-the plan's; what that leaves of the budgets is spent a share at a time, where rounding took most.  A name's sale is whole shares, or the
-whole position with its fraction.  Buys spend what cash there is.
+Lots that the plan sells in full go whole.  Others are rounded to the nearest share; where the plan uses a budget up, sales at a gain are
+rounded down and sales at a loss up, and what that leaves of it is spent a share at a time, where rounding took most.  A name's
+sale is whole shares, or the whole position with its fraction.  Buys leave the cash that the plan leaves.
 
 Invariants
 1. Sides are the plan's: nothing is sold that the plan does not sell of, no loss lot goes in a name that it sells no loss of.
 2. The year's budgets hold to the cent on the shares returned, wherever they held before any trade.
-3. Cash is not below its least, or the plan's cash where that is lower, where buying less can keep it there.
+3. Cash is not below the plan's, where buying less can keep it there.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ NEARLY = 1e-6  # of a share
 SOLD = 1e-10  # of the account
 FULL = 1 - 1e-6  # of a lot
 PLACES = 6  # of a share
-HALF = 0.5
+SHORT = 1e-4  # of the account: a budget that the plan leaves less of is used up
 PASSES = 12
 CUTS = 500
 LEAST_RATE = Decimal("0.01")
@@ -95,13 +95,22 @@ class _Seller:
             raise AssertionError("a transition's year is netted")
         self.problem, self.lots, self.prices, self.position = problem, lots, prices, problem.position
         self.value = problem.invested_usd
-        self.held = np.array([float_from_decimal(each) for each in lots.shares])
+        price = np.array([float_from_decimal(each) for each in prices])
+        self.held = np.round(problem.size * self.value / price[problem.name], PLACES)
         part = np.where(plan.sold > SOLD, plan.sold / problem.size, 0.0).clip(0.0, 1.0)
         self.wanted = part * self.held
-        rounded = np.where(problem.loss, np.ceil(self.wanted - NEARLY), np.floor(self.wanted + NEARLY))
-        self.taken = np.where(part >= FULL, self.held, np.minimum(rounded, self.held))
+        self.short = self._is_short(plan)
+        careful = np.where(problem.loss, np.ceil(self.wanted - NEARLY), np.floor(self.wanted + NEARLY))
+        rounded = np.minimum(careful if self.short else np.rint(self.wanted), np.floor(self.held + NEARLY))
+        self.taken = np.where(part >= FULL, self.held, rounded)
         self.leaving = self._leaving()
         self._make_whole(np.unique(problem.name[self.taken != np.floor(self.taken)]).tolist())
+
+    def _is_short(self, plan: Plan) -> bool:
+        """Whether the plan uses a budget up, so that a share more at a gain could exceed it."""
+        standing, gain = self.problem.standing, plan.sold * self.problem.gain_frac
+        planned = (float(gain @ self.problem.is_short), float(gain @ self.problem.is_long))
+        return standing is not None and standing.excess(planned) > -SHORT
 
     def by_name(self, what: Floats) -> Floats:
         """[names] Sums over lots."""
@@ -142,16 +151,18 @@ class _Seller:
         self.taken[small[problem.name]] = 0.0
 
     def spend_budget(self) -> None:
-        """A share more of what was rounded down by at least half of one, most first, as long as the budgets hold."""
+        """Where a budget is used up: a share more of what was rounded down, most first, as long as the budgets hold."""
         problem, standing = self.problem, self.problem.standing
+        if standing is None or not self.short:
+            return
         lacking = self.wanted - self.taken
-        free = (lacking >= HALF) & (self.taken + 1 <= self.held) & (self.by_name(self.taken) > 0)[problem.name]
+        free = (lacking > NEARLY) & (self.taken + 1 <= self.held) & (self.by_name(self.taken) > 0)[problem.name]
         lots = np.flatnonzero(free)
         at = self._nets()
         for lot in lots[np.argsort(-lacking[lots], kind="stable")].tolist():
             more = float(problem.gain_frac[lot] * problem.price_usd[problem.name[lot]]) / self.value
             tried = (at[0] + more, at[1]) if problem.is_short[lot] else (at[0], at[1] + more)
-            if standing is not None and standing.excess(tried) <= -1.0 / self.value:
+            if standing.excess(tried) <= -1.0 / self.value:
                 self.taken[lot] += 1
                 at = tried
 
@@ -197,8 +208,8 @@ class _Seller:
 
 
 def _bought(problem: Problem, plan: Plan, sales: tuple[Sale, ...], value: float, min_trade_usd: float) -> dict[int, int]:
-    """Whole shares to buy with the cash there is: the plan's rounded down, then one more each, most lacking first, as cash allows; or
-    fewer where it does not."""
+    """Whole shares to buy: the plan's rounded down, then one more each, most lacking first, as long as cash stays at the plan's; or fewer
+    where it does not."""
     names = np.flatnonzero(plan.bought > SOLD)
     price, cost = problem.price_usd[names], problem.cost_frac[names]
     wanted = plan.bought[names] * value / price
@@ -207,7 +218,7 @@ def _bought(problem: Problem, plan: Plan, sales: tuple[Sale, ...], value: float,
     number[small] = 0.0
     cost_of = problem.cost_frac[problem.name]
     got = sum(float_from_decimal(each.proceeds_usd) * (1 - float(cost_of[each.lot])) for each in sales)
-    least = max(min(problem.cash_min, cash_after(problem, plan)), 0.0) * value
+    least = max(cash_after(problem, plan), 0.0) * value
     room = problem.cash * value + got - least - 0.01 * (len(names) + len(sales)) - float(number @ paid)
     lacking = wanted - number
     for _ in range(PASSES):

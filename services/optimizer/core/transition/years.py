@@ -196,6 +196,8 @@ def _problem(way: _Way, book: Book, parts: Parts, number: int) -> Problem:
     """The year's problem: what was bought in the plan stays, purchases stop at `most`, staged names have their ceiling and cap."""
     base = year_problem(way.case, parts.holdings, book.value_usd, book.year, number)
     may_sell = base.may_sell & (parts.holdings.lot >= 0) & ~parts.beyond
+    stuck = np.isin(base.name, base.name[parts.holdings.recent & ~may_sell])  # what was bought lately and stays makes losses wash sales
+    may_sell &= ~(stuck & base.loss)
     weight_max = np.maximum(base.held, way.most)
     for staged in way.rules.staged:
         weight_max[staged.name] = staged.ceilings[min(number, len(staged.ceilings)) - 1]

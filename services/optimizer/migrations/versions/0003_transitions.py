@@ -9,8 +9,9 @@ TABLES = (
     """CREATE TABLE transition (
         transition_id text PRIMARY KEY, created_at timestamptz NOT NULL, client_name text NOT NULL, state text NOT NULL,
         step text NOT NULL, done_frac double precision NOT NULL, attempts int NOT NULL, claimed_until timestamptz,
-        market_id text, form bytea NOT NULL, answer bytea, plan_id text)""",
+        market_id text, form bytea NOT NULL, answer bytea, plan_id text, joint_pending boolean NOT NULL DEFAULT false)""",
     "CREATE INDEX transition_open ON transition (created_at) WHERE state IN ('queued', 'running')",
+    "CREATE INDEX transition_joint ON transition (created_at) WHERE joint_pending",
     "ALTER TABLE transition ALTER COLUMN answer SET STORAGE EXTERNAL",
 )
 

@@ -53,6 +53,14 @@ def test_a_file_that_can_t_be_used_is_marked_and_the_rest_kept(tmp_path: Path, d
     assert read.form.cash == 5
 
 
+def test_a_market_may_be_named_offline(tmp_path: Path) -> None:
+    assert read_intake(written(tmp_path, {"market": "mine"})).form.market == "mine"
+    (tmp_path / "lots.csv").write_text("market,mine\nlots_file,other.csv\n\n" + TABLE)
+    read = read_intake(tmp_path / "lots.csv")
+    assert read.form.market == "mine"
+    assert [(each.line, each.field) for each in read.faults] == [(2, "lots_file"), (6, "lots[1].shares")]
+
+
 def test_a_file_that_is_not_there_is_one_fault(tmp_path: Path) -> None:
     (fault,) = read_intake(tmp_path / "nowhere.json").faults
     assert "can't be read" in fault.message

@@ -75,6 +75,9 @@ def test_texts_with_colons_are_the_same_parts() -> None:
         ({"owned_elsewhere": [{"bought": "2026-01-01"}]}, "owned_elsewhere[0].ticker"),
         ({"state_rates": [{"state": "CA"}]}, "state_rates[0].short_rate"),
         ({"colour": "blue"}, "colour"),
+        ({"market": "/etc"}, "market"),
+        ({"lots_file": "/etc/passwd"}, "lots_file"),
+        ({"state_rates_file": "/etc/passwd"}, "state_rates_file"),
         ({"lots": [LOT, 7]}, "lots[1]"),
         ({"lots": [LOT, {**LOT, "shares": None}]}, "lots[1].shares"),
         ({"lots": [LOT, {**LOT, "cost_per_share": None}]}, "lots[1].cost_per_share"),
@@ -95,6 +98,7 @@ def test_a_wrong_field_is_marked_with_its_line_and_everything_else_is_kept(wrong
     )
     assert 1 <= fault.line <= len(text.splitlines())
     assert fault.message and fault.remedy
+    assert read.form.market == ""
     assert (read.form.strategy, read.form.income, read.form.lots[0].ticker) == ("core-equity", 90000, "ACORN")
 
 

@@ -76,7 +76,7 @@ class Missing:
         Missing(Form(), 2026, "income"),
         Missing(Form(income=Decimal(5)), 2026, "filing_status"),
         Missing(Form(filing_status="single"), 2026, "income"),
-        Missing(Form(short_rate=Decimal("0.4")), 2026, "income"),
+        Missing(Form(short_rate=Decimal("0.4")), 2026, "long_rate"),
         Missing(Form(income=Decimal(5), filing_status="single"), 2019, "income"),
         Missing(Form(short_rate=Decimal("0.2"), long_rate=Decimal("0.3")), 2026, "long_rate"),
         Missing(Form(short_rate=Decimal(1), long_rate=Decimal("0.3")), 2026, "long_rate"),

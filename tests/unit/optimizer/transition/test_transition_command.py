@@ -35,6 +35,8 @@ def test_an_intake_becomes_three_files_and_what_is_wrong_is_said(tmp_path: Path,
     assert {"keep", "sell_all", "immediate", "timeline_3", "timeline_5"} <= {each.approach_id for each in analysis.approaches}
     assert len(analysis.frontier) >= 20
     assert analysis.assumptions.simulated
+    assert analysis.joint == "done"
+    assert {each.certificate.proof for each in analysis.approaches if len(each.years) > 1} == {"numerical"}
     assert "Lot lot 3: 900 NOBODY" in [each.what for each in analysis.not_judged]
     assert b"Zelda" not in body
     assert "Zelda Quux" in (tmp_path / "out/report.html").read_text()
