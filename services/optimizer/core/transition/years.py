@@ -125,6 +125,19 @@ def most_held(case: TransitionCase, problem: Problem, end: YearPlan | None = Non
     return most
 
 
+def within_ceilings(rules: Rules, most: Floats) -> Floats:
+    """`most` with room in the other names for what final ceilings below it take away from staged ones."""
+    names = np.array([staged.name for staged in rules.staged], dtype=np.intp)
+    ceilings = np.array([staged.ceilings[-1] for staged in rules.staged])
+    taken = float((most[names] - ceilings).clip(min=0.0).sum())
+    others = float(most.sum() - most[names].sum())
+    if taken <= 0 or others <= 0:
+        return most
+    widened: Floats = most * (1.0 + taken / others)
+    widened[names] = np.minimum(most[names], np.maximum(ceilings, 0.0))
+    return widened
+
+
 def plan_years(
     case: TransitionCase,
     rules: Rules,
@@ -137,7 +150,8 @@ def plan_years(
     Of `given`, the years before the last are carried out as far as the rules allow, and only the last is planned.
     """
     book = opening(case)
-    way = _Way(case, rules, most_held(case, book_problem(case, book, 1)) if most is None else most, given, effort=effort)
+    stop = most_held(case, book_problem(case, book, 1)) if most is None else most
+    way = _Way(case, rules, within_ceilings(rules, stop), given, effort=effort)
     carried: list[Carried] = []
     solved: list[YearPlan] = []
     for number in range(1, rules.years + 1):
