@@ -14,6 +14,7 @@ from services.optimizer.transition.catalogue import Catalogue, read_catalogue
 from services.optimizer.transition.client_form import Form
 from services.optimizer.transition.faults import FieldFault
 from services.optimizer.transition.market_directory import SHIPPED, TransitionMarket, read_market
+from services.optimizer.transition.published_market import catalogue_of, published_market
 
 
 class Work(Struct, frozen=True):
@@ -41,10 +42,10 @@ class Step(Struct, frozen=True):
 def market_and_catalogue(published: MarketPublished | None) -> tuple[TransitionMarket, Catalogue] | list[FieldFault]:
     """What a form is judged on."""
     catalogue = read_catalogue()
-    market = read_market(SHIPPED)
+    market = read_market(SHIPPED) if published is None else published_market(published)
     if isinstance(catalogue, FieldFault) or isinstance(market, FieldFault):
         return [each for each in (catalogue, market) if isinstance(each, FieldFault)]
-    return market, catalogue
+    return market, catalogue if published is None else catalogue_of(catalogue, market)
 
 
 def judge(form: Form, published: MarketPublished | None) -> tuple[list[Judged], list[FieldFault]]:
