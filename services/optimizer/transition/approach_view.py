@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from services.optimizer.core.transition.result import Approach, Certificate, YearOutcome
 from services.optimizer.transition import figures
-from services.optimizer.transition.figures import money, percent
+from services.optimizer.transition.figures import SMALLEST_BPS, money, percent
 from services.optimizer.transition.folding import Side, folded
 
 COLUMNS = (
@@ -93,7 +93,7 @@ def approach_view(number: int, each: Approach, value: Decimal) -> ApproachView:
         cells=_cells(each),
         realised=_gains(each),
         proof=PROOFS[each.certificate.proof],
-        proof_words=_proof(each.certificate, value),
+        proof_words=_proof(each.certificate, value, len(each.years) > 1),
         years=[_year(year) for year in each.years],
         leaves=folded(each.plan, leaving=True),
         comes=folded(each.plan, leaving=False),
@@ -141,12 +141,14 @@ def _gift(each: Approach) -> list[Figure]:
     return [Figure("Given to charity in kind", money(each.gifted_usd)), Figure("Gain that is never taxed", money(each.gain_avoided_usd))]
 
 
-def _proof(certificate: Certificate, value: Decimal) -> str:
+def _proof(certificate: Certificate, value: Decimal, over_years: bool) -> str:
     """What the certificate says; the gap in dollars is gap x account value."""
     if certificate.proof == "exact":
         return "Nothing to optimise: the plan is what it says."
     if certificate.gap_bps is None:
-        return "No bound is stated for this plan." if certificate.objective_bps is None else BOUND_TO_COME
+        return BOUND_TO_COME if over_years else "No bound is stated for this plan."
+    if certificate.gap_bps < SMALLEST_BPS and certificate.proof == "certified":
+        return f"Proved: no plan under the same rules is better, to within {SMALLEST_BPS} bp of the account."
     dollars = money(Decimal(repr(certificate.gap_bps)) * value / 10_000)
     most = f"{figures.basis_points(certificate.gap_bps)} of the account ({dollars})"
     if certificate.proof == "certified":

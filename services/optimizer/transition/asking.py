@@ -13,7 +13,7 @@ from services.optimizer.transition import intake_store
 from services.optimizer.transition.client_form import Form, Reading
 from services.optimizer.transition.faults import FieldFault
 from services.optimizer.transition.jobs import Jobs
-from services.optimizer.transition.work import judge
+from services.optimizer.transition.work import judge, plain_faults
 
 
 class Asked(Struct, frozen=True):
@@ -60,4 +60,4 @@ def without(form: Form, restriction_ids: frozenset[str]) -> Form:
 def _judged(read: Callable[[], Reading], market: MarketPublished | None) -> tuple[Form, list[FieldFault], int]:
     reading = read()
     judged, faults = judge(reading.form, market)
-    return reading.form, [*reading.faults, *faults], len(judged)
+    return reading.form, [*plain_faults(reading.faults), *faults], len(judged)

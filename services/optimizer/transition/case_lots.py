@@ -39,6 +39,8 @@ def judged_lots(lots: Iterable[FormLot], market: TransitionMarket, as_of: date) 
 def unjudged(security_id: str, market: TransitionMarket) -> str | None:
     """Why nothing can be said of a security that the market knows."""
     at = market.position[security_id]
+    if market.securities[at].blocked is not None:
+        return f"Nothing may trade in {security_id} ({market.securities[at].blocked})"
     if market.securities[at].price_usd is None:
         return f"{security_id} has no price on {market.as_of}"
     return None if market.in_risk_model[at] else f"{security_id} is not in the risk model"

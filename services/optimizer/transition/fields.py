@@ -33,7 +33,7 @@ class Fields:
 
     def wrong(self, name: str, message: str, remedy: str) -> None:
         """Mark a member."""
-        self.faults.append(FieldFault(self.lines(self.at(name)), self.at(name), message, remedy))
+        self.faults.append(FieldFault(self.lines(self.at(name)), self.at(name), str(message), remedy))
 
     def unknown(self, known: Iterable[str]) -> None:
         """Mark what has no meaning here."""

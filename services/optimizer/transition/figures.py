@@ -9,6 +9,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 NONE = "–"
 MINUS = "−"
+SMALLEST_BPS = 0.0001
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
@@ -42,7 +43,9 @@ def basis_points(value: float | None) -> str:
     """Basis points of the account: a small number keeps its first digits."""
     if value is None:
         return NONE
-    digits = 1 if abs(value) >= 10 else 2 if abs(value) >= 0.1 else 4
+    if 0 < abs(value) < SMALLEST_BPS:
+        return f"under {SMALLEST_BPS} bp"
+    digits = 0 if not value else 1 if abs(value) >= 10 else 2 if abs(value) >= 0.1 else 4
     text = f"{abs(value):.{digits}f}"
     return f"{MINUS if value < 0 and float(text) else ''}{text} bp"
 

@@ -1,5 +1,6 @@
 """Analyses that were asked for, in PostgreSQL: the form, how far it is, the answer.  The client's name stays in this table."""
 
+import re
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -15,6 +16,7 @@ from services.optimizer.transition.work import Answer
 
 LEASE = timedelta(seconds=60)
 MOST_ATTEMPTS = 2
+AN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class State(StrEnum):
@@ -77,7 +79,9 @@ async def add(pool: Pool, transition_id: str, form: Form, market_id: str | None,
 
 
 async def load(pool: Pool, transition_id: str) -> Transition | None:
-    """An analysis as it stands."""
+    """An analysis as it stands; None for what is no id at all, too."""
+    if not AN_ID.fullmatch(transition_id):
+        return None
     row = await pool.fetchrow("SELECT * FROM transition WHERE transition_id = $1", transition_id)
     if row is None:
         return None

@@ -164,7 +164,7 @@ def read_lot(given: dict[str, str], line: int, place: str, mark: Mark, *, day_be
     if not given.get("acquired", "").strip():
         faults.append(FieldFault(line, f"{place}.acquired", "The day acquired is missing", REMEDY))
     elif isinstance(day, Problem):
-        faults.append(FieldFault(line, f"{place}.acquired", day, REMEDY))
+        faults.append(FieldFault(line, f"{place}.acquired", str(day), REMEDY))
     shares = _positive(given, "shares", line, place, mark, faults, "Shares are missing")
     total = given.get("cost_per_share", "").strip() == "" and given.get("cost_basis", "").strip() != ""
     cost = _positive(given, "cost_basis" if total else "cost_per_share", line, place, mark, faults, "The cost is missing", zero=True)
@@ -182,6 +182,8 @@ def _positive(
     if not isinstance(value, Problem) and (value < 0 or (value == 0 and not zero)):
         value = Problem(f"{text[:40]!r} is not above zero")
     if isinstance(value, Problem):
-        faults.append(FieldFault(line, f"{place}.{name}", value, "Write dollars as 1234.56" if zero else "Write shares as 100 or 12.345"))
+        faults.append(
+            FieldFault(line, f"{place}.{name}", str(value), "Write dollars as 1234.56" if zero else "Write shares as 100 or 12.345")
+        )
         return None
     return value

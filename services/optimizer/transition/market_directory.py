@@ -34,7 +34,7 @@ Weights = dict[str, Decimal]
 
 @dataclass(frozen=True, slots=True)
 class MarketSecurity:
-    """One security as people and rules see it; `price_usd` None where the last line has none."""
+    """One security as people and rules see it; `price_usd` None where the last line has none, `blocked` a reason not to trade in it."""
 
     security_id: str
     name: str
@@ -49,6 +49,7 @@ class MarketSecurity:
     cap_usd: float
     half_spread_frac: float
     price_usd: Decimal | None
+    blocked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.datastructures import FormData, UploadFile
 
+from libs.common.schemas.market import MarketPublished
 from libs.common.service import Service
 from libs.common.settings import ServiceSettings
-from services.optimizer.transition import page_form, plan_pages
+from services.optimizer.transition import intake_store, page_form, plan_pages
 from services.optimizer.transition.access import MOST_BYTES, allowed
 from services.optimizer.transition.asking import Asked, ask, put, without
 from services.optimizer.transition.catalogue import Catalogue
@@ -47,7 +48,7 @@ def page_routes(service: Service, settings: ServiceSettings, jobs: Jobs) -> APIR
 
     @router.get("")
     async def get_intake() -> Response:
-        return await intake_page({}, "", Asked(None, [], 0))
+        return await intake_page(service, {}, "", Asked(None, [], 0))
 
     @router.post("")
     async def post_intake(request: Request) -> Response:
@@ -55,7 +56,7 @@ def page_routes(service: Service, settings: ServiceSettings, jobs: Jobs) -> APIR
             fields, lots = texts_of(sent), await lots_of(sent)
         asked = await ask(service, jobs, lambda: read_short_form(fields, lots), bool(sent.get("despite_faults")))
         if asked.transition_id is None:
-            return await intake_page(fields, lots, asked)
+            return await intake_page(service, fields, lots, asked)
         return RedirectResponse(f"/transition/{asked.transition_id}", 303)
 
     @router.get("/{transition_id}")
@@ -99,9 +100,11 @@ def page_routes(service: Service, settings: ServiceSettings, jobs: Jobs) -> APIR
     return router
 
 
-async def intake_page(fields: Mapping[str, str], lots: str | bytes, asked: Asked) -> Response:
+async def intake_page(service: Service, fields: Mapping[str, str], lots: str | bytes, asked: Asked) -> Response:
     """The form with everything that was given, and every fault at its field; 422 where there is one."""
-    groups = await asyncio.to_thread(_groups)
+    market_id = await intake_store.newest_market(service.pool)
+    market = None if market_id is None else await intake_store.load_market(service.pool, market_id)
+    groups = await asyncio.to_thread(_groups, market)
     labels = {each.name: each.label for group in groups for each in group.fields}
     found_faults = page_form.marked(asked.faults or ([] if not fields and not lots else [NOTHING]), labels)
     return page(
@@ -119,8 +122,8 @@ async def intake_page(fields: Mapping[str, str], lots: str | bytes, asked: Asked
 NOTHING = FieldFault(0, "lots", "Nothing can be analysed", "Give lots, or cash")
 
 
-def _groups() -> list[page_form.Group]:
-    read = market_and_catalogue(None)
+def _groups(published: MarketPublished | None) -> list[page_form.Group]:
+    read = market_and_catalogue(published)
     if isinstance(read, list):
         return page_form.groups([], [])
     market, catalogue = read

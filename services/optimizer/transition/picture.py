@@ -35,6 +35,7 @@ class Format:
 
 WIDE = Format("wide", 620, 360, 13, 2)
 NARROW = Format("narrow", 300, 330, 12, 1)
+PRINT_YEARS = Format("print", 800, 330, 14, 3, "Libertinus Serif")
 PRINT = Format("print", 560, 330, 13, 2, "Libertinus Serif")
 
 

@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 from msgspec import Struct
 
 from services.optimizer.core.transition.result import Analysis
-from services.optimizer.transition.picture import NARROW, PRINT, WIDE, frontier_svg, schedule_svg
+from services.optimizer.transition.picture import NARROW, PRINT, PRINT_YEARS, WIDE, frontier_svg, schedule_svg
 from services.optimizer.transition.tables import PlanTables, Tables, plan_tables, tables_of
 from services.optimizer.transition.view import View, view_of
 
@@ -73,7 +73,7 @@ def shown(analysis: Analysis, client: str, chosen: str | None = None) -> dict[st
 def report_pdf(analysis: Analysis, client: str, chosen: str | None = None) -> bytes:
     """The paper as PDF, on letter paper."""
     view = view_of(analysis, client)
-    pictures = frontier_svg(analysis, PRINT), schedule_svg(analysis, PRINT)
+    pictures = frontier_svg(analysis, PRINT), schedule_svg(analysis, PRINT_YEARS)
     for most in NAMES_TRIED:
         papers = msgspec.json.encode(_paper(view, most, pictures, _shown_in_detail(view, chosen))).decode()
         if most == NAMES_TRIED[-1] or _pages(papers) <= MOST_PAGES:

@@ -1,6 +1,6 @@
 """What a worker process does for an analysis: forms in, analyses out, all as bytes; how far it is goes to a file that the service reads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,6 +14,7 @@ from services.optimizer.transition.catalogue import Catalogue, read_catalogue
 from services.optimizer.transition.client_form import Form
 from services.optimizer.transition.faults import FieldFault
 from services.optimizer.transition.market_directory import SHIPPED, TransitionMarket, read_market
+from services.optimizer.transition.published_market import catalogue_of, published_market
 
 
 class Work(Struct, frozen=True):
@@ -41,10 +42,10 @@ class Step(Struct, frozen=True):
 def market_and_catalogue(published: MarketPublished | None) -> tuple[TransitionMarket, Catalogue] | list[FieldFault]:
     """What a form is judged on."""
     catalogue = read_catalogue()
-    market = read_market(SHIPPED)
+    market = read_market(SHIPPED) if published is None else published_market(published)
     if isinstance(catalogue, FieldFault) or isinstance(market, FieldFault):
         return [each for each in (catalogue, market) if isinstance(each, FieldFault)]
-    return market, catalogue
+    return market, catalogue if published is None else catalogue_of(catalogue, market)
 
 
 def judge(form: Form, published: MarketPublished | None) -> tuple[list[Judged], list[FieldFault]]:
@@ -53,7 +54,7 @@ def judge(form: Form, published: MarketPublished | None) -> tuple[list[Judged], 
     if isinstance(found, list):
         return [], found
     asked = cases_of(form, *found)
-    return asked.judged, asked.faults
+    return asked.judged, plain_faults(asked.faults)
 
 
 def analyse_work(raw: bytes) -> bytes:
@@ -68,7 +69,7 @@ def analyse_work(raw: bytes) -> bytes:
     count = max(1, len(asked.judged))
     tell = [_part(Path(work.progress), n, count, each.case.strategy_label) for n, each in enumerate(asked.judged)]
     analyses = [analysed(each, found[0], analyse, told) for each, told in zip(asked.judged, tell, strict=True)]
-    return msgspec.json.encode(Answer(analyses, asked.faults))
+    return msgspec.json.encode(Answer(analyses, plain_faults(asked.faults)))
 
 
 def joint_work(raw: bytes, answer: bytes) -> bytes:
@@ -80,6 +81,11 @@ def joint_work(raw: bytes, answer: bytes) -> bytes:
     cases = {each.case.strategy_id: each.case for each in judged}
     analyses = [joint_update(cases[each.strategy_id], each) if each.joint == "pending" else each for each in known.analyses]
     return msgspec.json.encode(Answer(analyses, known.faults))
+
+
+def plain_faults(faults: Sequence[FieldFault]) -> list[FieldFault]:
+    """The faults with texts that can be encoded: a reader's message may be a kind of its own."""
+    return [FieldFault(each.line, each.field, str(each.message), str(each.remedy)) for each in faults]
 
 
 def read_step(file: Path) -> Step | None:

@@ -22,18 +22,17 @@ import numpy as np
 from libs.common.money import cents_from_float_half_even
 from services.optimizer.core.branch import Plan
 from services.optimizer.core.dual.netting import NettedStart
-from services.optimizer.core.dual.solve import Effort
 from services.optimizer.core.evaluate import evaluate, sold_by_name
 from services.optimizer.core.problem import Problem
 from services.optimizer.core.transition.case import TransitionCase
-from services.optimizer.core.transition.one_period import Goal, YearPlan, solve_year
+from services.optimizer.core.transition.one_period import EFFORT, Goal, YearPlan, solve_year
 from services.optimizer.core.transition.result import FrontierPoint
 
 POINTS = 20
 TRACED = 22
 MOST_TRACED = 34
 MOST_AVERSE, LEAST_AVERSE = 2e4, 0.5
-EFFORT = Effort(enough=4e-5, tight=1e-5)
+
 CERTIFIED = 5e-5  # of the account: a plan with a wider gap is no point where any has a narrower one
 ALIKE = 1e-6  # of the account, and of tracking error
 BPS = 1e4

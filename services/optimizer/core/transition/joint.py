@@ -41,7 +41,7 @@ from services.optimizer.core.transition.joint_model import (
 from services.optimizer.core.transition.joint_solve import Point, solve_quadratic
 from services.optimizer.core.transition.one_period import CASH_ROOM, allowed, book_problem
 from services.optimizer.core.transition.value import plan_value
-from services.optimizer.core.transition.years import Rules, YearsPlan, plan_years
+from services.optimizer.core.transition.years import Rules, YearsPlan, plan_years, within_ceilings
 
 BPS = 1e4
 GAMED = 0.01  # bp of account value: of both at once
@@ -91,7 +91,7 @@ def _as_near(plan: YearsPlan, other: YearsPlan, rules: Rules) -> bool:
 
 def _envelope(case: TransitionCase, rules: Rules, first: Problem, most: Floats, plan: YearsPlan) -> Envelope:
     """Bounds that the plan in whole shares is inside: purchases up to `most`, staged ceilings, the target's end, cash in its band."""
-    years, names = rules.years, len(first.held)
+    years, names, most = rules.years, len(first.held), within_ceilings(rules, most)
     leaves = allowed(case).must_leave
     weight, cash = np.empty((years, names)), np.empty(years)
     for t, done in enumerate(plan.carried):

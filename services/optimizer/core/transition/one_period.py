@@ -40,7 +40,7 @@ WINDOW = timedelta(days=30)
 NO_BUDGETS = Budgets()
 CASH_ROOM = 0.002  # of the account: how much more than its target cash may be
 ALL_THE_WAY = 1e6  # lam: a thousandth of a per cent of tracking error outweighs a hundredth of a per cent of tax
-EFFORT = Effort()
+EFFORT = Effort(enough=4e-5, tight=1e-5)  # branching ends within half a basis point, changes of options well within it
 BARRED_FROM_BUYING = (RestrictionKind.NEVER_OWN, RestrictionKind.NEVER_BUY, RestrictionKind.LOCKED)
 BARRED_FROM_SELLING = (RestrictionKind.NEVER_SELL, RestrictionKind.LOCKED)
 

@@ -15,11 +15,13 @@ from libs.common.money import whole_shares_down
 from services.optimizer.core.arrays import Floats
 from services.optimizer.core.dual.tax_law import Budgets
 from services.optimizer.core.transition.case import TransitionCase
+from services.optimizer.core.transition.one_period import EFFORT
 from services.optimizer.core.transition.value import plan_value
 from services.optimizer.core.transition.years import Rules, YearsPlan, plan_years
 
 RATIOS = (0.0, 0.3, 0.6)
 ROUNDS = 1
+QUICK = replace(EFFORT, nodes=20)  # of a plan that is only compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def best_split(case: TransitionCase, rules: Rules, equal: YearsPlan, most: Float
 
     def attempt(ratio: float) -> None:
         budgets = falling(budget, rules.years, ratio)
-        plan = plan_years(case, replace(rules, budgets=budgets), most)
+        plan = plan_years(case, replace(rules, budgets=budgets), most, effort=QUICK)
         if plan.reached:
             tried[ratio] = Split(ratio, budgets, plan, plan_value(case, plan))
 

@@ -22,6 +22,7 @@ import numpy as np
 from libs.common.money import float_from_decimal
 from services.optimizer.core.arrays import Bools, Floats, frozen
 from services.optimizer.core.dual.netting import NettedStart
+from services.optimizer.core.dual.solve import Effort
 from services.optimizer.core.dual.tax_law import Budgets
 from services.optimizer.core.evaluate import active_weights
 from services.optimizer.core.problem import Problem
@@ -31,6 +32,7 @@ from services.optimizer.core.transition.exit_credit import Parts, cut_at, unspli
 from services.optimizer.core.transition.given import kept, sales_of
 from services.optimizer.core.transition.one_period import (
     ALL_THE_WAY,
+    EFFORT,
     NO_BUDGETS,
     WINDOW,
     Goal,
@@ -95,6 +97,7 @@ class _Way:
     most: Floats
     given: GivenTrades = ()
     start: NettedStart | None = None
+    effort: Effort = EFFORT
     losses: list[tuple[int, date]] = field(default_factory=list)
 
     def day(self, number: int) -> date:
@@ -122,13 +125,33 @@ def most_held(case: TransitionCase, problem: Problem, end: YearPlan | None = Non
     return most
 
 
-def plan_years(case: TransitionCase, rules: Rules, most: Floats | None = None, given: GivenTrades = ()) -> YearsPlan:
+def within_ceilings(rules: Rules, most: Floats) -> Floats:
+    """`most` with room in the other names for what final ceilings below it take away from staged ones."""
+    names = np.array([staged.name for staged in rules.staged], dtype=np.intp)
+    ceilings = np.array([staged.ceilings[-1] for staged in rules.staged])
+    taken = float((most[names] - ceilings).clip(min=0.0).sum())
+    others = float(most.sum() - most[names].sum())
+    if taken <= 0 or others <= 0:
+        return most
+    widened: Floats = most * (1.0 + taken / others)
+    widened[names] = np.minimum(most[names], np.maximum(ceilings, 0.0))
+    return widened
+
+
+def plan_years(
+    case: TransitionCase,
+    rules: Rules,
+    most: Floats | None = None,
+    given: GivenTrades = (),
+    effort: Effort = EFFORT,
+) -> YearsPlan:
     """The plan of `rules.years` years, year by year; `most` is `most_held` of today, if it was found already.
 
     Of `given`, the years before the last are carried out as far as the rules allow, and only the last is planned.
     """
     book = opening(case)
-    way = _Way(case, rules, most_held(case, book_problem(case, book, 1)) if most is None else most, given)
+    stop = most_held(case, book_problem(case, book, 1)) if most is None else most
+    way = _Way(case, rules, within_ceilings(rules, stop), given, effort=effort)
     carried: list[Carried] = []
     solved: list[YearPlan] = []
     for number in range(1, rules.years + 1):
@@ -155,7 +178,7 @@ def _year(way: _Way, book: Book, number: int) -> tuple[YearPlan, Carried | None]
     last = rules.deadline and number == rules.years
     risk = case.outlook.risk_aversion * risk_years(case.outlook, number, rules.years if rules.deadline else None)
     goal = Goal(ALL_THE_WAY if last else risk, budgets=rules.budget(number))
-    year = solve_year(case, problem, goal, start=None if rules.staged else way.start)
+    year = solve_year(case, problem, goal, way.effort, None if rules.staged else way.start)
     if not year.reached:
         return year, None
     way.start = year.start

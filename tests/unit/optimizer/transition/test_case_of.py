@@ -111,7 +111,7 @@ def test_lots_without_a_price_or_a_risk_are_listed() -> None:
     ("given", "field"),
     [
         ({"strategy": "sell-high"}, "strategy"),
-        ({"short_rate": None}, "income"),
+        ({"short_rate": None}, "short_rate"),
         ({"lots": []}, "lots"),
         ({"lots": [{**LOT, "ticker": "NOBODY"}]}, "lots"),
     ],

@@ -3,12 +3,14 @@
 import json
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.optimizer.transition.analyse_form import cases_of
 from services.optimizer.transition.catalogue import Catalogue, read_catalogue
-from services.optimizer.transition.client_form import Reading
+from services.optimizer.transition.client_form import Form, Reading
+from services.optimizer.transition.faults import FieldFault
 from services.optimizer.transition.form import MEMBERS, read_form
 from services.optimizer.transition.lots_csv import COLUMNS
 from services.optimizer.transition.market_directory import TransitionMarket, read_market
@@ -58,6 +60,8 @@ def judged(read: Reading) -> None:
     found = cases_of(read.form, MARKET, CATALOGUE)
     for fault in [*read.faults, *found.faults]:
         assert fault.text().encode()
+        assert msgspec.json.decode(msgspec.json.encode(fault), type=FieldFault) == fault
+    assert msgspec.json.decode(msgspec.json.encode(read.form), type=Form) == read.form
     for each in found.judged:
         listed = [n.what for n in each.not_judged if n.what.startswith("Lot")]
         assert len(each.case.lots.lot_id) + len(listed) == len(read.form.lots) + len(read.form.left_out)
