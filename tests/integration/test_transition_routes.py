@@ -2,8 +2,10 @@
 
 import base64
 import json
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -12,6 +14,7 @@ from libs.common.bus.memory import MemoryBus
 from libs.common.clock import SystemClock
 from services.optimizer.pool import InlinePool
 from services.optimizer.settings import OptimizerSettings
+from services.optimizer.transition import jobs
 from services.optimizer.wiring import compose
 from tests.waiting import eventually
 
@@ -61,6 +64,20 @@ async def test_asked_by_json_and_answered(http: httpx.AsyncClient) -> None:
     refused = await http.post(f"{path}/choose", json={**dict.fromkeys(CHOICE, "x"), "approach_id": "immediate"})
     assert refused.status_code == 409
     assert "simulated market" in refused.json()["detail"]
+    await chosen_and_switched_on_the_page(http, path.replace("/v1/transitions", "/transition"))
+
+
+async def chosen_and_switched_on_the_page(http: httpx.AsyncClient, path: str) -> None:
+    """The page's forms: a choice needs its fields, and has the same refusals; switched off means analysed without."""
+    missing = await http.post(f"{path}/choose", data={"approach_id": "immediate"})
+    assert (missing.status_code, "account id" in missing.text) == (422, True)
+    refused = await http.post(f"{path}/choose", data={**dict.fromkeys(CHOICE, "x"), "approach_id": "immediate", "who": "ann"})
+    assert (refused.status_code, "simulated market" in refused.text) == (409, True)
+    switched = await http.post(f"{path}/without", data={"all": ["never-sell-BRANO", "exclude-tobacco"], "on": ["exclude-tobacco"]})
+    assert switched.status_code == 303
+    found = await done(http, switched.headers["location"].replace("/transition", "/v1/transitions"))
+    left = [each["restriction_id"] for each in found["analyses"][0]["restrictions"]]  # type: ignore[index]
+    assert "never-sell-BRANO" not in left
 
 
 CHOICE = ("approach_id", "account_id", "household_id", "taxpayer_id", "custodian")
@@ -96,13 +113,10 @@ async def test_what_is_not_there_is_not_found(http: httpx.AsyncClient, path: str
 
 
 async def test_the_form_of_the_page_takes_anything(http: httpx.AsyncClient) -> None:
-    for sent in (
-        {"data": {}},
-        {"data": {"lots": "\0"}},
-        {"data": {"lots": "a,b\n\n;;;"}},
-        {"files": {"lots_file": ("x.csv", b"\x00\xff" * 99)}},
-    ):
-        answer = await http.post("/transition", **sent)  # type: ignore[arg-type]
+    table = {"lots_file": ("x.csv", b"\x00\xff" * 99)}
+    given: list[dict[str, Any]] = [{"data": {}}, {"data": {"lots": "\0"}}, {"data": {"lots": "a,b\n\n;;;"}}, {"files": table}]
+    for sent in given:
+        answer = await http.post("/transition", **sent)
         assert answer.status_code == 422, answer.text
         assert "aria-invalid" in answer.text
     foreign = await http.post("/transition", data={}, headers={"sec-fetch-site": "cross-site"})
@@ -119,3 +133,22 @@ async def test_the_token_opens_the_pages(fresh_database: str) -> None:
         wrong = {"authorization": "Basic " + base64.b64encode(b"ann:other").decode()}
         assert [(await client.get("/transition", headers=each)).status_code for each in ({}, wrong, basic)] == [401, 401, 200]
         assert (await client.get("/transition")).headers["www-authenticate"].startswith("Basic")
+
+
+async def test_a_worker_that_dies_is_tried_again_and_then_said_to_have_failed(fresh_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "analyse_work", die)
+    service, app = compose(settings_of(fresh_database), MemoryBus(), SystemClock(), InlinePool())
+    transport = httpx.ASGITransport(app)
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://optimizer") as client:
+        await eventually(lambda: service.ready, what="partitions assigned")
+        path = (await client.post("/v1/transitions", json=FORM)).headers["location"]
+        found = await done(client, path)
+        assert found["status"] == "failed"
+        assert await service.pool.fetchval("SELECT attempts FROM transition") == 2
+        page = await client.get(path.replace("/v1/transitions", "/transition"))
+        assert "could not be finished" in page.text
+        assert service.failure is None
+
+
+def die(_: bytes) -> bytes:
+    os._exit(1)

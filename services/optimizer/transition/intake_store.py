@@ -1,5 +1,6 @@
 """Analyses that were asked for, in PostgreSQL: the form, how far it is, the answer.  The client's name stays in this table."""
 
+import asyncio
 import re
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -61,7 +62,11 @@ async def newest_market(pool: Pool) -> str | None:
 async def load_market(pool: Pool, market_id: str) -> MarketPublished | None:
     """A snapshot, while it is kept."""
     body = await pool.fetchval("SELECT body FROM market WHERE market_id = $1", market_id)
-    return None if body is None else msgspec.json.decode(unpack(body), type=MarketPublished)
+    return None if body is None else await asyncio.to_thread(_market, body)
+
+
+def _market(body: bytes) -> MarketPublished:
+    return msgspec.json.decode(unpack(body), type=MarketPublished)
 
 
 async def add(pool: Pool, transition_id: str, form: Form, market_id: str | None, now: datetime) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData, UploadFile
 
 from libs.common.schemas.market import MarketPublished
@@ -21,18 +21,13 @@ from services.optimizer.transition.faults import FieldFault
 from services.optimizer.transition.intake_store import State, Transition
 from services.optimizer.transition.jobs import Jobs
 from services.optimizer.transition.lots_csv import decoded
-from services.optimizer.transition.report import TEMPLATES, environment, report_html, report_pdf, shown
+from services.optimizer.transition.rendering import STRICT, page
+from services.optimizer.transition.report import TEMPLATES, report_html, report_pdf, shown
 from services.optimizer.transition.short_form import read_short_form
 from services.optimizer.transition.transition_api import as_json, found
 from services.optimizer.transition.work import market_and_catalogue
 
 STATIC = {"page.css": "text/css", "page.js": "text/javascript"}
-STRICT = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
 
 
 def page_routes(service: Service, settings: ServiceSettings, jobs: Jobs) -> APIRouter:
@@ -173,11 +168,6 @@ def shown_analysis(one: Transition, strategy: str) -> dict[str, Any]:
         "on_shipped_market": one.market_id is None,
         "pending": one.joint_pending,
     }
-
-
-def page(template: str, status: int, /, **given: Any) -> HTMLResponse:
-    """A page that may load nothing but its own style and script."""
-    return HTMLResponse(environment().get_template(template).render(**given), status, headers=STRICT)
 
 
 def file(content: bytes, kind: str, name: str) -> Response:

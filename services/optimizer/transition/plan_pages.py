@@ -1,7 +1,7 @@
 """The pages of a choice: the plan that was chosen, and a second person's yes or no."""
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import RedirectResponse
 
 from libs.common.app import Problem
 from libs.common.service import Service
@@ -11,7 +11,7 @@ from services.optimizer.plan_store import PlanRow, PlanState
 from services.optimizer.plans import Denied
 from services.optimizer.transition import figures
 from services.optimizer.transition.choose import Wanted, choose
-from services.optimizer.transition.report import environment
+from services.optimizer.transition.rendering import page
 from services.optimizer.transition.transition_api import found
 
 NEEDED = ("approach_id", "account_id", "household_id", "taxpayer_id", "custodian", "who")
@@ -48,7 +48,7 @@ def routes(service: Service) -> APIRouter:
         row = await plan_store.load_plan(service.pool, plan_id) if plan_id.isalnum() else None
         if row is None:
             raise Problem(404, "Unknown plan", "there is no such plan")
-        return HTMLResponse(environment().get_template("plan.html").render(**_shown(row)))
+        return page("plan.html", 200, **_shown(row))
 
     @router.post("/plans/{plan_id}")
     async def post_plan(plan_id: str, request: Request) -> Response:
@@ -90,4 +90,4 @@ def _shown(row: PlanRow) -> dict[str, object]:
 
 
 def _said(title: str, words: str, back: str, status: int) -> Response:
-    return HTMLResponse(environment().get_template("said.html").render(title=title, words=words, back=back), status)
+    return page("said.html", status, title=title, words=words, back=back)

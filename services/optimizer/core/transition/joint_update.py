@@ -12,7 +12,7 @@ from services.optimizer.core.transition.case import ApproachKind, TransitionCase
 from services.optimizer.core.transition.joint import JointAnswer, judge
 from services.optimizer.core.transition.over_years import answer_of, budget_rules, timeline_rules
 from services.optimizer.core.transition.result import Analysis, Approach, Certificate
-from services.optimizer.core.transition.wind_down import wind_down_rules
+from services.optimizer.core.transition.wind_down import notes_of, wind_down_rules
 from services.optimizer.core.transition.years import Rules, most_held, plan_years
 
 DIGITS = 6
@@ -41,7 +41,8 @@ def _judged(now: Today, approach: Approach) -> Approach:
         return structs.replace(approach, certificate=certificate)
     better = answer_of(now, answer.plan, approach.approach_id, kind, approach.label, approach.shadow_prices)
     saved = (approach.certificate.objective_bps or 0.0) - answer.objective_bps
-    return structs.replace(better, certificate=certificate, notes=[*approach.notes, BETTER.format(saved=saved)])
+    notes = notes_of(now.case, answer.plan) if kind is ApproachKind.WIND_DOWN else approach.notes
+    return structs.replace(better, certificate=certificate, notes=[*notes, BETTER.format(saved=saved)])
 
 
 def _rules(now: Today, kind: ApproachKind, years: int) -> Rules | None:

@@ -53,10 +53,11 @@ def wind_down(now: Today) -> Approach | None:
     plan = plan_years(now.case, rules, most_held(now.case, now.problem, now.end))
     if not plan.reached:
         return answer_of(now, plan, "wind_down", ApproachKind.WIND_DOWN, LABEL)
-    return answer_of(now, plan, "wind_down", ApproachKind.WIND_DOWN, LABEL, notes=_notes(now.case, plan))
+    return answer_of(now, plan, "wind_down", ApproachKind.WIND_DOWN, LABEL, notes=notes_of(now.case, plan))
 
 
-def _notes(case: TransitionCase, plan: YearsPlan) -> list[str]:
+def notes_of(case: TransitionCase, plan: YearsPlan) -> list[str]:
+    """What the staged sale comes to: the position by year, the completion portfolio, the losses netted."""
     notes = []
     for wish in case.wishes.wind_downs:
         label, path = case.names.label[wish.name], [float(weights(done)[wish.name]) for done in plan.carried]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from services.optimizer.core.dual.tax_law import Budgets, Nets
 from services.optimizer.core.transition.analysis import analyse
 from services.optimizer.core.transition.book import opening
-from services.optimizer.core.transition.case import TransitionCase
+from services.optimizer.core.transition.case import TransitionCase, WindDown
 from services.optimizer.core.transition.joint import JointAnswer, judge
 from services.optimizer.core.transition.joint_solve import lower_bound, solve_quadratic, value, worst
 from services.optimizer.core.transition.joint_update import joint_update
@@ -131,3 +131,13 @@ def test_the_update_proves_every_plan_over_years_and_nothing_else() -> None:
         assert proof.lower_bound_bps is not None
         assert proof.gap_bps == pytest.approx(proof.objective_bps - proof.lower_bound_bps, abs=2e-6)
         assert proof.objective_bps <= (old.certificate.objective_bps or 0.0) + 1e-6
+
+
+def test_what_is_said_of_a_better_staged_sale_is_of_the_plan_that_is_shown() -> None:
+    case = small_case(9)
+    name = int(np.argmax(book_problem(case, opening(case), 1).held - case.names.target))
+    case = replace(case, wishes=replace(case.wishes, timelines=(), wind_downs=(WindDown(name, 0.05, 3, 0.05),)))
+    after = joint_update(case, analyse(case))
+    (plan,) = (each for each in after.approaches if each.approach_id == "wind_down")
+    path = ", ".join(f"{year.concentrated_frac:.1%}" for year in plan.years)
+    assert plan.notes[0] == f"Name {name}: {path} of the account after each year."
