@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import msgspec
 import pytest
@@ -22,6 +23,7 @@ from libs.common.clock import ManualClock
 from libs.common.events import EVENT_TYPES, Event, payload_of
 from libs.common.money import ZERO
 from libs.common.schemas.account import AccountChanged, Lot
+from libs.common.schemas.decision import ProposalJudged
 from libs.common.schemas.market import MarketPublished
 from libs.common.schemas.order import OrderPlaced, TradeBooked
 from libs.common.schemas.plan import PlanChosen
@@ -31,7 +33,7 @@ from services.desk_simulator.wiring import build as build_desk
 from services.ingest.core.snapshot import Snapshot, lot_columns
 from tests.e2e.disturbed.servers import Servers, running_servers
 from tests.e2e.disturbed.topic_reader import TopicReader
-from tests.integration.restore_stage import composed
+from tests.integration.restore_stage import cancelled, composed
 from tests.no_skips import skip_or_fail
 from tests.unit.ingest.holdings_samples import written
 from tests.waiting import eventually
@@ -50,6 +52,7 @@ class Stage:
     clients: dict[str, httpx.AsyncClient]
     clock: ManualClock
     reader: TopicReader
+    pool: asyncpg.Pool
 
     async def ask(self, service: str, method: str, path: str, actor: str = "ann", **content: Any) -> Any:
         answer = await self.clients[service].request(method, path, headers={"x-actor": actor}, **content)
@@ -80,15 +83,19 @@ async def stage(servers: Servers, tmp_path: Path) -> AsyncIterator[Stage]:
     clock = ManualClock(datetime.combine(DAY.business_date, time(11), UTC))
     write_market(make_market(), tmp_path, DAY.business_date)
     async with AsyncExitStack() as stack:
-        clients = {}
-        for service, app in composed(servers.dsn, KafkaBus(servers.bootstrap), clock, tmp_path):
+        clients, bus, desk_bus = {}, KafkaBus(servers.bootstrap), KafkaBus(servers.bootstrap)
+        for each in (bus, desk_bus):
+            await each.start()
+            stack.push_async_callback(each.stop)
+        for service, app in composed(servers.dsn, bus, clock, tmp_path):
             await stack.enter_async_context(app.router.lifespan_context(app))
             client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service", timeout=DEADLINE_S)
             clients[service.name] = await stack.enter_async_context(client)
-        desk = asyncio.create_task(build_desk(KafkaBus(servers.bootstrap), ALL_FILLED).run())
-        stack.callback(desk.cancel)
+        desk = asyncio.create_task(build_desk(desk_bus, ALL_FILLED).run())
+        stack.push_async_callback(cancelled, desk)
         reader = await stack.enter_async_context(TopicReader(servers.bootstrap))
-        yield Stage(clients, clock, reader)
+        pool = await stack.enter_async_context(asyncpg.create_pool(servers.dsn, min_size=1, max_size=1))
+        yield Stage(clients, clock, reader, pool)
 
 
 def lots_of(market: MarketPublished) -> list[Lot]:
@@ -129,6 +136,7 @@ def intake(lots: list[Lot]) -> dict[str, Any]:
 async def test_from_an_intake_to_orders_that_follow_the_chosen_plan(stage: Stage) -> None:
     await stage.ask("ingest", "POST", "/v1/market-snapshots", json={"as_of": DAY.business_date.isoformat()})
     (market,) = await stage.said(MarketPublished)
+    await eventually(lambda: stage.pool.fetchval("SELECT count(*) FROM optimizer.market"), DEADLINE_S, "the market taken")
     lots = lots_of(market)
 
     begun = await stage.ask("optimizer", "POST", "/v1/transitions", json=intake(lots))
@@ -164,6 +172,8 @@ async def test_from_an_intake_to_orders_that_follow_the_chosen_plan(stage: Stage
     assert proposal.progress.plan_id == chosen.plan.plan_id
     assert ZERO < proposal.tax.tax <= D(9000)
     assert proposal.te_after_frac < proposal.te_before_frac
+
+    assert [judged.progress for judged in await stage.said(ProposalJudged)] == ["accepted"]
 
     stage.clock.set(datetime.combine(DAY.business_date, time(20, 31), UTC))
     orders = await stage.said(OrderPlaced, len(proposal.trades))

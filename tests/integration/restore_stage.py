@@ -209,10 +209,11 @@ async def running(days: Days, dsn: str) -> AsyncIterator[Running]:
             clients[service.name] = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://service"))
             services.append(service)
         desk = asyncio.create_task(build_desk(days.bus, DESK).run())
-        stack.push_async_callback(_cancelled, desk)
+        stack.push_async_callback(cancelled, desk)
         yield Running(days, dsn, services, clients)
 
 
-async def _cancelled(task: "asyncio.Task[None]") -> None:
+async def cancelled(task: "asyncio.Task[None]") -> None:
+    """Cancel it and wait until it has ended."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
