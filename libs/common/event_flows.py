@@ -45,4 +45,6 @@ FLOWS: dict[str, Flow] = {
     "pma.proposal.judged": Flow("household_id", "account_id", "run_id:number", ("orders",), ()),
     "pma.run.closed": Flow("run_id", "run_id", "1", ("orders",), ()),
     "pma.kill_switch.turned": Flow("kill-switch", "kill-switch", "number", ("orders",), ()),
+    "pma.plan.chosen": Flow("household_id", "account_id", "plan_id", ("optimizer",), ("ingest",)),
+    "pma.plan.withdrawn": Flow("household_id", "account_id", "plan_id", ("optimizer",), ("ingest",)),
 }

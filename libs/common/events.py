@@ -24,6 +24,7 @@ from libs.common.schemas.decision import KillSwitchTurned, ProposalJudged, RunCl
 from libs.common.schemas.ledger import LedgerRestated, LedgerUpdated, LotTold
 from libs.common.schemas.market import MarketPublished, RunOpened
 from libs.common.schemas.order import ExecutionReported, OrderCancelled, OrderEnded, OrderPlaced, TradeBooked
+from libs.common.schemas.plan import PlanChosen, PlanWithdrawn
 from libs.common.schemas.proposal import ProposalCreated, ProposalDeclined
 from libs.common.schemas.rule import RulesEdited
 from libs.common.schemas.screen import ScreenUpdated
@@ -69,6 +70,8 @@ EVENT_TYPES: dict[str, EventType] = {
         EventType("pma.proposal.judged", topics.DECISIONS, ProposalJudged),
         EventType("pma.run.closed", topics.DECISIONS, RunClosed),
         EventType("pma.kill_switch.turned", topics.DECISIONS, KillSwitchTurned),
+        EventType("pma.plan.chosen", topics.PLANS, PlanChosen),
+        EventType("pma.plan.withdrawn", topics.PLANS, PlanWithdrawn),
     )
 }
 TYPE_OF_PAYLOAD: dict[type[Struct], EventType] = {event_type.payload: event_type for event_type in EVENT_TYPES.values()}

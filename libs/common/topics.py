@@ -19,6 +19,7 @@ EXECUTIONS = "pma.executions.v1"
 TRADES = "pma.trades.v1"
 RULES = "pma.rules.v1"
 DECISIONS = "pma.decisions.v1"
+PLANS = "pma.plans.v1"
 
 HOUSEHOLD_PARTITIONS = 4
 FOUR_MIB = str(4 * 1024 * 1024)
@@ -55,5 +56,6 @@ TOPICS = (
     Topic(TRADES),
     Topic(RULES),
     Topic(DECISIONS),
+    Topic(PLANS),
     *(Topic(dead_letter_topic(name), partitions=1) for name in SERVICES),
 )

@@ -27,7 +27,7 @@ from services.ingest.core.delivery import DeliveryState, FileOutcome, judge_comp
 from services.ingest.core.holdings_csv import AccountHoldings, HoldingsReader
 from services.ingest.core.share_actions import ShareAction
 from services.ingest.delivery_store import Acknowledgement, StagedAccount
-from services.ingest.handlers import save_all
+from services.ingest.handlers import save_all, save_and_publish
 from services.ingest.metrics import IngestMetrics
 
 APPLY_BATCH = 50
@@ -148,6 +148,15 @@ async def apply_delivery(service: Service, delivery_id: str) -> Applied:
                 await delivery_store.set_state(unit.connection, delivery_id, DeliveryState.APPLIED)
                 return Applied(accounts, changed, without_master)
             after = batch[-1].holdings.account_id
+
+
+async def take_on(unit: Unit, book: AccountBook) -> None:
+    """Save a book whose record is new; holdings that came before the record are its first."""
+    staged = None if book.newest else await delivery_store.newest_staged(unit.connection, book.intake.account_id, book.intake.custodian)
+    if staged is None:
+        await save_and_publish(unit, book)
+    else:
+        await stand_on(unit, [(book, staged)])
 
 
 async def stand_on(unit: Unit, staged: Sequence[tuple[AccountBook, StagedAccount]]) -> None:

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from libs.common import topics
-from libs.common.consumer import Gather, Subscription
 from libs.common.db import Connection
 from libs.common.errors import CannotApply
 from libs.common.events import Event
@@ -86,10 +84,3 @@ async def move_household(unit: Unit, book: AccountBook, to_household_id: str) ->
     """Tell the old household that the account leaves; the account.changed under the new one follows with the next save."""
     moved = AccountMoved(book.intake.account_id, book.intake.household_id, to_household_id, book.version + 1)
     unit.emit(moved, moved.account_id, moved.version, moved.from_household_id)
-
-
-SUBSCRIPTION = Subscription(
-    topics=(topics.CUSTODY_HOLDINGS, topics.TRADES),
-    handlers={TradeBooked: on_trade_booked, CustodyHoldings: on_custody_holdings},
-    gather=Gather(topics.TRADES),
-)

@@ -8,12 +8,12 @@ from libs.common.clock import trade_date_of
 from libs.common.errors import BadInput
 from libs.common.service import Service
 from libs.common.unit import Unit
-from services.ingest import delivery_store, store
+from services.ingest import store
 from services.ingest.core.book import AccountBook
 from services.ingest.core.intake import AccountIntake, problems_of
 from services.ingest.core.intake_problem import IntakeProblem
-from services.ingest.deliveries import stand_on
-from services.ingest.handlers import move_household, save_and_publish
+from services.ingest.deliveries import take_on
+from services.ingest.handlers import move_household
 
 MASTER = "account master"
 SAVE_BATCH = 50
@@ -72,9 +72,4 @@ async def _save(unit: Unit, intake: AccountIntake, actor: str) -> None:
     if book is not None and book.version and book.intake.household_id != intake.household_id:
         await move_household(unit, book, intake.household_id)
         book = replace(book, version=book.version + 1)
-    book = AccountBook(intake) if book is None else replace(book, intake=intake)
-    staged = None if book.newest else await delivery_store.newest_staged(unit.connection, intake.account_id, intake.custodian)
-    if staged is None:
-        await save_and_publish(unit, book)
-    else:
-        await stand_on(unit, [(book, staged)])
+    await take_on(unit, AccountBook(intake) if book is None else replace(book, intake=intake))

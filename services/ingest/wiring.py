@@ -12,9 +12,9 @@ from services.ingest.api import routes
 from services.ingest.catch_up import BooksSaid
 from services.ingest.daily import day_watch
 from services.ingest.deliveries import finish_applying
-from services.ingest.handlers import SUBSCRIPTION
 from services.ingest.metrics import IngestMetrics
 from services.ingest.observing import table_watch
+from services.ingest.plan_handlers import SUBSCRIPTION
 from services.ingest.settings import IngestSettings
 
 

@@ -12,9 +12,13 @@ from services.optimizer.api import routes
 from services.optimizer.catch_up import DecisionsSaid
 from services.optimizer.handlers import SUBSCRIPTION
 from services.optimizer.metrics import OptimizerMetrics
+from services.optimizer.plan_api import plan_routes
 from services.optimizer.pool import InlinePool, SolverPool
 from services.optimizer.settings import OptimizerSettings
 from services.optimizer.solving import Solving
+from services.optimizer.transition.jobs import Jobs
+from services.optimizer.transition.pages import page_routes
+from services.optimizer.transition.transition_api import transition_routes
 
 
 def build(settings: OptimizerSettings, bus: Bus, clock: Clock) -> tuple[Service, FastAPI]:
@@ -30,4 +34,8 @@ def compose(settings: OptimizerSettings, bus: Bus, clock: Clock, pool: InlinePoo
     service.catches_up_by(DecisionsSaid())
     service.add_background(solving.run)
     service.on_commit(solving.wake.set)
-    return service, create_app(service, settings, routes(service))
+    jobs = Jobs(service)
+    service.add_background(jobs.run)
+    service.add_background(jobs.run_joint)
+    transition = transition_routes(service, settings, jobs), page_routes(service, settings, jobs)
+    return service, create_app(service, settings, routes(service), plan_routes(service, settings), *transition)

@@ -19,6 +19,7 @@ from demo.sample.book import master_json
 from demo.sample.days import DEMO_DAYS, DemoDay
 from demo.sample.files import SampleFile, day_messages
 from demo.sample.market import write_market
+from libs.common.bus import Bus
 from libs.common.bus.memory import MemoryBus
 from libs.common.clock import ManualClock
 from libs.common.events import EVENT_TYPES, Event, from_record, make_event, payload_of, to_record
@@ -51,7 +52,7 @@ PERSON = {"x-actor": "pat"}
 EVENING_UTC = time(22, 0)
 
 
-def composed(dsn: str, bus: MemoryBus, clock: ManualClock, market_dir: Path) -> list[tuple[Service, FastAPI]]:
+def composed(dsn: str, bus: Bus, clock: ManualClock, market_dir: Path) -> list[tuple[Service, FastAPI]]:
     """The five services, not started."""
     where: dict[str, Any] = {"postgres_dsn": dsn, "kafka_bootstrap": "in-process"}
     return [
@@ -208,10 +209,11 @@ async def running(days: Days, dsn: str) -> AsyncIterator[Running]:
             clients[service.name] = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://service"))
             services.append(service)
         desk = asyncio.create_task(build_desk(days.bus, DESK).run())
-        stack.push_async_callback(_cancelled, desk)
+        stack.push_async_callback(cancelled, desk)
         yield Running(days, dsn, services, clients)
 
 
-async def _cancelled(task: "asyncio.Task[None]") -> None:
+async def cancelled(task: "asyncio.Task[None]") -> None:
+    """Cancel it and wait until it has ended."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

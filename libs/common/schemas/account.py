@@ -194,6 +194,37 @@ class Break(Struct, frozen=True):
     actual: Decimal | None
 
 
+class PlanYear(Struct, frozen=True):
+    """One tax year of a transition plan: how it is followed, and what was expected of it on the day it was chosen.
+
+    `budgets` are dollars of the year.  `risk_aversion` takes the account's place: what is left of the way counts for all the years that
+    remain.  `te_cap_frac` is a hard limit, `ceilings` are bounds of positions that are wound down.  Expected: the year's tax in dollars,
+    and the tracking error after its trades.
+    """
+
+    year: int
+    expected_tax: Decimal
+    expected_te_frac: Decimal
+    risk_aversion: Decimal | None = None
+    budgets: Budgets = Budgets()
+    te_cap_frac: Decimal | None = None
+    ceilings: list[WeightBound] = []
+
+
+class TransitionPlan(Struct, frozen=True):
+    """How a client chose to move to a strategy; its years rise, the last one holds until the plan is withdrawn or another is chosen.
+
+    `approach` is the name that the analysis gives it.  `wishes` are the restrictions that it was made with; they join the account's own.
+    """
+
+    plan_id: str
+    strategy_id: str
+    approach: str
+    chosen_on: date
+    years: list[PlanYear]
+    wishes: list[Wish] = []
+
+
 NO_LIMITS, AT_RATES, BY_OBJECTIVE = PlanLimits(), LossPolicy(), HarvestPolicy()
 
 
@@ -203,7 +234,8 @@ class AccountChanged(Struct, frozen=True, omit_defaults=True):
     `business_date` is the date of the custodian's snapshot that the book stands on; `trade_seq` is the sequence number (per
     account, rising, from orders) of the last booked trade that the book holds; `aliases` maps provisional lot ids to the
     custodian's.  An account whose `state` is not open is not traded, for `state_reason`.  `cash_target`, in dollars, takes the place of
-    the cash band: what the account should hold in cash beside withdrawals due.
+    the cash band: what the account should hold in cash beside withdrawals due.  `strategy_id` and `wishes` are those of the plan
+    `transition`, where one is followed.
     """
 
     account_id: str
@@ -238,6 +270,7 @@ class AccountChanged(Struct, frozen=True, omit_defaults=True):
     losses: LossPolicy = AT_RATES
     harvest: HarvestPolicy = BY_OBJECTIVE
     cash_target: Decimal | None = None
+    transition: TransitionPlan | None = None
 
 
 class AccountMoved(Struct, frozen=True):

@@ -130,6 +130,22 @@ class TaxEstimate(Struct, frozen=True):
     tax: Decimal
 
 
+class PlanProgress(Struct, frozen=True):
+    """How an account stands against the transition plan that it follows, with the trades of the decision.
+
+    `tax` is what the account's year comes to so far, in dollars, `expected_tax` what the plan expects of the whole year; `te_frac` and
+    `expected_te_frac` are tracking errors after the trades.
+    """
+
+    plan_id: str
+    approach: str
+    year: int
+    tax: Decimal
+    expected_tax: Decimal
+    te_frac: Decimal
+    expected_te_frac: Decimal
+
+
 class ProposalCreated(Struct, frozen=True):
     """pma.proposal.created: trades to make.  `unmet` and `binding` say what was asked but not reached.
 
@@ -156,6 +172,7 @@ class ProposalCreated(Struct, frozen=True):
     certificate: Certificate | None = None
     losses_left: list[LossesLeft] = []
     taxpayer_id: str | None = None
+    progress: PlanProgress | None = None
 
 
 class ProposalDeclined(Struct, frozen=True):
@@ -176,3 +193,4 @@ class ProposalDeclined(Struct, frozen=True):
     certificate: Certificate | None = None
     relaxations: list[Relaxation] = []
     losses_left: list[LossesLeft] = []
+    progress: PlanProgress | None = None

@@ -19,9 +19,10 @@ from msgspec.structs import replace
 from libs.common.errors import CannotApply
 from libs.common.ids import bytes_id
 from libs.common.money import ZERO, cents_half_even, plain
-from libs.common.schemas.account import AccountChanged, AccountState, Break, Lot, LotColumns
+from libs.common.schemas.account import AccountChanged, AccountState, Break, Lot, LotColumns, TransitionPlan
 from libs.common.schemas.order import TradeBooked
 from services.ingest.core.intake import AccountIntake, said_if_set
+from services.ingest.core.plans import following, own_wishes
 from services.ingest.core.reconcile import BookTrade, book_trade, may_hold, reconcile, shares_today
 from services.ingest.core.share_actions import ShareAction, share_today
 from services.ingest.core.snapshot import Snapshot, lot_at, lot_columns, with_lots
@@ -42,7 +43,7 @@ class AccountBook(Struct, frozen=True):
 
     `newest` is the snapshot the book stands on; `before` the newest one of an earlier business date or, while there is none, the
     account's first.  `waiting` are trades whose predecessors have not come yet.  `digest` is of the content last published under
-    `version`.  `said_before` is there while the book, after a restore, lacks a file or trades that it had when it said `version`.
+    `version`.  `said_before` is there while the book, after a restore, lacks a file or trades that it had then.  `plan`: see plans.py.
     """
 
     intake: AccountIntake
@@ -57,6 +58,7 @@ class AccountBook(Struct, frozen=True):
     version: int = 0
     digest: str = ""
     said_before: SaidBefore | None = None
+    plan: TransitionPlan | None = None
 
 
 def apply_snapshot(book: AccountBook, snapshot: Snapshot, splits: Sequence[ShareAction]) -> AccountBook:
@@ -224,8 +226,8 @@ def publishable(book: AccountBook, splits: Sequence[ShareAction]) -> tuple[Accou
         return replace(book, said_before=None), None
     if book.said_before == SaidBefore(book.newest.business_date, book.trade_seq):
         return book, None  # the same place, other content: a correction, or a bad line, of that day is still to come again
-    version = book.version + 1
-    return replace(book, version=version, digest=digest, said_before=None), replace(content, version=version)
+    said = replace(content, version=book.version + 1)
+    return replace(book, version=said.version, digest=digest, said_before=None), said
 
 
 def digest_of(content: AccountChanged) -> str:
@@ -244,10 +246,10 @@ def adopt_said(book: AccountBook | None, said: AccountChanged) -> AccountBook | 
     """
     if book is not None and book.version >= said.version:
         return None
-    record = {name: getattr(said, name) for name in AccountIntake.__struct_fields__}
+    record = {name: getattr(said, name) for name in AccountIntake.__struct_fields__} | {"wishes": own_wishes(said)}
     place = SaidBefore(said.business_date, said.trade_seq)
-    held = book or AccountBook(AccountIntake(**record))
-    return replace(held, intake=AccountIntake(**record), version=said.version, digest=digest_of(said), said_before=place)
+    held, intake = book or AccountBook(AccountIntake(**record)), AccountIntake(**record)
+    return replace(held, intake=intake, version=said.version, digest=digest_of(said), said_before=place, plan=said.transition)
 
 
 def why_unusable(book: AccountBook) -> str | None:
@@ -264,7 +266,7 @@ def _content(book: AccountBook, newest: Snapshot, splits: Sequence[ShareAction])
     lots = lots_of(book, splits)
     held = set(lots.lot_id) if book.aliases else ()
     state: AccountState = "quarantined" if book.quarantine else "open"
-    return AccountChanged(
+    content = AccountChanged(
         account_id=intake.account_id,
         household_id=intake.household_id,
         taxpayer_id=intake.taxpayer_id,
@@ -295,3 +297,4 @@ def _content(book: AccountBook, newest: Snapshot, splits: Sequence[ShareAction])
         breaks=list(book.breaks),
         **said_if_set(intake),
     )
+    return following(content, book.plan)

@@ -31,6 +31,7 @@ from services.optimizer.core.kept import excess
 from services.optimizer.core.limits import cash_band
 from services.optimizer.core.losses_left import limited, losses_left
 from services.optimizer.core.market import Snapshot, prepare
+from services.optimizer.core.plan_followed import as_planned, progress_of
 from services.optimizer.core.planned import Planned, largest_wanted, plan_of
 from services.optimizer.core.policy import DEFAULT_POLICY, Policy
 from services.optimizer.core.problem import Problem
@@ -73,10 +74,12 @@ def propose_on(
 ) -> ProposalCreated | ProposalDeclined:
     """As `propose`, on a market that was prepared once for many accounts."""
     pins = pins_of(account, screen, ledger, run, earlier)
+    account = as_planned(account, run.as_of)
     case = snapshot if isinstance(snapshot, Decline) else join(account, screen, ledger, snapshot, run, earlier, policy)
     if isinstance(case, Decline):
         return declined(account.account_id, account.household_id, run.run_id, pins, case)
-    return _decide(case, pins, policy)
+    decided = _decide(case, pins, policy)
+    return decided if account.transition is None else structs.replace(decided, progress=progress_of(case, decided))
 
 
 def pins_of(
