@@ -115,7 +115,7 @@ def line_of(kind: str, account: Account, plain: Model, seed: int, warm: bool) ->
         model = counted(account, plain.risk) if kind == "count" else plain
         if kind == "cap":
             free = solve(plain)
-            te = tracking_error(plain, free.trades) if free.trades is not None else 1.0
+            te = max(tracking_error(plain, free.trades), 1e-6) if free.trades is not None else 1.0
             model = validated(replace(plain, te_cap=te * CAPS[seed % 3]))
         answer, ms = timed(lambda: solve(model, start=start))
         again = (lambda: solve(model, start=answer.start)) if warm else None
