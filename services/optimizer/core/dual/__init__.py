@@ -1,7 +1,8 @@
 """The certified dual solve: a separable dual whose every value bounds the non-convex problem from below.
 
 model.py      names, options, lots, groups, coupling rows, cap     primal.py    what a plan costs and which rules it breaks
-tables.py     the model as flat arrays that kernels walk           compiled.py  how kernels are compiled and kept
+tables.py     the model as flat arrays that kernels walk           layout.py    the kernels that make them
+dearest.py    more than any plan could cost                        compiled.py  how kernels are compiled and kept
 inner.py      an option's least cost in closed form                ties.py      sales where lots tie in price
 value.py      the dual and its derivative                          curvature.py minus its second derivative
 newton.py     projected semismooth Newton                          linear.py    the Newton system

@@ -24,7 +24,7 @@ from services.optimizer.core.dual.newton import climb
 from services.optimizer.core.dual.solve import DEFAULT_EFFORT, SMOOTHED, Certified, Effort, Outcome, solve
 from services.optimizer.core.dual.tables import prepare
 from services.optimizer.core.dual.tax_law import Nets, PlanTax, TaxPosition, plan_tax
-from services.optimizer.core.dual.value import evaluate
+from services.optimizer.core.dual.value import least_costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,4 +192,4 @@ def _climbed(model: Model, start: Floats, effort: Effort, enough: float) -> tupl
     ready, every = prepare(model), np.ones(len(model.options.name), dtype=np.bool_)
     temperature = effort.heat / max(len(model.names.held), 1)
     end = climb(ready, start, temperature, every, SMOOTHED, effort.steps, enough=enough)
-    return evaluate(ready, end.multipliers, 0.0, every).value, end.multipliers, end.steps
+    return least_costs(ready, end.multipliers, every)[0], end.multipliers, end.steps

@@ -25,11 +25,12 @@ import numpy as np
 from services.optimizer.core.arrays import Bools, Floats, Ints
 from services.optimizer.core.dual.branching import children, mixing, open_choices
 from services.optimizer.core.dual.choice import by_cost, by_share, keep_counts, lags
+from services.optimizer.core.dual.dearest import dearest
 from services.optimizer.core.dual.model import Model, Trades
 from services.optimizer.core.dual.newton import Climb, climb
-from services.optimizer.core.dual.primal import dearest, elastic_objective, hard_excess
+from services.optimizer.core.dual.primal import judged
 from services.optimizer.core.dual.tables import Prepared, prepare
-from services.optimizer.core.dual.value import evaluate, trades_of
+from services.optimizer.core.dual.value import least_costs, trades_of
 
 FEASIBLE = 1e-8  # of account value: what a row may be broken by
 EXACT = 1e-11
@@ -147,35 +148,44 @@ class _Search:
         """Bound of the node, the multipliers it comes from, the group to branch on (-1: none) and where children start."""
         ready, t = self.ready, self.ready.tables
         undecided = open_choices(t, allowed)
-        relaxed = self._relax(allowed, start) if undecided.any() else start
+        if not undecided.any():
+            return self._decided(allowed, start)
+        relaxed = self._relax(allowed, start)
         share = ready.scratch.share.copy()
         chosen = by_share(t, share, allowed)
-        exact, where, x = evaluate(ready, relaxed, 0.0, allowed), relaxed, relaxed
-        bound = exact.value
+        (bound, cost), where, x = least_costs(ready, relaxed, allowed), relaxed, relaxed
         if bound > self.ceiling:
             return bound, where, -1, where
         lag, seen = np.zeros(len(t.group_first) - 1), set[bytes]()
         for _ in range(self.effort.repairs):
-            keep_counts(t, exact.cost, x[self.rows], self.counts, allowed, chosen)
+            if len(self.counts):
+                keep_counts(t, cost, x[self.rows], self.counts, allowed, chosen)
             if chosen.tobytes() in seen:
                 break
             seen.add(chosen.tobytes())
             before = self.objective
-            x = self._try(chosen, x)
+            x = self._try(chosen, x)[1]
             x[self.rows][self.counts] = relaxed[self.rows][self.counts]
-            exact = evaluate(ready, x, 0.0, allowed)
-            if exact.value > bound:
-                bound, where = exact.value, x
-            least = by_cost(t, exact.cost)
-            lag = lags(t, exact.cost, chosen, least)
+            value, cost = least_costs(ready, x, allowed)
+            if value > bound:
+                bound, where = value, x
+            least = by_cost(t, cost)
+            lag = lags(t, cost, chosen, least)
             if self.objective - bound <= self.effort.tight or before - self.objective < GAINS_LITTLE:
                 break
             chosen = least
         if self.best is None and bound <= self.ceiling:
             bound, where = self._along(allowed, (bound, where), relaxed, x)
         score = np.where(undecided, lag + 1e-9 * mixing(t, share), -1.0)
-        worst = int(np.argmax(score))
-        return bound, where, worst if score[worst] >= 0 else -1, relaxed
+        return bound, where, int(np.argmax(score)), relaxed
+
+    def _decided(self, allowed: Bools, start: Floats) -> tuple[float, Floats, int, Floats]:
+        """A node that leaves nothing to decide: one convex problem, whose dual is the bound."""
+        chosen = by_share(self.ready.tables, self.ready.scratch.share, allowed)
+        bound, x = self._try(chosen, start)
+        if self.best is None and bound <= self.ceiling:
+            bound, x = self._along(allowed, (bound, x), x)
+        return bound, x, -1, x
 
     def _relax(self, allowed: Bools, start: Floats) -> Floats:
         """The multipliers of the smoothed relaxation, softened where lots tie."""
@@ -204,7 +214,7 @@ class _Search:
                 there = ray * 10.0**power
                 there[: t.factors] = ray[: t.factors] * (10.0**power if t.capped else 1.0)  # alone, a factor's costs its square
                 there = there.clip(t.low, t.high)
-                value = evaluate(self.ready, there, 0.0, allowed).value
+                value = least_costs(self.ready, there, allowed)[0]
                 if value > found[0]:
                     found = value, there
                 if value > self.ceiling:
@@ -222,26 +232,28 @@ class _Search:
         self.steps += end.steps
         return end
 
-    def _try(self, chosen: Ints, start: Floats) -> Floats:
-        """Solve the convex problem of these options and keep the plan if it is the best so far; the multipliers at its end."""
+    def _try(self, chosen: Ints, start: Floats) -> tuple[float, Floats]:
+        """Solve the convex problem of these options and keep the plan if it is the best so far; its dual, and the multipliers there."""
         fixed = np.zeros(len(self.ready.tables.name), dtype=np.bool_)
         fixed[chosen] = True
         end = self._climb(start, 0.0, fixed, EXACT, steps=STEPS_TO_A_TIE if self.ties else 0)
-        if self._keep(end, chosen) - end.value > SETTLED and end.value <= self.ceiling:
+        value = end.value
+        if self._keep(end, chosen) - value > SETTLED and value <= self.ceiling:
             self.ties = True
             end = self._soften(end, 0.0, fixed, EXACT, TIES)
             self._keep(end, chosen)
-        return end.multipliers
+            value = least_costs(self.ready, end.multipliers, fixed)[0]
+        return value, end.multipliers
 
     def _keep(self, end: Climb, chosen: Ints) -> float:
         """What the plan there costs, infinite where it breaks a hard row; the best plan so far is kept."""
         trades = trades_of(self.ready, chosen)
-        if hard_excess(self.ready.model, trades) > FEASIBLE:
+        found = judged(self.ready.model, trades)
+        if found.hard_excess > FEASIBLE:
             return float("inf")
-        objective = elastic_objective(self.ready.model, trades)
-        if objective < self.objective - 1e-15:
-            self.best, self.objective, self.multipliers = trades, objective, end.multipliers.copy()
-        return objective
+        if found.elastic_objective < self.objective - 1e-15:
+            self.best, self.objective, self.multipliers = trades, found.elastic_objective, end.multipliers.copy()
+        return found.elastic_objective
 
 
 def _counts(model: Model) -> Ints:
