@@ -5,7 +5,6 @@ Invariants
 2. A lot that market, screen, a window or an unknown basis keeps from being sold has `may_sell` false.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -20,12 +19,12 @@ from services.optimizer.core.impact import with_impact
 from services.optimizer.core.inputs import Case
 from services.optimizer.core.limits import budget_room, cash_band
 from services.optimizer.core.lots import HeldLot, Lots
-from services.optimizer.core.market import Snapshot
 from services.optimizer.core.plan_rules import plan_rules
 from services.optimizer.core.policy import DEFAULT_POLICY, Policy
 from services.optimizer.core.problem import NO_LIMIT, Problem
 from services.optimizer.core.tax_position import tax_position
 from services.optimizer.core.waiting import waiting_prices
+from services.optimizer.core.windows import in_groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +145,7 @@ def _targets(case: Case, row: Ints) -> Floats:
 def _allowed(case: Case, invested: Decimal) -> _Allowed:
     """The screen bounds a name's part of the account's value, the programme its part of what is invested."""
     snapshot, count = case.snapshot, len(case.snapshot.security_id)
-    may_buy = snapshot.unblocked & np.isfinite(snapshot.price_usd) & ~_of_groups(snapshot, case.blocks.buys)
+    may_buy = snapshot.unblocked & np.isfinite(snapshot.price_usd) & ~in_groups(snapshot, case.blocks.buys)
     may_sell, must = snapshot.unblocked.copy(), np.zeros(count, dtype=np.bool_)
     weight_min, weight_max = np.zeros(count), np.full(count, NO_LIMIT)
     for verdict in case.verdicts.values():
@@ -160,17 +159,10 @@ def _allowed(case: Case, invested: Decimal) -> _Allowed:
             weight_min[i] = float_from_decimal(verdict.min_weight_frac * case.value_usd / invested)
         if verdict.max_weight_frac is not None:
             weight_max[i] = float_from_decimal(verdict.max_weight_frac * case.value_usd / invested)
-    locked = _of_groups(snapshot, case.blocks.loss_sales)
+    locked = in_groups(snapshot, case.blocks.loss_sales)
     way_out = _ways_out(case, locked)
     locked[case.lots.at[way_out]] = False
     return _Allowed(may_buy, may_sell, must, locked, weight_min, weight_max, way_out)
-
-
-def _of_groups(snapshot: Snapshot, groups: Iterable[str]) -> Bools:
-    """[securities] Whether the security is in one of these identity groups."""
-    flags = np.zeros(len(snapshot.group_number), dtype=np.bool_)
-    flags[[snapshot.group_number[group] for group in groups if group in snapshot.group_number]] = True
-    return flags[snapshot.group]
 
 
 def _ways_out(case: Case, locked: Bools) -> Bools:

@@ -26,6 +26,7 @@ from services.optimizer.core.terms import last_long_start
 
 Days = NDArray[np.datetime64]
 COLLAR_PLACES = 4  # a collar is in basis points
+TERMS: tuple[Term, ...] = ("none", "short", "long")
 
 
 class HeldLot(Struct, frozen=True, gc=False):
@@ -66,7 +67,8 @@ class LedgerRows:
 @dataclass(frozen=True, slots=True)
 class Lots(Sequence[HeldLot]):
     """The lots in the account's order.  Columns: `at` row in the snapshot; `shares` of the account, as units; `gain_frac` gain on a dollar
-    sold (basis zero where it is not known); `has_basis`; `is_long`; `loss` a sale could be a loss; `since` (NaT: not known).
+    sold (basis zero where it is not known); `basis_usd` (likewise); `has_basis`; `is_long`; `loss` a sale could be a loss; `since` (NaT:
+    not known).
     """
 
     columns: LotColumns
@@ -75,11 +77,13 @@ class Lots(Sequence[HeldLot]):
     at: Ints
     shares: Units
     gain_frac: Floats
+    basis_usd: Floats
     has_basis: Bools
     is_long: Bools
     loss: Bools
     since: Days
     _made: dict[int, HeldLot] = field(default_factory=dict)
+    _number: dict[str, int] = field(default_factory=dict)
     _plain: list[tuple[list[bool], list[bool], list[bool], list[date | None]]] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -102,6 +106,13 @@ class Lots(Sequence[HeldLot]):
         return (self[n] for n in range(len(self)))
 
     @property
+    def number(self) -> dict[str, int]:
+        """By lot id its number."""
+        if not self._number:
+            self._number.update(zip(self.columns.lot_id, range(len(self)), strict=True))
+        return self._number
+
+    @property
     def lot_id(self) -> list[str]:
         """By lot."""
         return self.columns.lot_id
@@ -120,11 +131,18 @@ class Lots(Sequence[HeldLot]):
             return Decimal(texts[self.rows.order[begin]] or 0)
         return sum((Decimal(texts[row] or 0) for row in self.rows.of(n)), ZERO)
 
-    def term(self, n: int) -> Term:
-        """Of a sale of a lot; none where there is no gain to speak of."""
-        if not self.taxable or not self.has_basis[n]:
-            return "none"
-        return "long" if self.is_long[n] else "short"
+    @property
+    def shares_float(self) -> Floats:
+        """By lot its shares, to the nearest float64."""
+        shares: Floats = self.shares.units / power(self.shares.places)
+        return shares
+
+    def terms(self, numbers: list[int]) -> list[Term]:
+        """Of sales of these lots; none where there is no gain to speak of."""
+        if not self.taxable:
+            return ["none"] * len(numbers)
+        kinds = np.where(self.has_basis, 1 + self.is_long, 0)[numbers].tolist()
+        return [TERMS[kind] for kind in kinds]
 
     def _lot(self, n: int) -> HeldLot:
         if not self._plain:
@@ -167,7 +185,8 @@ def lots_of(
     lossy = (_could_be_loss(basis, shares_of_rows, snapshot, at[rows.lot], collar_bps) | ~known) & taxable
     since = np.array(_filled(ledger.holding_period_start, "NaT"), dtype="datetime64[D]")
     has_basis, whole_basis, loss, since = _merged(rows, len(at), known, basis.units, lossy, since)
-    gain = _gain_frac(basis._replace(units=np.where(has_basis, whole_basis, 0.0)), shares, snapshot, at) if taxable else np.zeros(len(at))
+    known_basis = basis._replace(units=np.where(has_basis, whole_basis, 0.0))
+    gain = _gain_frac(known_basis, shares, snapshot, at) if taxable else np.zeros(len(at))
     return Lots(
         columns=columns,
         rows=rows,
@@ -175,6 +194,7 @@ def lots_of(
         at=at,
         shares=shares,
         gain_frac=gain,
+        basis_usd=known_basis.units / power(basis.places),
         has_basis=has_basis,
         is_long=has_basis & (since <= np.datetime64(last_long_start(on), "D")) & taxable,
         loss=loss,

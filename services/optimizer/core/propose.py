@@ -167,7 +167,7 @@ def _proposal(case: Case, problem: Problem, solved: Planned, pins: Pins, te_befo
     multipliers = solved.found.chosen.answer.multipliers
     tax = estimate_tax(case, drafts)
     cash_before = case.account.cash_settled + case.account.cash_unsettled
-    cash_after = cash_before + sum((draft.cash for draft in drafts), ZERO)
+    cash_after = cash_before + sum(drafts.cash, ZERO)
     trades = give_reasons(case, problem, drafts, solved.weights)
     unmet = unmet_wishes(case, problem, drafts, multipliers, cash_after)
     binding = bindings(case, problem, multipliers, tax, cash_after, solved.weights, unmet)
@@ -185,7 +185,7 @@ def _proposal(case: Case, problem: Problem, solved: Planned, pins: Pins, te_befo
         te_before_frac=te_before,
         te_after_frac=_te(problem, solved.weights),
         tax=tax,
-        cost=sum((draft.cost for draft in drafts), ZERO),
+        cost=sum(drafts.cost, ZERO),
         cash_before=cash_before,
         cash_after=cash_after,
         solve_status=solved.found.state.value,

@@ -14,24 +14,25 @@ Invariants, checked here for every proposal that leaves (and by property tests)
 """
 
 from collections.abc import Iterator
-from decimal import ROUND_UP, Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_UP, Decimal
 
-from libs.common.money import CENT, ZERO, cents_half_even
+from libs.common.money import CENT, ZERO
 from libs.common.schemas.proposal import ProposalCreated, ProposedTrade
+from libs.common.schemas.screen import Verdict
 from services.optimizer.core.dual.tax_law import Nets, plan_tax
 from services.optimizer.core.inputs import Case
 from services.optimizer.core.limits import budget_room
 from services.optimizer.core.tax_position import budget_uses, tax_position
 from services.optimizer.core.verify_limits import limit_faults
 
+ONE = Decimal(1)
+
 
 def broken_rule(case: Case, proposal: ProposalCreated) -> str | None:
     """The first invariant that the proposal breaks, in words with its security; None where it keeps all."""
-    traded = {each.lot_id for trade in proposal.trades for each in trade.lots}
-    lots = {lot_id: n for n, lot_id in enumerate(case.lots.lot_id) if lot_id in traded}
     faults = (
-        *(fault for trade in proposal.trades for fault in _trade_faults(case, lots, trade)),
-        *_group_faults(case, lots, proposal.trades),
+        *_trade_faults(case, proposal.trades),
+        *_group_faults(case, proposal.trades),
         *_cash_faults(case, proposal),
         *_budget_faults(case, proposal),
         *limit_faults(case, proposal),
@@ -39,67 +40,83 @@ def broken_rule(case: Case, proposal: ProposalCreated) -> str | None:
     return next(iter(faults), None)
 
 
-def _trade_faults(case: Case, lots: dict[str, int], trade: ProposedTrade) -> Iterator[str]:
-    security_id = trade.security_id
-    i, verdict = case.snapshot.position[security_id], case.verdicts.get(security_id)
-    if case.snapshot.blocked[i] is not None or trade.price != case.snapshot.price[i]:
-        yield f"{security_id} is blocked or not at its pinned price"
-    if trade.quantity <= 0:
-        yield f"{security_id} trades {trade.quantity} shares"
-    if trade.side == "buy":
-        if trade.quantity != int(trade.quantity) or trade.lots:
-            yield f"a buy of {trade.quantity} {security_id} is not whole shares without lots"
-        if (verdict is not None and (not verdict.may_buy or verdict.must_sell)) or case.snapshot.identity_group[i] in case.blocks.buys:
+def _trade_faults(case: Case, trades: list[ProposedTrade]) -> Iterator[str]:
+    position, prices, blocked = case.snapshot.position, case.snapshot.price, case.snapshot.blocked
+    verdicts, buys, groups = case.verdicts, case.blocks.buys, case.snapshot.identity_group
+    for trade in trades:
+        security_id, quantity = trade.security_id, trade.quantity
+        i, verdict = position[security_id], verdicts.get(security_id)
+        if blocked[i] is not None or trade.price != prices[i]:
+            yield f"{security_id} is blocked or not at its pinned price"
+        if quantity <= ZERO:
+            yield f"{security_id} trades {quantity} shares"
+        if trade.side == "sell":
+            yield from _sale_faults(case, trade, verdict)
+            continue
+        if trade.lots or quantity != int(quantity):
+            yield f"a buy of {quantity} {security_id} is not whole shares without lots"
+        if groups[i] in buys or (verdict is not None and (not verdict.may_buy or verdict.must_sell)):
             yield f"{security_id} may not be bought"
-        return
+
+
+def _sale_faults(case: Case, trade: ProposedTrade, verdict: Verdict | None) -> Iterator[str]:
+    security_id, quantity, lots = trade.security_id, trade.quantity, trade.lots
     if verdict is not None and not verdict.may_sell:
         yield f"{security_id} may not be sold"
-    position = case.positions.get(security_id, ZERO)
-    if trade.quantity < 1 or (trade.quantity != int(trade.quantity) and trade.quantity != position):
-        yield f"{trade.quantity} {security_id} are neither whole shares nor the whole position"
-    of_lots = trade.lots[0].quantity if len(trade.lots) == 1 else sum([each.quantity for each in trade.lots], ZERO)
-    if of_lots != trade.quantity or (len(trade.lots) > 1 and len({each.lot_id for each in trade.lots}) != len(trade.lots)):
+    if quantity < ONE or (quantity != int(quantity) and quantity != case.positions.get(security_id, ZERO)):
+        yield f"{quantity} {security_id} are neither whole shares nor the whole position"
+    of_lots = lots[0].quantity if len(lots) == 1 else sum([each.quantity for each in lots], ZERO)
+    if of_lots != quantity or (len(lots) > 1 and len({each.lot_id for each in lots}) != len(lots)):
         yield f"the lots of {security_id} do not sum to the sale"
-    columns, has_basis = case.lots.columns, case.lots.has_basis
-    for each in trade.lots:
-        n = lots.get(each.lot_id)
-        if n is None or columns.security_id[n] != security_id or not ZERO < each.quantity <= Decimal(columns.quantity[n]):
+    number, columns, forced = case.lots.number, case.lots.columns, verdict is not None and verdict.must_sell
+    for each in lots:
+        n = number.get(each.lot_id)
+        if n is None or columns.security_id[n] != security_id or not _held(each.quantity, columns.quantity[n]):
             yield f"lot {each.lot_id} of {security_id} is oversold"
-        elif not has_basis[n] and (verdict is None or not verdict.must_sell):
+        elif each.gain is None and not forced and not case.lots.has_basis[n]:
             yield f"lot {each.lot_id} of {security_id} has no known basis"
+        elif each.gain is not None and not case.lots.has_basis[n]:
+            yield f"lot {each.lot_id} of {security_id} has a gain without a basis"
 
 
-def _group_faults(case: Case, lots: dict[str, int], trades: list[ProposedTrade]) -> Iterator[str]:
-    def group_of(trade: ProposedTrade) -> str:
-        return case.snapshot.identity_group[case.snapshot.position[trade.security_id]]
+def _held(quantity: Decimal, held: str) -> bool:
+    """Whether a lot has so many shares; of the same text it has (the join takes no lot without shares)."""
+    return str(quantity) == held or ZERO < quantity <= Decimal(held)
 
-    bought = {group_of(trade) for trade in trades if trade.side == "buy"}
+
+def _group_faults(case: Case, trades: list[ProposedTrade]) -> Iterator[str]:
+    position, groups, lossy = case.snapshot.position, case.snapshot.identity_group, case.lots.loss.tolist()
+    bought = {groups[position[trade.security_id]] for trade in trades if trade.side == "buy"}
+    number, windows = case.lots.number, case.blocks.loss_sales
     for trade in trades:
-        if not any(case.lots.loss[lots[each.lot_id]] for each in trade.lots if each.lot_id in lots):
+        if trade.side == "buy":
             continue
-        group = group_of(trade)
+        group = groups[position[trade.security_id]]
+        if group not in bought and group not in windows:
+            continue
+        if not any(lossy[number[each.lot_id]] for each in trade.lots if each.lot_id in number):
+            continue
         if group in bought:
             yield f"{trade.security_id} may be sold at a loss while its group is bought"
-        if group in case.blocks.loss_sales and not _sold_out(case, lots, group, trade):
+        if group in windows and not _sold_out(case, group, trade):
             yield f"{trade.security_id} may be sold at a loss in a window"
 
 
-def _sold_out(case: Case, lots: dict[str, int], group: str, trade: ProposedTrade) -> bool:
+def _sold_out(case: Case, group: str, trade: ProposedTrade) -> bool:
     """Whether the lot that opened the window goes whole, before any other."""
     way_out = case.blocks.way_out.get(group)
     first = trade.lots[0]
-    return first.lot_id == way_out and first.quantity == case.lots.quantity(lots[first.lot_id])
+    return first.lot_id == way_out and first.quantity == case.lots.quantity(case.lots.number[first.lot_id])
 
 
 def _cash_faults(case: Case, proposal: ProposalCreated) -> Iterator[str]:
-    change = ZERO
+    change, half_spreads, position = ZERO, case.snapshot.half_spread, case.snapshot.position
     for trade in proposal.trades:
-        half_spread = case.snapshot.half_spread[case.snapshot.position[trade.security_id]]
-        value = trade.quantity * trade.price
+        half_spread, value = half_spreads[position[trade.security_id]], trade.quantity * trade.price
         if trade.side == "buy":
-            change -= (value * (1 + half_spread)).quantize(CENT, rounding=ROUND_UP)
+            change -= (value + value * half_spread).quantize(CENT, ROUND_UP)
         else:
-            change += cents_half_even(value * (1 - half_spread))
+            change += (value - value * half_spread).quantize(CENT, ROUND_HALF_EVEN)
     before = case.account.cash_settled + case.account.cash_unsettled
     if proposal.cash_before != before or proposal.cash_after != before + change:
         yield f"cash goes from {before} to {before + change}, not to {proposal.cash_after}"
