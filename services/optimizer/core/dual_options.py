@@ -78,14 +78,14 @@ class _Traits:
 def option_table(problem: Problem, ask: Ask) -> OptionTable:
     """Every option of every name, sorted by group, side, name and kind."""
     traits = _traits(problem, ask)
-    has = _present(problem, ask, traits)
+    least, most = _ranges(problem, ask, traits)
+    has = _present(problem, ask, traits, least, most)
     side, name, kind = np.nonzero(has)
     group = problem.group[name]
-    order = np.lexsort((kind, name, side, group))
+    order = np.argsort(((2 * group + side) * len(problem.held) + name) * len(Kind) + kind)
     side, name, kind, group = side[order], name[order], kind[order], group[order]
     number = np.full(has.shape, -1, dtype=np.intp)
     number[side, name, kind] = np.arange(len(name))
-    least, most = _ranges(problem, ask, traits)
     slot_option, slot_lot, slot_forced = _slots(problem, ask, number)
     options = Options(
         name=name,
@@ -143,9 +143,8 @@ def _ranges(problem: Problem, ask: Ask, traits: _Traits) -> tuple[Floats, Floats
     return least, most
 
 
-def _present(problem: Problem, ask: Ask, traits: _Traits) -> Bools:
+def _present(problem: Problem, ask: Ask, traits: _Traits, least: Floats, most: Floats) -> Bools:
     """[2 sides, names, kinds] Which options there are; side 1 is the harvesting one."""
-    least, most = _ranges(problem, ask, traits)
     fits = least <= most
     free, ranged = ~traits.must, ask.ranged
     has = np.zeros((2, len(problem.held), len(Kind)), dtype=np.bool_)
@@ -184,5 +183,5 @@ def _slots(problem: Problem, ask: Ask, number: Ints) -> tuple[Ints, Ints, Bools]
             lots = np.flatnonzero(inside & (option >= 0))
             parts.append((option[lots], lots, forced[lots]))
     slot_option, slot_lot, slot_forced = (np.concatenate(column) for column in zip(*parts, strict=True))
-    order = np.lexsort((slot_lot, slot_option))
+    order = np.argsort(slot_option * len(name) + slot_lot)
     return slot_option[order], slot_lot[order], slot_forced[order]

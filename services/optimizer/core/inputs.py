@@ -19,6 +19,7 @@ from libs.common.schemas.ledger import AccountYear, LedgerAccount, LedgerUpdated
 from libs.common.schemas.market import RunOpened
 from libs.common.schemas.proposal import ProposalCreated, ProposalDeclined
 from libs.common.schemas.screen import ScreenUpdated, Verdict
+from services.optimizer.core.arrays import Ints
 from services.optimizer.core.decimals import units_of
 from services.optimizer.core.decline import Decline, DeclineCode
 from services.optimizer.core.dual.tax_law import Nets
@@ -179,13 +180,6 @@ def _contradiction(screen: ScreenUpdated) -> Decline | None:
     return None
 
 
-def _price(snapshot: Snapshot, security_id: str) -> Decimal:
-    price = snapshot.price[snapshot.position[security_id]]
-    if price is None:
-        raise AssertionError(f"{security_id} was let through without a price")
-    return price
-
-
 def _lots(account: AccountChanged, held: LedgerAccount, snapshot: Snapshot, run: RunOpened) -> Lots | Decline:
     """The account's lots with the ledger's basis and term, or why they can't be joined."""
     if held.disagreements:
@@ -196,7 +190,7 @@ def _lots(account: AccountChanged, held: LedgerAccount, snapshot: Snapshot, run:
     if isinstance(rows, int):
         return Decline(DeclineCode.LOTS_DISAGREE, "number of lots", Decimal(len(columns.lot_id)), Decimal(rows))
     shares = units_of(columns.quantity)
-    at = np.array([snapshot.position.get(each, -1) for each in columns.security_id], dtype=np.intp)
+    at = _rows_of(columns.security_id, snapshot)
     fit = np.isfinite(shares.units) & (shares.units > 0) & (at >= 0) & np.isfinite(snapshot.price_units[at])
     for n in sorted({*np.flatnonzero(~fit).tolist(), *_differing(columns, rows)}):
         return _fault(columns, rows, snapshot, n)
@@ -204,11 +198,19 @@ def _lots(account: AccountChanged, held: LedgerAccount, snapshot: Snapshot, run:
     return lots_of(columns, rows, shares, at, snapshot, taxable, run.as_of, run.price_collar_bps)
 
 
+def _rows_of(security_ids: list[str], snapshot: Snapshot) -> Ints:
+    """Where each is in the snapshot, -1 where it is not."""
+    try:
+        return np.array([*map(snapshot.position.__getitem__, security_ids)], dtype=np.intp)
+    except KeyError:
+        return np.array([snapshot.position.get(each, -1) for each in security_ids], dtype=np.intp)
+
+
 def _differing(columns: LotColumns, rows: LedgerRows) -> list[int]:
     """Lots whose shares or security the ledger may have otherwise: those whose texts are others."""
     ledger = rows.columns
-    if len(rows.lot) == len(columns.lot_id) and ledger.quantity == columns.quantity and ledger.security_id == columns.security_id:
-        return [] if ledger.lot_id == columns.lot_id else [n for n in range(len(columns.lot_id)) if _differs(columns, rows, n)]
+    if rows.same and ledger.quantity == columns.quantity and ledger.security_id == columns.security_id:
+        return []
     return [n for n in range(len(columns.lot_id)) if _differs(columns, rows, n)]
 
 
@@ -243,8 +245,9 @@ def _positions(lots: Lots, snapshot: Snapshot) -> dict[str, Decimal]:
     np.maximum.at(places, lots.at, shares.own_places)
     held = np.flatnonzero(whole)
     units = np.rint(whole[held] / 10.0 ** (shares.places - places[held]))
-    for i, unit, place in zip(held.tolist(), units.tolist(), places[held].tolist(), strict=True):
-        found[snapshot.security_id[i]] = Decimal(int(unit)).scaleb(-place)
+    steps = [Decimal(1).scaleb(-place) for place in range(shares.places + 1)]
+    for i, unit, place in zip(held.tolist(), units.astype(np.int64).tolist(), places[held].tolist(), strict=True):
+        found[snapshot.security_id[i]] = steps[place] * unit
     return found
 
 
@@ -274,7 +277,8 @@ def _holdings(account: AccountChanged, held: LedgerAccount, snapshot: Snapshot, 
         return Decline(DeclineCode.RISK_MISSING, f"the risk model has no row of {uncovered}")
     positions = _positions(lots, snapshot)
     cash = account.cash_settled + account.cash_unsettled
-    shares = sum((quantity * _price(snapshot, name) for name, quantity in positions.items()), ZERO)
+    prices, position = snapshot.price, snapshot.position
+    shares = sum([quantity * (prices[position[name]] or ZERO) for name, quantity in positions.items()], ZERO)
     return rules_fault(account, snapshot, model) or _Holdings(lots, positions, model, _cents(cash + shares))
 
 

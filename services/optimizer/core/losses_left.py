@@ -55,18 +55,16 @@ def losses_left(
     losses = _losses(case) if case.taxable else None
     if losses is None or not len(losses.lot):
         return []
-    gone = {each.lot_id: each.quantity for trade in trades for each in trade.lots}
     dropped = {each.lot_id for trade in unworthy for each in trade.lots}
-    left = _left(case, losses, gone)
+    left = _left(case, losses, trades)
     reason = _reasons(case, losses, trades, dropped, settings)
-    stays = np.array([left.get(n) != 0 for n in losses.lot.tolist()], dtype=np.bool_)
-    whole = stays & np.array([n not in left for n in losses.lot.tolist()], dtype=np.bool_)
+    stays, whole = left.some[losses.lot], left.all[losses.lot]
     counts_by = np.bincount(reason[stays], minlength=len(REASONS)).tolist()
     cents = np.bincount(reason[whole], losses.cents[whole], len(REASONS)).tolist()
     dollars = [CENT * int(each) for each in cents]
     for n in np.flatnonzero(stays & ~whole).tolist():
         lot = int(losses.lot[n])
-        dollars[reason[n]] += losses.loss[n] * left[lot] / case.lots.quantity(lot)
+        dollars[reason[n]] += losses.loss[n] * left.shares[lot] / case.lots.quantity(lot)
     named = (LeftBecause.LIMIT if each is LeftBecause.RISK and held_back else each for each in REASONS)
     return [
         LossesLeft(because.value, count, cents_half_even(loss))
@@ -106,14 +104,28 @@ def _value(case: Case, lot: int) -> Decimal:
     return case.lots.quantity(lot) * (case.snapshot.price[int(case.lots.at[lot])] or ZERO)
 
 
-def _left(case: Case, losses: _Losses, gone: dict[str, Decimal]) -> dict[int, Decimal]:
-    """Of lots that are sold, the shares that stay."""
-    ids, texts, found = case.lots.lot_id, case.lots.columns.quantity, dict[int, Decimal]()
-    for n in losses.lot.tolist() if gone else ():
-        sold = gone.get(ids[n])
-        if sold is not None:
-            found[n] = ZERO if str(sold) == texts[n] else max(case.lots.quantity(n) - sold, ZERO)
-    return found
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """[lots] Of lots with a loss whether some of it stays, and whether all of it does; the shares that stay of one that is sold in part."""
+
+    some: Bools
+    all: Bools
+    shares: dict[int, Decimal]
+
+
+def _left(case: Case, losses: _Losses, trades: Sequence[ProposedTrade]) -> _Left:
+    some, whole, shares = np.ones(len(case.lots), dtype=np.bool_), np.ones(len(case.lots), dtype=np.bool_), dict[int, Decimal]()
+    texts, number = case.lots.columns.quantity, case.lots.number
+    losing, gone = set(losses.lot.tolist()), list[int]()
+    for each in [each for trade in trades for each in trade.lots]:
+        n = number[each.lot_id]
+        if n in losing:
+            gone.append(n)
+            if str(each.quantity) != texts[n]:
+                shares[n] = case.lots.quantity(n) - each.quantity
+    whole[gone] = some[gone] = False
+    some[[n for n, stays in shares.items() if stays > 0]] = True
+    return _Left(some, whole, shares)
 
 
 def _reasons(case: Case, losses: _Losses, trades: Sequence[ProposedTrade], dropped: set[str], settings: HarvestSettings) -> Ints:

@@ -20,7 +20,8 @@ from libs.common.schemas.account import LotColumns
 from libs.common.schemas.ledger import TaxLotColumns
 from libs.common.schemas.proposal import Term
 from services.optimizer.core.arrays import Bools, Floats, Ints
-from services.optimizer.core.decimals import Units, difference, greater, power, product, quotient, units_of
+from services.optimizer.core.decimals import Units, power, units_of
+from services.optimizer.core.lot_kernels import could_be_losses, gain_fractions
 from services.optimizer.core.market import Snapshot
 from services.optimizer.core.terms import last_long_start
 
@@ -48,14 +49,16 @@ class HeldLot(Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class LedgerRows:
-    """The ledger's columns, the lot that each row is of [rows], and the rows of each lot: `order[begins[n] : begins[n + 1]]`."""
+    """The ledger's columns, the lot that each row is of [rows], and the rows of each lot: `order[begins[n] : begins[n + 1]]`; `same`: row n
+    is lot n, by the same id."""
 
     columns: TaxLotColumns
     lot: Ints
-    order: list[int]
-    begins: list[int]
+    order: Sequence[int]
+    begins: Sequence[int]
+    same: bool = False
 
-    def of(self, n: int) -> list[int]:
+    def of(self, n: int) -> Sequence[int]:
         """The rows of a lot, as the ledger has them."""
         return self.order[self.begins[n] : self.begins[n + 1]]
 
@@ -165,8 +168,8 @@ def ledger_rows(columns: LotColumns, ledger: TaxLotColumns, aliases: dict[str, s
     if distinct != len(columns.lot_id):
         return distinct
     if names == columns.lot_id:
-        every = range(len(names))
-        return LedgerRows(ledger, np.arange(len(names)), list(every), [*every, len(names)])
+        count = len(names)
+        return LedgerRows(ledger, np.arange(count), range(count), range(count + 1), names is ledger.lot_id)
     number = {lot_id: n for n, lot_id in enumerate(columns.lot_id)}
     lot = np.array([number.get(each, -1) for each in names], dtype=np.intp)
     order = np.argsort(lot, kind="stable")
@@ -179,8 +182,8 @@ def lots_of(
 ) -> Lots:
     """The columns of lots that were found to agree with the ledger and to have prices.  `on` is the day of a sale."""
     ledger = rows.columns
-    known = _known(ledger.tax_basis)
-    basis = units_of(_filled(ledger.tax_basis, "0"))
+    known, texts = _known(ledger.tax_basis)
+    basis = units_of(texts)
     shares_of_rows = shares if ledger.quantity == columns.quantity else units_of(ledger.quantity)
     lossy = (_could_be_loss(basis, shares_of_rows, snapshot, at[rows.lot], collar_bps) | ~known) & taxable
     since = np.array(_filled(ledger.holding_period_start, "NaT"), dtype="datetime64[D]")
@@ -202,8 +205,12 @@ def lots_of(
     )
 
 
-def _known(texts: list[str | None]) -> Bools:
-    return np.array([each is not None for each in texts]) if None in texts else np.ones(len(texts), dtype=np.bool_)
+def _known(texts: list[str | None]) -> tuple[Bools, list[str]]:
+    """Which there are, and all of them, nought where there is none."""
+    found = [each for each in texts if each is not None]
+    if len(found) == len(texts):
+        return np.ones(len(texts), dtype=np.bool_), found
+    return np.array([each is not None for each in texts]), _filled(texts, "0")
 
 
 def _filled(texts: list[str | None], nothing: str) -> list[str]:
@@ -224,14 +231,14 @@ def _merged(rows: LedgerRows, count: int, known: Bools, basis: Floats, lossy: Bo
 
 def _gain_frac(basis: Units, shares: Units, snapshot: Snapshot, at: Ints) -> Floats:
     """(proceeds - basis) / proceeds at the pinned price."""
-    more = shares.places + snapshot.price_places - basis.places
-    proceeds = product(shares.units, snapshot.price_units[at] * power(max(-more, 0)))
-    return quotient(difference(proceeds, product(basis.units, power(max(more, 0)))), proceeds)
+    more, found = shares.places + snapshot.price_places - basis.places, np.empty(len(at))
+    gain_fractions(shares.units, snapshot.price_units[at], basis.units, power(max(-more, 0)), power(max(more, 0)), found)
+    return found
 
 
 def _could_be_loss(basis: Units, shares: Units, snapshot: Snapshot, at: Ints, collar_bps: int) -> Bools:
     """As windows.could_be_loss, of a known basis."""
-    more = shares.places + snapshot.price_places + COLLAR_PLACES - basis.places
+    more, found = shares.places + snapshot.price_places + COLLAR_PLACES - basis.places, np.empty(len(at), dtype=np.bool_)
     least_price = snapshot.price_units[at] * float(10**COLLAR_PLACES - collar_bps)
-    least = product(shares.units, least_price * power(max(-more, 0)))
-    return greater(product(basis.units, power(max(more, 0))), least)
+    could_be_losses(basis.units, shares.units, least_price, power(max(-more, 0)), power(max(more, 0)), found)
+    return found

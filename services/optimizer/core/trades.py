@@ -8,6 +8,7 @@ Invariant
 
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, ROUND_UP, Decimal
+from itertools import pairwise
 
 import numpy as np
 
@@ -66,7 +67,7 @@ def draft_trades(case: Case, problem: Problem, shares: Shares) -> Drafts:
     row = problem.row[names]
     selling = np.array([name in shares.sold for name in names], dtype=np.bool_)
     taken = _taken(case, problem, shares, names)
-    exact = _Exact(case, taken, row.tolist())
+    exact = _Exact(case, taken, row.tolist(), _prices(case, row.tolist()))
     quantity = np.array([float_from_decimal(each) for each in taken.quantity], dtype=np.float64)
     gains = _gains(case, taken, exact, row)
     long = case.lots.is_long[taken.lot]
@@ -77,7 +78,7 @@ def draft_trades(case: Case, problem: Problem, shares: Shares) -> Drafts:
         selling=selling,
         security_id=[case.snapshot.security_id[i] for i in exact.row],
         quantity=taken.quantity,
-        price=[exact.price(i) for i in range(len(names))],
+        price=exact.price,
         lots=_instructions(case, taken, gains),
         tax=tax,
         cost=cost,
@@ -98,38 +99,44 @@ def _taken(case: Case, problem: Problem, shares: Shares, names: list[int]) -> _T
             first.append(len(lot))
             continue
         numbers = [n for tranche in tranches[name] for n in problem.lots[tranche]]
-        held = [Decimal(texts[n]) for n in numbers]
-        quantity = left = sum(held, ZERO) if abs(sold - wholes[name]) <= ROUNDING else Decimal(round(sold))
-        for n, of_lot in zip(numbers, held, strict=True):
+        everything = abs(sold - wholes[name]) <= ROUNDING
+        quantity = left = sum([Decimal(texts[n]) for n in numbers], ZERO) if everything else Decimal(round(sold))
+        quantities.append(quantity)
+        for n in numbers:
+            held = Decimal(texts[n])
             lot.append(n)
-            if of_lot >= left:
+            if held >= left:
                 parts.append(left)
                 break
-            parts.append(of_lot)
-            left -= of_lot
+            parts.append(held)
+            left -= held
         else:
             raise AssertionError(f"{left} shares more than the lots hold")
-        quantities.append(quantity)
         first.append(len(lot))
     return _Taken(quantities, first, lot, parts, np.repeat(np.arange(len(names)), np.diff(first)))
 
 
+def _prices(case: Case, rows: list[int]) -> list[Decimal]:
+    found = list[Decimal]()
+    for row in rows:
+        price = case.snapshot.price[row]
+        if price is None:
+            raise AssertionError(f"{case.snapshot.security_id[row]} is traded without a price")
+        found.append(price)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class _Exact:
-    """What each amount is, in decimals, by the number of its trade or entry; `row` [trades] in the snapshot."""
+    """What each amount is, in decimals, by the number of its trade or entry; `row` in the snapshot and `price` [trades]."""
 
     case: Case
     taken: _Taken
     row: list[int]
-
-    def price(self, trade: int) -> Decimal:
-        price = self.case.snapshot.price[self.row[trade]]
-        if price is None:
-            raise AssertionError(f"{self.case.snapshot.security_id[self.row[trade]]} is traded without a price")
-        return price
+    price: list[Decimal]
 
     def value(self, trade: int) -> Decimal:
-        return self.taken.quantity[trade] * self.price(trade)
+        return self.taken.quantity[trade] * self.price[trade]
 
     def half_spread(self, trade: int) -> Decimal:
         return self.case.snapshot.half_spread[self.row[trade]]
@@ -146,7 +153,7 @@ class _Exact:
     def taxed(self, entry: int) -> Decimal:
         """The gain of what is taken of a lot; its proceeds where the basis is not known."""
         n, shares = self.taken.lot[entry], self.taken.shares[entry]
-        proceeds, basis, held = shares * self.price(int(self.taken.trade[entry])), self.case.lots.basis(n), self.case.lots.quantity(n)
+        proceeds, basis, held = shares * self.price[int(self.taken.trade[entry])], self.case.lots.basis(n), self.case.lots.quantity(n)
         if basis is None:
             return cents_half_even(proceeds)
         return (proceeds - (basis if shares == held else basis * shares / held)).quantize(CENT, ROUND_HALF_EVEN)
@@ -207,7 +214,7 @@ def _instructions(case: Case, taken: _Taken, gains: Amounts) -> list[list[LotIns
         LotInstruction(ids[n], shares, term, gain if has_basis else None)
         for n, shares, term, gain, has_basis in zip(taken.lot, taken.shares, terms, gains.values, known, strict=True)
     ]
-    return [entries[begin:end] for begin, end in zip(taken.first[:-1], taken.first[1:], strict=True)]
+    return [entries[begin:end] for begin, end in pairwise(taken.first)]
 
 
 def estimate_tax(case: Case, drafts: Drafts) -> TaxEstimate:

@@ -17,8 +17,7 @@ from collections.abc import Iterator
 from decimal import ROUND_HALF_EVEN, ROUND_UP, Decimal
 
 from libs.common.money import CENT, ZERO
-from libs.common.schemas.proposal import ProposalCreated, ProposedTrade
-from libs.common.schemas.screen import Verdict
+from libs.common.schemas.proposal import LotInstruction, ProposalCreated, ProposedTrade
 from services.optimizer.core.dual.tax_law import Nets, plan_tax
 from services.optimizer.core.inputs import Case
 from services.optimizer.core.limits import budget_room
@@ -41,47 +40,56 @@ def broken_rule(case: Case, proposal: ProposalCreated) -> str | None:
 
 
 def _trade_faults(case: Case, trades: list[ProposedTrade]) -> Iterator[str]:
+    """A pass over all trades for each rule."""
     position, prices, blocked = case.snapshot.position, case.snapshot.price, case.snapshot.blocked
-    verdicts, buys, groups = case.verdicts, case.blocks.buys, case.snapshot.identity_group
     for trade in trades:
-        security_id, quantity = trade.security_id, trade.quantity
-        i, verdict = position[security_id], verdicts.get(security_id)
-        if blocked[i] is not None or trade.price != prices[i]:
-            yield f"{security_id} is blocked or not at its pinned price"
-        if quantity <= ZERO:
-            yield f"{security_id} trades {quantity} shares"
-        if trade.side == "sell":
-            yield from _sale_faults(case, trade, verdict)
-            continue
-        if trade.lots or quantity != int(quantity):
-            yield f"a buy of {quantity} {security_id} is not whole shares without lots"
-        if groups[i] in buys or (verdict is not None and (not verdict.may_buy or verdict.must_sell)):
-            yield f"{security_id} may not be bought"
+        i = position[trade.security_id]
+        if trade.price != prices[i] or blocked[i] is not None:
+            yield f"{trade.security_id} is blocked or not at its pinned price"
+    yield from (f"{trade.security_id} trades {trade.quantity} shares" for trade in trades if trade.quantity <= ZERO)
+    yield from _buy_faults(case, [trade for trade in trades if trade.side == "buy"])
+    sales = [trade for trade in trades if trade.side == "sell"]
+    yield from _sale_faults(case, sales)
+    yield from _lot_faults(case, [(trade.security_id, each) for trade in sales for each in trade.lots])
 
 
-def _sale_faults(case: Case, trade: ProposedTrade, verdict: Verdict | None) -> Iterator[str]:
-    security_id, quantity, lots = trade.security_id, trade.quantity, trade.lots
-    if verdict is not None and not verdict.may_sell:
-        yield f"{security_id} may not be sold"
-    if quantity < ONE or (quantity != int(quantity) and quantity != case.positions.get(security_id, ZERO)):
-        yield f"{quantity} {security_id} are neither whole shares nor the whole position"
-    of_lots = lots[0].quantity if len(lots) == 1 else sum([each.quantity for each in lots], ZERO)
-    if of_lots != quantity or (len(lots) > 1 and len({each.lot_id for each in lots}) != len(lots)):
-        yield f"the lots of {security_id} do not sum to the sale"
-    number, columns, forced = case.lots.number, case.lots.columns, verdict is not None and verdict.must_sell
-    for each in lots:
+def _buy_faults(case: Case, buys: list[ProposedTrade]) -> Iterator[str]:
+    position, groups, closed = case.snapshot.position, case.snapshot.identity_group, case.blocks.buys
+    forbidden = {each for each, verdict in case.verdicts.items() if not verdict.may_buy or verdict.must_sell}
+    for trade in buys:
+        if trade.lots or trade.quantity != int(trade.quantity):
+            yield f"a buy of {trade.quantity} {trade.security_id} is not whole shares without lots"
+        if trade.security_id in forbidden or groups[position[trade.security_id]] in closed:
+            yield f"{trade.security_id} may not be bought"
+
+
+def _sale_faults(case: Case, sales: list[ProposedTrade]) -> Iterator[str]:
+    forbidden = {each for each, verdict in case.verdicts.items() if not verdict.may_sell}
+    for trade in sales:
+        security_id, quantity, lots = trade.security_id, trade.quantity, trade.lots
+        if security_id in forbidden:
+            yield f"{security_id} may not be sold"
+        if quantity < ONE or (quantity != int(quantity) and quantity != case.positions.get(security_id, ZERO)):
+            yield f"{quantity} {security_id} are neither whole shares nor the whole position"
+        if (lots[0].quantity if len(lots) == 1 else sum([each.quantity for each in lots], ZERO)) != quantity:
+            yield f"the lots of {security_id} do not sum to the sale"
+
+
+def _lot_faults(case: Case, sold: list[tuple[str, LotInstruction]]) -> Iterator[str]:
+    """Of the lots of all sales, each with its sale's security."""
+    number, owner, held = case.lots.number, case.lots.columns.security_id, case.lots.columns.quantity
+    has_basis = case.lots.has_basis.tolist()
+    forced = {each for each, verdict in case.verdicts.items() if verdict.must_sell}
+    if len({each.lot_id for _, each in sold}) != len(sold):
+        yield "a lot is sold twice"
+    for security_id, each in sold:
         n = number.get(each.lot_id)
-        if n is None or columns.security_id[n] != security_id or not _held(each.quantity, columns.quantity[n]):
+        if n is None or owner[n] != security_id:
+            yield f"lot {each.lot_id} is not of {security_id}"
+        elif str(each.quantity) != held[n] and not ZERO < each.quantity <= Decimal(held[n]):  # the join takes no lot without shares
             yield f"lot {each.lot_id} of {security_id} is oversold"
-        elif each.gain is None and not forced and not case.lots.has_basis[n]:
+        elif not has_basis[n] and security_id not in forced:
             yield f"lot {each.lot_id} of {security_id} has no known basis"
-        elif each.gain is not None and not case.lots.has_basis[n]:
-            yield f"lot {each.lot_id} of {security_id} has a gain without a basis"
-
-
-def _held(quantity: Decimal, held: str) -> bool:
-    """Whether a lot has so many shares; of the same text it has (the join takes no lot without shares)."""
-    return str(quantity) == held or ZERO < quantity <= Decimal(held)
 
 
 def _group_faults(case: Case, trades: list[ProposedTrade]) -> Iterator[str]:

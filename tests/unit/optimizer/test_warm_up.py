@@ -20,7 +20,7 @@ def kernels() -> dict[str, int]:
     """Every kernel that Python calls, with how many signatures it was compiled for."""
     found = {}
     modules = [module.name for module in pkgutil.iter_modules(dual.__path__, f"{dual.__name__}.")]
-    for module in (*modules, "services.optimizer.core.nearest_shares"):
+    for module in (*modules, "services.optimizer.core.nearest_shares", "services.optimizer.core.lot_kernels"):
         for name, each in vars(importlib.import_module(module)).items():
             if isinstance(each, CPUDispatcher):
                 found[f"{each.__module__}.{name}"] = len(each.signatures)
