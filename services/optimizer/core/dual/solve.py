@@ -36,7 +36,6 @@ FEASIBLE = 1e-8  # of account value: what a row may be broken by
 EXACT = 1e-11
 SMOOTHED = 1e-6
 SETTLED = 1e-7  # a convex solve whose plan costs this much more than its dual value has met tied lots
-KINKED = 1e-5  # a smoothed climb that ends above this, in weight, has met tied lots
 RAY = 8  # powers of ten that multipliers are stretched by, in search of a proof that no plan keeps the rules
 GAINS_LITTLE = 1e-7  # of account value: a round of changed options that gains less is the last
 STEPS_TO_A_TIE = 12  # of a convex solve, once ties were met
@@ -190,7 +189,7 @@ class _Search:
     def _relax(self, allowed: Bools, start: Floats) -> Floats:
         """The multipliers of the smoothed relaxation, softened where lots tie."""
         end = self._climb(start, self.temperature, allowed, SMOOTHED)
-        if end.residual > KINKED and end.value <= self.ceiling:
+        if end.stalled:
             end = self._soften(end, self.temperature, allowed, SMOOTHED, TIES[1:4])
         return end.multipliers
 

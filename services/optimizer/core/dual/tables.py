@@ -73,8 +73,8 @@ class Scratch(NamedTuple):
     cross: Floats  # [n, r1]
     gradient: Floats
     matrix: Floats  # [f + r1, f + r1], lower half
-    root: Floats  # [f, f], lower half: of `assembled`
-    assembled: Floats  # by name, the diagonal that `root` was made with
+    root: Floats  # [2, f, f], lower half: the part by factors of the last point without a temperature, and of the last with one
+    assembled: Floats  # [2, n]: the diagonals that these were made with
     system: Floats
     step: Floats
 
@@ -170,8 +170,8 @@ def _scratch(t: Tables) -> Scratch:
         cross=np.zeros((names, rows)),
         gradient=np.zeros(whole),
         matrix=np.zeros((whole, whole)),
-        root=np.zeros((wide, wide)),
-        assembled=np.zeros(names),
+        root=np.zeros((2, wide, wide)),
+        assembled=np.zeros((2, names)),
         system=np.zeros((whole, whole)),
         step=np.zeros(whole),
     )
