@@ -60,7 +60,7 @@ RULES = [
     Rules(sector_band=0.002),
     Rules(budgets_usd={"tax": -18_000.0, "short_gain": -16_000.0}),
     Rules(max_te=True),
-    Rules(max_te=True, sector_band=0.002, budgets_usd={"tax": -15_000.0, "long_gain": -50_000.0}),
+    Rules(max_te=True, sector_band=0.002, budgets_usd={"long_gain": -46_500.0}),
 ]
 
 
