@@ -5,9 +5,11 @@ Invariants
 2. A lot that market, screen, a window or an unknown basis keeps from being sold has `may_sell` false.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
+from types import MappingProxyType
 
 import numpy as np
 
@@ -27,6 +29,8 @@ from services.optimizer.core.problem import NO_LIMIT, Problem
 from services.optimizer.core.tax_position import tax_position
 from services.optimizer.core.waiting import waiting_prices
 from services.optimizer.core.windows import in_groups
+
+NO_START: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,8 @@ class _Tranches:
     of_lot: Ints
 
 
-def build_problem(case: Case, policy: Policy = DEFAULT_POLICY) -> Problem:
-    """Turn a case into arrays; the crossing of its money, shares and prices into float64."""
+def build_problem(case: Case, policy: Policy = DEFAULT_POLICY, start: Mapping[str, float] = NO_START) -> Problem:
+    """Turn a case into arrays; the crossing of its money, shares and prices into float64.  `start` as Problem says."""
     snapshot, lots, row = case.snapshot, case.lots, _rows(case)
     invested, band, room = case.value_usd - case.withdrawal_usd, cash_band(case), budget_room(case)
     allowed, policy_frac, number = _allowed(case, invested), _prices(case, policy), _numbers(case, row)
@@ -95,6 +99,8 @@ def build_problem(case: Case, policy: Policy = DEFAULT_POLICY) -> Problem:
         tax_room=_fraction(room.tax, invested),
         short_room=_fraction(room.short, invested),
         long_room=_fraction(room.long, invested),
+        factors=snapshot.factors,
+        start=start,
     )
     return with_impact(_with_rules(case, row, problem), case.snapshot, policy.impact_coefficient)
 

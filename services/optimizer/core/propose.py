@@ -4,7 +4,7 @@ Pure and deterministic: same payloads, same bytes.  Solves are single-threaded a
 before it is written.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from math import sqrt
 
@@ -39,6 +39,7 @@ from services.optimizer.core.shadow import bindings
 from services.optimizer.core.small_trades import least_trade
 from services.optimizer.core.trades import draft_trades, estimate_tax
 from services.optimizer.core.verify import broken_rule
+from services.optimizer.core.warm import LastDecision, start_id
 
 BPS = 1e4
 TE_STEP = Decimal("1e-8")
@@ -53,13 +54,15 @@ def propose(
     market: MarketPublished,
     run: RunOpened,
     earlier: Sequence[ProposalCreated | ProposalDeclined],
+    last: LastDecision | None = None,
     policy: Policy = DEFAULT_POLICY,
 ) -> ProposalCreated | ProposalDeclined:
     """Decide what to trade in `account` in `run`.
 
-    `earlier` are the decisions of the household's accounts that come before this one, and what they still have open from other runs.
+    `earlier` are the decisions of the household's accounts that come before this one, and what they still have open from other runs;
+    `last` is the account's own decision in the run before, from which the solve starts.
     """
-    return propose_on(account, screen, ledger, prepare(market), run, earlier, policy)
+    return propose_on(account, screen, ledger, prepare(market), run, earlier, last, policy)
 
 
 def propose_on(
@@ -69,14 +72,15 @@ def propose_on(
     snapshot: Snapshot | Decline,
     run: RunOpened,
     earlier: Sequence[ProposalCreated | ProposalDeclined],
+    last: LastDecision | None = None,
     policy: Policy = DEFAULT_POLICY,
 ) -> ProposalCreated | ProposalDeclined:
     """As `propose`, on a market that was prepared once for many accounts."""
-    pins = pins_of(account, screen, ledger, run, earlier)
+    pins = pins_of(account, screen, ledger, run, earlier, last)
     case = snapshot if isinstance(snapshot, Decline) else join(account, screen, ledger, snapshot, run, earlier, policy)
     if isinstance(case, Decline):
         return declined(account.account_id, account.household_id, run.run_id, pins, case)
-    return _decide(case, pins, policy)
+    return _decide(case, pins, {} if last is None else last.multipliers, policy)
 
 
 def pins_of(
@@ -85,6 +89,7 @@ def pins_of(
     ledger: LedgerUpdated,
     run: RunOpened,
     earlier: Sequence[ProposalCreated | ProposalDeclined],
+    last: LastDecision | None = None,
 ) -> Pins:
     """The versions and ids of everything that a decision rests on."""
     intents = {each.account_id: each.proposal_id for each in earlier if each.run_id == run.run_id}
@@ -96,6 +101,7 @@ def pins_of(
         as_of=run.as_of,
         intents=dict(sorted(intents.items())),
         solver_version=SOLVER_VERSION,
+        start=start_id(last),
     )
 
 
@@ -135,9 +141,9 @@ def proposal_id_of(run_id: str, account_id: str, pins: Pins | None) -> str:
     return content_id("proposal", run_id, account_id, "" if pins is None else msgspec.json.encode(pins).decode())
 
 
-def _decide(case: Case, pins: Pins, policy: Policy) -> ProposalCreated | ProposalDeclined:
+def _decide(case: Case, pins: Pins, start: Mapping[str, float], policy: Policy) -> ProposalCreated | ProposalDeclined:
     """Solve, round, explain, and check; every path ends in a proposal or a decline."""
-    problem = build_problem(case, policy)
+    problem = build_problem(case, policy, start)
     te_before = _te(problem, no_trade(problem))
     solved = plan_of(case, problem, policy)
     account = case.account
@@ -153,7 +159,8 @@ def _decide(case: Case, pins: Pins, policy: Policy) -> ProposalCreated | Proposa
     if decline is None:
         return proposal
     left = losses_left(case, [], limited(proposal.binding), policy.harvest, proposal.trades)
-    return declined(*who, decline, proposal.unmet, te_before, proposal.certificate, left)
+    made = declined(*who, decline, proposal.unmet, te_before, proposal.certificate, left)
+    return structs.replace(made, multipliers=proposal.multipliers)
 
 
 def _te(problem: Problem, plan: Plan) -> Decimal:
@@ -192,6 +199,7 @@ def _proposal(case: Case, problem: Problem, solved: Planned, pins: Pins, te_befo
         certificate=certificate_of(case, problem, solved.found, solved.weights),
         losses_left=losses_left(case, trades, limited(binding), policy.harvest),
         taxpayer_id=case.account.taxpayer_id,
+        multipliers=dict(solved.found.multipliers),
     )
 
 
