@@ -31,6 +31,7 @@ from services.optimizer.core.decline import Decline
 from services.optimizer.core.market import Snapshot, prepare
 from services.optimizer.core.propose import propose_on
 from services.optimizer.core.warm import LastDecision
+from services.optimizer.reading import read_account, read_ledger
 from services.optimizer.shared_market import read_market, write_market
 from services.optimizer.warm_up import warm_up
 
@@ -190,7 +191,7 @@ def _run(packed: bytes) -> RunOpened:
 
 @lru_cache(maxsize=2)
 def _ledger(packed: bytes) -> LedgerUpdated:
-    return msgspec.json.decode(unpack(packed), type=LedgerUpdated)
+    return read_ledger(packed)
 
 
 def _decide_raw(raw: bytes, market_file: str, decider: Decider) -> bytes:
@@ -202,7 +203,7 @@ def decide_timed(task: Task, market_file: Path, decider: Decider = propose_on) -
     """Decode and decide; the same bytes in give the same decision out."""
     started = time.process_time()
     decision = decider(
-        msgspec.json.decode(unpack(task.account), type=AccountChanged),
+        read_account(task.account),
         msgspec.json.decode(unpack(task.screen), type=ScreenUpdated),
         _ledger(task.ledger),
         _snapshot(market_file),

@@ -99,17 +99,16 @@ def build_problem(case: Case, policy: Policy = DEFAULT_POLICY, start: Mapping[st
         tax_room=_fraction(room.tax, invested),
         short_room=_fraction(room.short, invested),
         long_room=_fraction(room.long, invested),
-        factors=snapshot.factors,
-        start=start,
     )
-    return with_impact(_with_rules(case, row, problem), case.snapshot, policy.impact_coefficient)
+    return replace(with_impact(_with_rules(case, row, problem), snapshot, policy.impact_coefficient), start=start)
 
 
 def _with_rules(case: Case, row: Ints, problem: Problem) -> Problem:
     """The problem with the owner's limits, and the taxpayer's year where gains and losses count as that is netted."""
     invested, position = case.value_usd - case.withdrawal_usd, tax_position(case)
     rules = plan_rules(case.account, case.snapshot, row, problem.target, case.value_usd, invested)
-    return replace(problem, rules=rules, position=position, standing=None if position is None else standing(position))
+    year = None if position is None else standing(position)
+    return replace(problem, rules=rules, position=position, standing=year, factors=case.snapshot.factors)
 
 
 def _prices(case: Case, policy: Policy) -> Floats:
