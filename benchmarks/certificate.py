@@ -6,8 +6,8 @@ LINES is the file of the benchmark's JSON lines, INSTANCE the account files they
 account's own fields: every name's least cost over everything its rules allow gives the bound at the printed multipliers; the plan is scored
 by the independent scorer.  One JSON line each; ends with 1 where a bound differs from the one printed, exceeds the plan's score, or a plan
 breaks a rule: the smallest trade, the cap on tracking error, bounds on sectors and budgets included where the line says that they were
-kept.  An infeasible line holds where its bound exceeds what any plan could cost.  certificate_bound.py has the bound,
-certificate_year.py what a netted year adds.
+kept.  An infeasible line holds where its bound exceeds what any plan could cost; one that was proved by branch and bound alone does not.
+certificate_bound.py has the bound, certificate_year.py what a netted year adds.
 """
 
 import json
@@ -29,6 +29,8 @@ def checked_infeasible(line: dict[str, Any], account: dict[str, Any]) -> dict[st
     most, given = dearest_bps(account), line["multipliers"]
     bound = max(bound_bps(account, dearer(given, times), line.get("rules", {})) for times in DEARER)
     wrong = [] if bound > most else [f"the bound {bound:.3f} does not exceed what a plan may cost, {most:.3f}"]
+    if wrong and line.get("nodes", 1) > 1:
+        wrong.append(f"the proof goes over {line['nodes']} nodes of branch and bound; only the root's multipliers are printed")
     return {"instance": line["instance"], "infeasible": True, "bound_bps": bound, "most_bps": most, "holds": not wrong, "wrong": wrong}
 
 
