@@ -99,18 +99,34 @@ class Certified:
 DEFAULT_EFFORT = Effort()
 
 
-def solve(model: Model, effort: Effort = DEFAULT_EFFORT, start: Floats | None = None) -> Certified:
-    """Solve from `start` (multipliers of an earlier solve; a pinned input of the answer) or from zero."""
-    return _Search(prepare(model), effort).run(start)
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """The answer of another model whose plans compete with this one's: its objective and its bound, in this one's terms."""
+
+    objective: float = float("inf")
+    lower_bound: float = float("inf")
+
+
+NO_RIVAL = Rival()
+
+
+def solve(model: Model, effort: Effort = DEFAULT_EFFORT, start: Floats | None = None, rival: Rival = NO_RIVAL) -> Certified:
+    """Solve from `start` (multipliers of an earlier solve; a pinned input of the answer) or from zero.
+
+    Beside a rival, the search ends where its bound shows that this model lowers the rival's bound not at all, or its objective by no more
+    than is enough; the answer then may have no plan, and its bound is what was shown.
+    """
+    return _Search(prepare(model), effort, rival).run(start)
 
 
 class _Search:
     """Best plan so far over the nodes of one search."""
 
-    def __init__(self, ready: Prepared, effort: Effort) -> None:
-        self.ready, self.effort = ready, effort
+    def __init__(self, ready: Prepared, effort: Effort, rival: Rival) -> None:
+        self.ready, self.effort, self.rival = ready, effort, rival
         self.temperature = effort.heat / max(len(ready.model.names.held), 1)
-        self.ceiling = dearest(ready.model)
+        self.ceiling = dearest(ready.model) if rival is NO_RIVAL else rival.objective
+        self.beyond = min(self.ceiling, rival.lower_bound)  # a node whose bound passes this needs no plan
         self.counts = _counts(ready.model)
         self.enough = max(effort.enough, effort.counted) if len(self.counts) else effort.enough
         self.best: Trades | None = None
@@ -128,8 +144,9 @@ class _Search:
         while heap:
             bound, _, allowed, worst, x = heappop(heap)
             lower = min(bound, self.objective)
+            known = min(self.objective, self.rival.objective)
             spent = nodes >= self.effort.nodes or self.steps >= self.effort.work
-            if self.objective - lower <= self.enough or spent or worst < 0:
+            if known - lower <= self.enough or lower >= self.beyond or spent or worst < 0:
                 break
             for child in children(self.ready.tables, allowed, worst):
                 child_bound, _, child_worst, child_x = self._node(child, x)
@@ -138,7 +155,7 @@ class _Search:
                     heappush(heap, (max(child_bound, bound), next(number), child, child_worst, child_x))
         else:
             lower = self.objective
-        outcome = Outcome.INFEASIBLE if lower > self.ceiling else Outcome.NO_PLAN
+        outcome = Outcome.INFEASIBLE if lower > self.ceiling and self.rival is NO_RIVAL else Outcome.NO_PLAN
         if self.best is not None:
             outcome = Outcome.CERTIFIED if self.objective - lower <= self.effort.certified else Outcome.GAP_TOO_WIDE
         return Certified(outcome, self.best, self.objective, lower, self.multipliers, *root, self.steps, nodes)
@@ -151,10 +168,10 @@ class _Search:
             return self._decided(allowed, start)
         relaxed = self._relax(allowed, start)
         share = ready.scratch.share.copy()
-        chosen = by_share(t, share, allowed)
         (bound, cost), where, x = least_costs(ready, relaxed, allowed), relaxed, relaxed
-        if bound > self.ceiling:
+        if bound > self.beyond or self.rival.objective - bound <= self.enough:
             return bound, where, -1, where
+        chosen = by_share(t, share, allowed)
         lag, seen = np.zeros(len(t.group_first) - 1), set[bytes]()
         for _ in range(self.effort.repairs):
             if len(self.counts):
@@ -170,7 +187,7 @@ class _Search:
                 bound, where = value, x
             least = by_cost(t, cost)
             lag = lags(t, cost, chosen, least)
-            if self.objective - bound <= self.effort.tight or before - self.objective < GAINS_LITTLE:
+            if min(self.objective, self.rival.objective) - bound <= self.effort.tight or before - self.objective < GAINS_LITTLE:
                 break
             chosen = least
         if self.best is None and bound <= self.ceiling:
@@ -227,7 +244,8 @@ class _Search:
         return slice(first, first + len(self.ready.model.rows.bound))
 
     def _climb(self, start: Floats, temperature: float, allowed: Bools, tolerance: float, tie: float = 0.0, steps: int = 0) -> Climb:
-        end = climb(self.ready, start, temperature, allowed, tolerance, steps or self.effort.steps, tie, self.ceiling)
+        enough = self.beyond if temperature > 0 else self.ceiling
+        end = climb(self.ready, start, temperature, allowed, tolerance, steps or self.effort.steps, tie, enough)
         self.steps += end.steps
         return end
 
@@ -257,5 +275,7 @@ class _Search:
 
 def _counts(model: Model) -> Ints:
     """The hard rows that only the options' uses touch."""
+    if not model.rows.uses.any():
+        return np.zeros(0, dtype=np.intp)
     untouched = ~model.rows.sell.any(axis=0) & ~model.rows.buy.any(axis=0)
     return np.flatnonzero(untouched & model.rows.uses.any(axis=0) & ~np.isfinite(model.rows.ceiling))
