@@ -171,4 +171,8 @@ def dearer(given: dict[str, Any], times: int) -> dict[str, Any]:
         found["sectors"] = {sector: [times * z for z in both] for sector, both in given["sectors"].items()}
     if "budgets" in given:
         found["budgets"] = {budget: times * z for budget, z in given["budgets"].items()}
+    for z, short, long, most in given.get("rows", ()):  # of a netted year's budgets; the year's own price stays
+        more = (times - 1) * z
+        found["gain_prices"] = [found["gain_prices"][0] + more * short, found["gain_prices"][1] + more * long]
+        found["intercept"] -= more * most
     return found

@@ -96,40 +96,47 @@ def corners(account: dict[str, Any], law: dict[str, float], most: dict[str, floa
             yield point
 
 
-def uncovered(account: dict[str, Any], law: dict[str, float], most: dict[str, float], lines: list[Edge]) -> list[str]:
-    """Where no piece's line lies at or below the cost of the year."""
+def uncovered(account: dict[str, Any], law: dict[str, float], most: dict[str, float], lines: list[Edge]) -> tuple[float, Point | None]:
+    """By how many dollars every piece's line lies above the cost of the year where that is most, and where."""
     worst, where = 0.0, None
     for short, long in corners(account, law, most, lines):
         above = min(a * short + b * long + c for a, b, c in lines) - cost_usd(law, short, long)
         if above > worst:
             worst, where = above, (short, long)
-    if where is None or worst <= TOUCHES * account["value"]:
-        return []
-    return [f"at a net short gain of {where[0]:.2f} and long of {where[1]:.2f} the year costs {worst:.2f} less than every piece says"]
+    return worst, where
+
+
+def year_bound(
+    account: dict[str, Any], law: dict[str, float], rules: dict[str, Any], pieces: list[dict[str, Any]]
+) -> tuple[float, float, Point | None]:
+    """The least bound of the pieces, in bp of what a plan adds; and what `uncovered` finds of their lines."""
+    value, before = account["value"], cost_usd(law, law["short_usd"], law["long_usd"])
+    lines = [(*each["gain_prices"], each["intercept"] * value) for each in pieces]
+    fixed = [(a * law["short_usd"] + b * law["long_usd"] + c - before) / value for a, b, c in lines]
+    bound = min(bound_bps(account, each, rules) + BPS * own for each, own in zip(pieces, fixed, strict=True))
+    return bound, *uncovered(account, law, in_force(law, rules.get("budgets_usd", {})), lines)
 
 
 def checked_year(line: dict[str, Any], account: dict[str, Any]) -> dict[str, Any]:
     """What the line of a netted year says against what it should say; without a plan, whether its bound exceeds what any could cost."""
     account = {"no_buy": [], "recent_loss_sales": [], "min_trade": 0.0, **account}
-    law, rules, value = line["year"], line.get("rules", {}), account["value"]
-    most = in_force(law, rules.get("budgets_usd", {}))
-    lines = [(*each["gain_prices"], each["intercept"] * value) for each in line["multipliers"]["pieces"]]
-    before = cost_usd(law, law["short_usd"], law["long_usd"])
-    fixed = ((a * law["short_usd"] + b * law["long_usd"] + c - before) / value for a, b, c in lines)
-    pieces = list(zip(line["multipliers"]["pieces"], fixed, strict=True))
-    bound = min(bound_bps(account, each, rules) + BPS * own for each, own in pieces)
+    law, rules, value, pieces = line["year"], line.get("rules", {}), account["value"], line["multipliers"]["pieces"]
+    bound, worst, where = year_bound(account, law, rules, pieces)
     found = {"instance": line["instance"], "bound_bps": round(bound, 6), "printed_bps": line["root_bound_bps"]}
-    near, wrong = AGREE_BPS * max(1.0, abs(bound) / BPS), uncovered(account, law, most, lines)
     if line["objective_bps"] is None:
         dearest = dearest_bps(account)
-        bound = min(max(bound_bps(account, dearer(each, times), rules) for times in DEARER) + BPS * own for each, own in pieces)
-        wrong += [] if bound > dearest else [f"the bound {bound:.3f} does not exceed what a plan may cost, {dearest:.3f}"]
+        tried = (year_bound(account, law, rules, [dearer(each, times) for each in pieces]) for times in DEARER)
+        least = max(raised - BPS * above / value for raised, above, _ in tried)
+        wrong = [] if least > dearest else [f"the bound {least:.3f} does not exceed what a plan may cost, {dearest:.3f}"]
         return {**found, "infeasible": True, "holds": not wrong, "wrong": wrong}
+    wrong, near = [], AGREE_BPS * max(1.0, abs(bound) / BPS)
+    if where is not None and worst > TOUCHES * value:
+        wrong = [f"at a net short gain of {where[0]:.2f} and long of {where[1]:.2f} the year costs {worst:.2f} less than every piece says"]
     scored = scorer.score(account, line["trades"])
     nets = [law[f"{term}_usd"] + scored[f"{term}_gain"] + scored[f"{term}_loss"] for term in ("short", "long")]
+    used, most, before = used_usd(law, *nets), in_force(law, rules.get("budgets_usd", {})), cost_usd(law, law["short_usd"], law["long_usd"])
     objective = BPS * (account["lam"] * scored["te_after"] ** 2 + (scored["cost"] + cost_usd(law, *nets) - before) / value)
     wrong += broken(account, line["trades"], rules)
-    used = used_usd(law, *nets)
     wrong += [
         f"{budget} {used[budget]:.2f} above its budget, {top:.2f}" for budget, top in most.items() if used[budget] > top + ROW * value
     ]

@@ -65,8 +65,8 @@ def netted_of(account: dict[str, Any], rules: Rules, so_far: YearSoFar) -> tuple
 
 
 def pieces_said(account: dict[str, Any], rules: Rules, given: NettedAccount, position: TaxPosition) -> tuple[list[dict[str, Any]], float]:
-    """Of every piece that a plan could need: the multipliers at its root, the prices of a unit of short and long gain there, and where
-    that line crosses the axis; and the least of the pieces' bounds, in bp."""
+    """Of every piece that a plan could need: the multipliers at its root, the prices of a unit of short and long gain there, where that
+    line crosses the axis, and which rows of budgets are in it (price, short, long, bound); and the least of the pieces' bounds, in bp."""
     year, found, least = year_of(given, position), [], float("inf")
     for choice in year.choices:
         model, constant = piece_model(given, year, choice)
@@ -74,7 +74,9 @@ def pieces_said(account: dict[str, Any], rules: Rules, given: NettedAccount, pos
         least = min(least, BPS * (answer.root_bound + constant))
         own = answer.bound_multipliers[given.first_row : given.first_row + len(choice.lines)]
         said = multipliers_said(account, model, answer.bound_multipliers, replace(rules, budgets_usd={}))
-        found.append({**said, "gain_prices": list(choice.prices(own)), "intercept": _intercept(choice, own.tolist())})
+        rows = zip(choice.budget.rows, own[len(choice.piece.hinges) :].tolist(), strict=True)
+        kept = [[z, row.line.short, row.line.long, row.line.beyond] for row, z in rows]
+        found.append({**said, "gain_prices": list(choice.prices(own)), "intercept": _intercept(choice, own.tolist()), "rows": kept})
     return found, least
 
 
