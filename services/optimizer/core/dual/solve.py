@@ -144,9 +144,8 @@ class _Search:
         while heap:
             bound, _, allowed, worst, x = heappop(heap)
             lower = min(bound, self.objective)
-            known = min(self.objective, self.rival.objective)
             spent = nodes >= self.effort.nodes or self.steps >= self.effort.work
-            if known - lower <= self.enough or lower >= self.beyond or spent or worst < 0:
+            if self.known - lower <= self.enough or lower >= self.beyond or spent or worst < 0:
                 break
             for child in children(self.ready.tables, allowed, worst):
                 child_bound, _, child_worst, child_x = self._node(child, x)
@@ -169,7 +168,7 @@ class _Search:
         relaxed = self._relax(allowed, start)
         share = ready.scratch.share.copy()
         (bound, cost), where, x = least_costs(ready, relaxed, allowed), relaxed, relaxed
-        if bound > self.beyond or self.rival.objective - bound <= self.enough:
+        if bound > self.beyond or self.known - bound <= self.enough:
             return bound, where, -1, where
         chosen = by_share(t, share, allowed)
         lag, seen = np.zeros(len(t.group_first) - 1), set[bytes]()
@@ -187,7 +186,7 @@ class _Search:
                 bound, where = value, x
             least = by_cost(t, cost)
             lag = lags(t, cost, chosen, least)
-            if min(self.objective, self.rival.objective) - bound <= self.effort.tight or before - self.objective < GAINS_LITTLE:
+            if self.known - bound <= self.effort.tight or before - self.objective < GAINS_LITTLE:
                 break
             chosen = least
         if self.best is None and bound <= self.ceiling:
@@ -236,6 +235,11 @@ class _Search:
                 if value > self.ceiling:
                     return found
         return found
+
+    @property
+    def known(self) -> float:
+        """The objective of the best plan there is, the rival's included."""
+        return min(self.objective, self.rival.objective)
 
     @property
     def rows(self) -> slice:
