@@ -8,12 +8,13 @@ from enum import StrEnum
 import numpy as np
 
 from libs.common.money import CENT, ZERO, cents_half_even, float_from_decimal
-from libs.common.schemas.proposal import Binding, LossesLeft, ProposedTrade
+from libs.common.schemas.proposal import Binding, LossesLeft
 from services.optimizer.core.amounts import ERROR, to_nearest
 from services.optimizer.core.arrays import Bools, Floats, Ints
 from services.optimizer.core.harvest import counts
 from services.optimizer.core.inputs import Case
 from services.optimizer.core.policy import HarvestSettings
+from services.optimizer.core.trades import Drafts
 from services.optimizer.core.windows import WINDOW, in_groups
 
 TWICE = 2  # the loss is sold, and something is bought in its place
@@ -44,27 +45,25 @@ def limited(binding: Sequence[Binding]) -> bool:
 
 
 def losses_left(
-    case: Case,
-    trades: Sequence[ProposedTrade],
-    held_back: bool,
-    settings: HarvestSettings,
-    unworthy: Sequence[ProposedTrade] = (),
+    case: Case, made: Drafts | None, held_back: bool, settings: HarvestSettings, unworthy: Drafts | None = None
 ) -> list[LossesLeft]:
-    """By reason, in the closed list's order, beside what `trades` take; `held_back`: a limit holds the plan back; `unworthy`: trades that
-    were not made, since together they gain less than they cost."""
+    """By reason, in the closed list's order, beside what the trades `made` take; `held_back`: a limit holds the plan back; `unworthy`:
+    trades that were not made, since together they gain less than they cost."""
     losses = _losses(case) if case.taxable else None
     if losses is None or not len(losses.lot):
         return []
-    dropped = {each.lot_id for trade in unworthy for each in trade.lots}
-    left = _left(case, losses, trades)
-    reason = _reasons(case, losses, trades, dropped, settings)
-    stays, whole = left.some[losses.lot], left.all[losses.lot]
+    gone, rest = _flags(case, made), {} if made is None else made.taken.rest
+    some = ~gone
+    some[list(rest)] = True
+    reason = _reasons(case, losses, made, settings)
+    reason[_flags(case, unworthy)[losses.lot]] = REASONS.index(LeftBecause.COST)
+    stays, whole = some[losses.lot], ~gone[losses.lot]
     counts_by = np.bincount(reason[stays], minlength=len(REASONS)).tolist()
     cents = np.bincount(reason[whole], losses.cents[whole], len(REASONS)).tolist()
     dollars = [CENT * int(each) for each in cents]
     for n in np.flatnonzero(stays & ~whole).tolist():
         lot = int(losses.lot[n])
-        dollars[reason[n]] += losses.loss[n] * left.shares[lot] / case.lots.quantity(lot)
+        dollars[reason[n]] += losses.loss[n] * rest[lot] / case.lots.quantity(lot)
     named = (LeftBecause.LIMIT if each is LeftBecause.RISK and held_back else each for each in REASONS)
     return [
         LossesLeft(because.value, count, cents_half_even(loss))
@@ -104,36 +103,21 @@ def _value(case: Case, lot: int) -> Decimal:
     return case.lots.quantity(lot) * (case.snapshot.price[int(case.lots.at[lot])] or ZERO)
 
 
-@dataclass(frozen=True, slots=True)
-class _Left:
-    """[lots] Of lots with a loss whether some of it stays, and whether all of it does; the shares that stay of one that is sold in part."""
-
-    some: Bools
-    all: Bools
-    shares: dict[int, Decimal]
-
-
-def _left(case: Case, losses: _Losses, trades: Sequence[ProposedTrade]) -> _Left:
-    some, whole, shares = np.ones(len(case.lots), dtype=np.bool_), np.ones(len(case.lots), dtype=np.bool_), dict[int, Decimal]()
-    texts, number = case.lots.columns.quantity, case.lots.number
-    losing, gone = set(losses.lot.tolist()), list[int]()
-    for each in [each for trade in trades for each in trade.lots]:
-        n = number[each.lot_id]
-        if n in losing:
-            gone.append(n)
-            if str(each.quantity) != texts[n]:
-                shares[n] = case.lots.quantity(n) - each.quantity
-    whole[gone] = some[gone] = False
-    some[[n for n, stays in shares.items() if stays > 0]] = True
-    return _Left(some, whole, shares)
+def _flags(case: Case, drafts: Drafts | None) -> Bools:
+    """[lots] Whether trades take something of the lot."""
+    flags = np.zeros(len(case.lots), dtype=np.bool_)
+    if drafts is not None:
+        flags[drafts.taken.lot] = True
+    return flags
 
 
-def _reasons(case: Case, losses: _Losses, trades: Sequence[ProposedTrade], dropped: set[str], settings: HarvestSettings) -> Ints:
+def _reasons(case: Case, losses: _Losses, made: Drafts | None, settings: HarvestSettings) -> Ints:
     """[losses] The first reason that holds, as its place in REASONS; RISK stands for LIMIT too."""
-    snapshot, ids, lots = case.snapshot, case.lots.lot_id, losses.lot.tolist()
+    snapshot, lots = case.snapshot, losses.lot.tolist()
     unsold = [snapshot.position[each] for each, verdict in case.verdicts.items() if not verdict.may_sell and each in snapshot.position]
     windows = {group for group, why in case.blocks.loss_sales.items() if why == WINDOW}
-    bought = {snapshot.identity_group[snapshot.position[trade.security_id]] for trade in trades if trade.side == "buy"}
+    buys = [] if made is None else [made.security_id[n] for n in np.flatnonzero(~made.selling).tolist()]
+    bought = {snapshot.identity_group[snapshot.position[each]] for each in buys}
     tests = {
         LeftBecause.MARKET: ~snapshot.unblocked[losses.row],
         LeftBecause.RESTRICTION: np.isin(losses.row, unsold) if unsold else False,
@@ -150,8 +134,6 @@ def _reasons(case: Case, losses: _Losses, trades: Sequence[ProposedTrade], dropp
     for place, because in enumerate(REASONS):
         holds[place] = tests[because]
     first: Ints = np.argmax(holds, axis=0)
-    if dropped:
-        first[[n for n, lot in enumerate(lots) if ids[lot] in dropped]] = REASONS.index(LeftBecause.COST)
     return first
 
 

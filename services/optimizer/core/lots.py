@@ -112,13 +112,13 @@ class Lots(Sequence[HeldLot]):
     def number(self) -> dict[str, int]:
         """By lot id its number."""
         if not self._number:
-            self._number.update(zip(self.columns.lot_id, range(len(self)), strict=True))
+            self._number.update(zip(self.lot_id, range(len(self)), strict=True))
         return self._number
 
     @property
     def lot_id(self) -> list[str]:
-        """By lot."""
-        return self.columns.lot_id
+        """By lot; the ledger's where they are the same, since the join has hashed those."""
+        return self.rows.columns.lot_id if self.rows.same else self.columns.lot_id
 
     def quantity(self, n: int) -> Decimal:
         """Shares of a lot."""
@@ -140,7 +140,7 @@ class Lots(Sequence[HeldLot]):
         shares: Floats = self.shares.units / power(self.shares.places)
         return shares
 
-    def terms(self, numbers: list[int]) -> list[Term]:
+    def terms(self, numbers: Ints) -> list[Term]:
         """Of sales of these lots; none where there is no gain to speak of."""
         if not self.taxable:
             return ["none"] * len(numbers)

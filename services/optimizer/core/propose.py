@@ -37,7 +37,7 @@ from services.optimizer.core.problem import Problem
 from services.optimizer.core.programme import dominance
 from services.optimizer.core.shadow import bindings
 from services.optimizer.core.small_trades import least_trade
-from services.optimizer.core.trades import draft_trades, estimate_tax
+from services.optimizer.core.trades import Drafts, draft_trades, estimate_tax
 from services.optimizer.core.verify import broken_rule
 from services.optimizer.core.warm import LastDecision, start_id
 
@@ -154,11 +154,11 @@ def _decide(case: Case, pins: Pins, start: Mapping[str, float], policy: Policy) 
             smallest = least_trade(problem, float(account.min_trade))
             return structs.replace(made, relaxations=relaxations(problem, dominance(problem), smallest))
         return made
-    proposal = _proposal(case, problem, solved, pins, te_before, policy)
+    proposal, drafts = _proposal(case, problem, solved, pins, te_before, policy)
     decline = _worth_it(case, problem, solved, proposal, policy)
     if decline is None:
         return proposal
-    left = losses_left(case, [], limited(proposal.binding), policy.harvest, proposal.trades)
+    left = losses_left(case, None, limited(proposal.binding), policy.harvest, drafts)
     made = declined(*who, decline, proposal.unmet, te_before, proposal.certificate, left)
     return structs.replace(made, multipliers=proposal.multipliers)
 
@@ -169,7 +169,10 @@ def _te(problem: Problem, plan: Plan) -> Decimal:
     return Decimal(repr(te)).quantize(TE_STEP if te >= FEWEST_DIGITS else Decimal("1e-6"))
 
 
-def _proposal(case: Case, problem: Problem, solved: Planned, pins: Pins, te_before: Decimal, policy: Policy) -> ProposalCreated:
+def _proposal(
+    case: Case, problem: Problem, solved: Planned, pins: Pins, te_before: Decimal, policy: Policy
+) -> tuple[ProposalCreated, Drafts]:
+    """The proposal, and the drafts that its trades are of."""
     drafts = draft_trades(case, problem, solved.shares)
     multipliers = solved.found.chosen.answer.multipliers
     tax = estimate_tax(case, drafts)
@@ -178,7 +181,7 @@ def _proposal(case: Case, problem: Problem, solved: Planned, pins: Pins, te_befo
     trades = give_reasons(case, problem, drafts, solved.weights)
     unmet = unmet_wishes(case, problem, drafts, multipliers, cash_after)
     binding = bindings(case, problem, multipliers, tax, cash_after, solved.weights, unmet)
-    return ProposalCreated(
+    proposal = ProposalCreated(
         proposal_id=proposal_id_of(case.run.run_id, case.account.account_id, pins),
         run_id=case.run.run_id,
         account_id=case.account.account_id,
@@ -197,10 +200,11 @@ def _proposal(case: Case, problem: Problem, solved: Planned, pins: Pins, te_befo
         cash_after=cash_after,
         solve_status=solved.found.state.value,
         certificate=certificate_of(case, problem, solved.found, solved.weights),
-        losses_left=losses_left(case, trades, limited(binding), policy.harvest),
+        losses_left=losses_left(case, drafts, limited(binding), policy.harvest),
         taxpayer_id=case.account.taxpayer_id,
         multipliers=dict(solved.found.multipliers),
     )
+    return proposal, drafts
 
 
 def _worth_it(case: Case, problem: Problem, solved: Planned, proposal: ProposalCreated, policy: Policy) -> Decline | None:

@@ -9,6 +9,7 @@ Invariant
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, ROUND_UP, Decimal
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,12 +19,13 @@ from services.optimizer.core.amounts import Amounts, away_from_zero, to_nearest
 from services.optimizer.core.arrays import Bools, Floats, Ints
 from services.optimizer.core.dual.tax_law import Nets, plan_tax
 from services.optimizer.core.inputs import Case
-from services.optimizer.core.nearest_shares import ROUNDING
 from services.optimizer.core.problem import Problem
 from services.optimizer.core.rounding import Shares
+from services.optimizer.core.taking import Taken, taken_of
 from services.optimizer.core.tax_position import tax_position
 
 CENTS = 100.0
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Drafts:
     """Trades without their reasons, ordered by security, a column each: `name` in the programme, shares, `price` and amounts in dollars,
     lots to sell with the shares of each.
 
-    Of what is taken of lots, over all sales: cents that are `taxed`, and whether that is `long`-term.
+    What is `taken` of lots, and over all sales: cents that are `taxed`, and whether that is `long`-term.
     """
 
     name: Ints
@@ -43,6 +45,7 @@ class Drafts:
     tax: list[Decimal]
     cost: list[Decimal]
     cash: list[Decimal]
+    taken: Taken
     taxed: Floats
     long: Bools
 
@@ -50,70 +53,43 @@ class Drafts:
         return len(self.security_id)
 
 
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    """By trade its shares and the first of its entries in `lot` (and the end); by entry the lot, the shares of it, and its trade."""
-
-    quantity: list[Decimal]
-    first: list[int]
-    lot: list[int]
-    shares: list[Decimal]
-    trade: Ints
-
-
 def draft_trades(case: Case, problem: Problem, shares: Shares) -> Drafts:
     """The trades, ordered by security."""
-    names = sorted(shares.bought.keys() | shares.sold.keys())
-    row = problem.row[names]
-    selling = np.array([name in shares.sold for name in names], dtype=np.bool_)
-    taken = _taken(case, problem, shares, names)
-    exact = _Exact(case, taken, row.tolist(), _prices(case, row.tolist()))
-    quantity = np.array([float_from_decimal(each) for each in taken.quantity], dtype=np.float64)
-    gains = _gains(case, taken, exact, row)
+    taken = taken_of(case.lots, problem, shares)
+    buys = np.array(list(shares.bought), dtype=np.intp)
+    name = np.sort(np.concatenate([taken.name, buys]))
+    row, sales, bought = problem.row[name], np.searchsorted(name, taken.name), np.searchsorted(name, buys)
+    selling = np.zeros(len(name), dtype=np.bool_)
+    selling[sales] = True
+    quantity = _placed(len(name), (sales, taken.quantity), (bought, [Decimal(each) for each in shares.bought.values()]))
+    entry_trade = np.repeat(sales, np.diff(taken.first))
+    exact = _Exact(case, taken, quantity, entry_trade, row.tolist(), _prices(case, row.tolist()))
+    gains = _gains(case, exact, row)
     long = case.lots.is_long[taken.lot]
-    tax = _taxes(case, taken, gains.steps, long, np.flatnonzero(selling))
-    cost, cash = _money(case, exact, quantity, row, selling)
+    tax = _taxes(case, exact, gains.steps, long, sales)
+    cost, cash = _money(case, exact, row, selling)
     return Drafts(
-        name=np.array(names, dtype=np.intp),
+        name=name,
         selling=selling,
         security_id=[case.snapshot.security_id[i] for i in exact.row],
-        quantity=taken.quantity,
+        quantity=quantity,
         price=exact.price,
-        lots=_instructions(case, taken, gains),
-        tax=tax,
+        lots=_placed(len(name), (sales, _instructions(case, taken, gains)), (bought, [[] for _ in shares.bought])),
+        tax=_placed(len(name), (sales, tax), (bought, [ZERO] * len(buys))),
         cost=cost,
         cash=cash,
+        taken=taken,
         taxed=gains.steps,
         long=long,
     )
 
 
-def _taken(case: Case, problem: Problem, shares: Shares, names: list[int]) -> _Taken:
-    """A sale takes its lots whole, in selling order, the last as far as it goes."""
-    tranches, wholes, texts = shares.curves.tranches(), shares.curves.wholes(), case.lots.columns.quantity
-    quantities, first, lot, parts = list[Decimal](), [0], list[int](), list[Decimal]()
-    for name in names:
-        sold = shares.sold.get(name)
-        if sold is None:
-            quantities.append(Decimal(shares.bought[name]))
-            first.append(len(lot))
-            continue
-        numbers = [n for tranche in tranches[name] for n in problem.lots[tranche]]
-        everything = abs(sold - wholes[name]) <= ROUNDING
-        quantity = left = sum([Decimal(texts[n]) for n in numbers], ZERO) if everything else Decimal(round(sold))
-        quantities.append(quantity)
-        for n in numbers:
-            held = Decimal(texts[n])
-            lot.append(n)
-            if held >= left:
-                parts.append(left)
-                break
-            parts.append(held)
-            left -= held
-        else:
-            raise AssertionError(f"{left} shares more than the lots hold")
-        first.append(len(lot))
-    return _Taken(quantities, first, lot, parts, np.repeat(np.arange(len(names)), np.diff(first)))
+def _placed(count: int, *parts: tuple[Ints, list[T]]) -> list[T]:
+    """The parts' values where they belong; each of the places is in one of the parts."""
+    found = dict[int, T]()
+    for places, values in parts:
+        found.update(zip(places.tolist(), values, strict=True))
+    return [found[n] for n in range(count)]
 
 
 def _prices(case: Case, rows: list[int]) -> list[Decimal]:
@@ -128,15 +104,18 @@ def _prices(case: Case, rows: list[int]) -> list[Decimal]:
 
 @dataclass(frozen=True, slots=True)
 class _Exact:
-    """What each amount is, in decimals, by the number of its trade or entry; `row` in the snapshot and `price` [trades]."""
+    """What each amount is, in decimals, by the number of its trade or entry; `row` in the snapshot and `price` [trades], `trade`
+    [entries]."""
 
     case: Case
-    taken: _Taken
+    taken: Taken
+    quantity: list[Decimal]
+    trade: Ints
     row: list[int]
     price: list[Decimal]
 
     def value(self, trade: int) -> Decimal:
-        return self.taken.quantity[trade] * self.price[trade]
+        return self.quantity[trade] * self.price[trade]
 
     def half_spread(self, trade: int) -> Decimal:
         return self.case.snapshot.half_spread[self.row[trade]]
@@ -152,69 +131,59 @@ class _Exact:
 
     def taxed(self, entry: int) -> Decimal:
         """The gain of what is taken of a lot; its proceeds where the basis is not known."""
-        n, shares = self.taken.lot[entry], self.taken.shares[entry]
-        proceeds, basis, held = shares * self.price[int(self.taken.trade[entry])], self.case.lots.basis(n), self.case.lots.quantity(n)
+        n, shares = int(self.taken.lot[entry]), self.taken.shares[entry]
+        proceeds, basis, held = shares * self.price[int(self.trade[entry])], self.case.lots.basis(n), self.case.lots.quantity(n)
         if basis is None:
             return cents_half_even(proceeds)
         return (proceeds - (basis if shares == held else basis * shares / held)).quantize(CENT, ROUND_HALF_EVEN)
 
 
-def _gains(case: Case, taken: _Taken, exact: _Exact, row: Ints) -> Amounts:
+def _gains(case: Case, exact: _Exact, row: Ints) -> Amounts:
     """[entries] What is taxed."""
-    lots, lot = case.lots, np.array(taken.lot, dtype=np.intp)
+    lots, lot, shares = case.lots, exact.taken.lot, exact.taken.shares
     held = lots.shares_float[lot]
-    part = held.copy()
-    last = np.array(taken.first[1:], dtype=np.intp)[np.diff(taken.first) > 0] - 1
-    part[last] = [float_from_decimal(taken.shares[entry]) for entry in last.tolist()]
-    proceeds = CENTS * part * case.snapshot.price_usd[row[taken.trade]]
+    part, last = held.copy(), exact.taken.first[1:] - 1
+    part[last] = [float_from_decimal(shares[entry]) for entry in last.tolist()]
+    proceeds = CENTS * part * case.snapshot.price_usd[row[exact.trade]]
     basis = CENTS * lots.basis_usd[lot] * (part / held)
     return to_nearest(proceeds - basis, proceeds + np.abs(basis), CENT, exact.taxed)
 
 
-def _taxes(case: Case, taken: _Taken, cents: Floats, long: Bools, sales: Ints) -> list[Decimal]:
-    """[trades] The tax on each at its lots' own rates; nothing in an IRA or Roth."""
-    found = [ZERO] * len(taken.quantity)
+def _taxes(case: Case, exact: _Exact, cents: Floats, long: Bools, sales: Ints) -> list[Decimal]:
+    """[sales] The tax on each at its lots' own rates; nothing in an IRA or Roth."""
+    if not case.taxable:
+        return [cents_half_even(ZERO)] * len(sales)
     short_rate, long_rate = case.account.rates.short_frac, case.account.rates.long_frac
-    short_cents, long_cents = (np.bincount(taken.trade[of], cents[of], len(found))[sales] for of in (~long, long))
+    short_cents, long_cents = (np.bincount(exact.trade[of], cents[of], len(exact.row))[sales] for of in (~long, long))
 
-    def exact(i: int) -> Decimal:
+    def decimals(i: int) -> Decimal:
         return cents_half_even(short_rate * (CENT * int(short_cents[i])) + long_rate * (CENT * int(long_cents[i])))
 
-    if not case.taxable:
-        values = [cents_half_even(ZERO)] * len(sales)
-    else:
-        short, long_part = float_from_decimal(short_rate) * short_cents, float_from_decimal(long_rate) * long_cents
-        values = to_nearest(short + long_part, np.abs(short) + np.abs(long_part), CENT, exact).values
-    for trade, value in zip(sales.tolist(), values, strict=True):
-        found[trade] = value
-    return found
+    short, long_part = float_from_decimal(short_rate) * short_cents, float_from_decimal(long_rate) * long_cents
+    return to_nearest(short + long_part, np.abs(short) + np.abs(long_part), CENT, decimals).values
 
 
-def _money(case: Case, exact: _Exact, quantity: Floats, row: Ints, selling: Bools) -> tuple[list[Decimal], list[Decimal]]:
+def _money(case: Case, exact: _Exact, row: Ints, selling: Bools) -> tuple[list[Decimal], list[Decimal]]:
     """[trades] What each costs in spread, and what it brings in cash; a purchase is paid to the next cent."""
+    quantity = np.array([float_from_decimal(each) for each in exact.quantity], dtype=np.float64)
     half_spread, value = case.snapshot.half_spread_frac[row], CENTS * quantity * case.snapshot.price_usd[row]
     cost = to_nearest(value * half_spread, value, CENT, exact.cost).values
-    sales, buys = np.flatnonzero(selling).tolist(), np.flatnonzero(~selling).tolist()
+    sales, buys = np.flatnonzero(selling), np.flatnonzero(~selling)
     received, paid = (value * (1 - half_spread))[sales], (value * (1 + half_spread))[buys]
-    cash = [ZERO] * len(cost)
-    sold = to_nearest(received, value[sales], CENT, lambda i: exact.received(sales[i]))
-    bought = away_from_zero(paid, paid, CENT, lambda i: exact.paid(buys[i]))
-    for trade, dollars in zip(sales, sold.values, strict=True):
-        cash[trade] = dollars
-    for trade, dollars in zip(buys, bought.values, strict=True):
-        cash[trade] = -dollars
-    return cost, cash
+    sold = to_nearest(received, value[sales], CENT, lambda i: exact.received(int(sales[i])))
+    bought = away_from_zero(paid, paid, CENT, lambda i: exact.paid(int(buys[i])))
+    return cost, _placed(len(cost), (sales, sold.values), (buys, [-dollars for dollars in bought.values]))
 
 
-def _instructions(case: Case, taken: _Taken, gains: Amounts) -> list[list[LotInstruction]]:
-    """[trades] What to sell of which lots."""
+def _instructions(case: Case, taken: Taken, gains: Amounts) -> list[list[LotInstruction]]:
+    """[sales] What to sell of which lots."""
     ids, terms = case.lots.lot_id, case.lots.terms(taken.lot)
     known = case.lots.has_basis[taken.lot].tolist()
     entries = [
         LotInstruction(ids[n], shares, term, gain if has_basis else None)
-        for n, shares, term, gain, has_basis in zip(taken.lot, taken.shares, terms, gains.values, known, strict=True)
+        for n, shares, term, gain, has_basis in zip(taken.lot.tolist(), taken.shares, terms, gains.values, known, strict=True)
     ]
-    return [entries[begin:end] for begin, end in pairwise(taken.first)]
+    return [entries[begin:end] for begin, end in pairwise(taken.first.tolist())]
 
 
 def estimate_tax(case: Case, drafts: Drafts) -> TaxEstimate:

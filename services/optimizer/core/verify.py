@@ -16,6 +16,8 @@ Invariants, checked here for every proposal that leaves (and by property tests)
 from collections.abc import Iterator
 from decimal import ROUND_HALF_EVEN, ROUND_UP, Decimal
 
+import numpy as np
+
 from libs.common.money import CENT, ZERO
 from libs.common.schemas.proposal import LotInstruction, ProposalCreated, ProposedTrade
 from services.optimizer.core.dual.tax_law import Nets, plan_tax
@@ -77,19 +79,20 @@ def _sale_faults(case: Case, sales: list[ProposedTrade]) -> Iterator[str]:
 
 def _lot_faults(case: Case, sold: list[tuple[str, LotInstruction]]) -> Iterator[str]:
     """Of the lots of all sales, each with its sale's security."""
-    number, owner, held = case.lots.number, case.lots.columns.security_id, case.lots.columns.quantity
-    has_basis = case.lots.has_basis.tolist()
-    forced = {each for each, verdict in case.verdicts.items() if verdict.must_sell}
-    if len({each.lot_id for _, each in sold}) != len(sold):
-        yield "a lot is sold twice"
-    for security_id, each in sold:
-        n = number.get(each.lot_id)
-        if n is None or owner[n] != security_id:
-            yield f"lot {each.lot_id} is not of {security_id}"
-        elif str(each.quantity) != held[n] and not ZERO < each.quantity <= Decimal(held[n]):  # the join takes no lot without shares
+    position, held = case.snapshot.position, case.lots.columns.quantity
+    lots = [case.lots.number.get(each.lot_id, -1) for _, each in sold]
+    if len(set(lots)) != len(lots):
+        yield "a lot is sold twice, or not held"
+    owner = np.append(case.lots.at, -1)[lots]
+    strange = owner != np.array([position[security_id] for security_id, _ in sold], dtype=np.intp)
+    yield from (f"lot {sold[k][1].lot_id} is not of {sold[k][0]}" for k in np.flatnonzero(strange).tolist())
+    for n, (security_id, each) in zip(lots, sold, strict=True):
+        if str(each.quantity) != held[n] and not ZERO < each.quantity <= Decimal(held[n]):  # the join takes no lot without shares
             yield f"lot {each.lot_id} of {security_id} is oversold"
-        elif not has_basis[n] and security_id not in forced:
-            yield f"lot {each.lot_id} of {security_id} has no known basis"
+    forced = {each for each, verdict in case.verdicts.items() if verdict.must_sell}
+    for k in np.flatnonzero(~np.append(case.lots.has_basis, False)[lots]).tolist():
+        if sold[k][0] not in forced:
+            yield f"lot {sold[k][1].lot_id} of {sold[k][0]} has no known basis"
 
 
 def _group_faults(case: Case, trades: list[ProposedTrade]) -> Iterator[str]:
