@@ -82,7 +82,7 @@ def option_table(problem: Problem, ask: Ask) -> OptionTable:
     has = _present(problem, ask, traits, least, most)
     side, name, kind = np.nonzero(has)
     group = problem.group[name]
-    order = np.argsort(((2 * group + side) * len(problem.held) + name) * len(Kind) + kind)
+    order = np.argsort(((2 * group + side) * len(problem.held) + name) * len(Kind) + kind, kind="stable")
     side, name, kind, group = side[order], name[order], kind[order], group[order]
     number = np.full(has.shape, -1, dtype=np.intp)
     number[side, name, kind] = np.arange(len(name))
@@ -183,5 +183,5 @@ def _slots(problem: Problem, ask: Ask, number: Ints) -> tuple[Ints, Ints, Bools]
             lots = np.flatnonzero(inside & (option >= 0))
             parts.append((option[lots], lots, forced[lots]))
     slot_option, slot_lot, slot_forced = (np.concatenate(column) for column in zip(*parts, strict=True))
-    order = np.argsort(slot_option * len(name) + slot_lot)
+    order = np.argsort(slot_option * len(name) + slot_lot, kind="stable")  # runs that are sorted: merged in one pass
     return slot_option[order], slot_lot[order], slot_forced[order]
