@@ -130,7 +130,8 @@ def checked_year(line: dict[str, Any], account: dict[str, Any]) -> dict[str, Any
         wrong = [] if least > dearest else [f"the bound {least:.3f} does not exceed what a plan may cost, {dearest:.3f}"]
         return {**found, "infeasible": True, "holds": not wrong, "wrong": wrong}
     wrong, near = [], AGREE_BPS * max(1.0, abs(bound) / BPS)
-    if where is not None and worst > TOUCHES * value:
+    steepest = max(abs(price) for each in pieces for price in each["gain_prices"])  # corners lie beyond what is reached by INSIDE
+    if where is not None and worst > (TOUCHES + 4 * INSIDE * steepest) * value:
         wrong = [f"at a net short gain of {where[0]:.2f} and long of {where[1]:.2f} the year costs {worst:.2f} less than every piece says"]
     scored = scorer.score(account, line["trades"])
     nets = [law[f"{term}_usd"] + scored[f"{term}_gain"] + scored[f"{term}_loss"] for term in ("short", "long")]
