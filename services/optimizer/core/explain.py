@@ -52,15 +52,14 @@ def _written(values: Floats, places: int) -> list[Decimal]:
 def _reasons(case: Case, problem: Problem, drafts: Drafts, plan: Plan) -> list[TradeReason]:
     """[trades] The first reason that holds."""
     after, band, name = active_weights(problem, plan) + problem.target, cash_band(case), drafts.name
-    losing = np.array([tax < 0 for tax in drafts.tax], dtype=np.bool_)
+    losing = np.array([tax < ZERO for tax in drafts.tax], dtype=np.bool_)
     harvesting = case.account.harvest.mode != "off" and bool(losing.any())
     deferred = covariance_with(problem, _gains_kept(problem, plan, after))[name]
     credited = np.bincount(problem.name[problem.policy_frac < 0], minlength=len(after))[name] > 0
-    wanted = {security_id for security_id, verdict in case.verdicts.items() if verdict.must_sell}
-    gone = np.array([security_id in wanted for security_id in drafts.security_id], dtype=np.bool_)
-    screened = np.array([security_id in case.verdicts for security_id in drafts.security_id], dtype=np.bool_)
     before, target = problem.held[name], problem.target[name]
-    restricted = screened & (gone | (before > problem.weight_max[name]))
+    screened, gone = _screened(case)
+    row = problem.row[name]
+    restricted = screened[row] & (gone[row] | (before > problem.weight_max[name]))
     selling = drafts.selling
     tests: list[tuple[TradeReason, Bools]] = [
         ("restriction", selling & restricted),
@@ -74,6 +73,16 @@ def _reasons(case: Case, problem: Problem, drafts: Drafts, plan: Plan) -> list[T
     reasons: list[TradeReason] = [reason for reason, _ in tests] + ["constraint"]
     first = np.argmax([*(holds for _, holds in tests), np.ones(len(name), dtype=np.bool_)], axis=0)
     return [reasons[each] for each in first.tolist()]
+
+
+def _screened(case: Case) -> tuple[Bools, Bools]:
+    """[securities] Whether the screen says something of it, and whether it wants it gone."""
+    position = case.snapshot.position
+    screened, gone = np.zeros(len(position), dtype=np.bool_), np.zeros(len(position), dtype=np.bool_)
+    for security_id, verdict in case.verdicts.items():
+        if security_id in position:
+            screened[position[security_id]], gone[position[security_id]] = True, verdict.must_sell
+    return screened, gone
 
 
 def _gains_kept(problem: Problem, plan: Plan, after: Floats) -> Floats:

@@ -219,6 +219,8 @@ def _filled(texts: list[str | None], nothing: str) -> list[str]:
 
 def _merged(rows: LedgerRows, count: int, known: Bools, basis: Floats, lossy: Bools, since: Days) -> tuple[Bools, Floats, Bools, Days]:
     """The ledger's rows as lots: whether all layers have a basis, its sum, whether one could be a loss, and the youngest's start."""
+    if isinstance(rows.order, range):
+        return known, basis, lossy, since
     if len(rows.lot) == count:
         own = np.array(rows.order, dtype=np.intp)
         return known[own], basis[own], lossy[own], since[own]

@@ -7,6 +7,7 @@ Invariants
 
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 
 import numpy as np
 
@@ -48,22 +49,25 @@ class Asked:
 
 def taken_of(lots: Lots, problem: Problem, shares: Shares) -> Taken:
     """The lots that the plan's sales take."""
-    asked = _asked(problem, shares)
+    asked = _asked(problem, shares, len(lots))
     total = np.bincount(asked.sale, lots.shares.units[asked.lot], len(asked.name))
     exact = lots.shares.exact and float(np.max(total, initial=0.0)) < MOST_UNITS
     return by_units(lots, asked) if exact else one_by_one(lots, asked)
 
 
-def _asked(problem: Problem, shares: Shares) -> Asked:
+def _asked(problem: Problem, shares: Shares, count: int) -> Asked:
     curves = shares.curves
     sold = np.array([shares.sold.get(name, 0.0) for name in curves.number], dtype=np.float64)
     selling = sold > 0
     curve = np.repeat(np.arange(len(sold)), np.diff(curves.first))
     kept = selling[curve]
-    tranches = [problem.lots[tranche] for tranche in curves.tranche[kept].tolist()]
-    sale = np.repeat((np.cumsum(selling) - 1)[curve[kept]], np.array([len(each) for each in tranches], dtype=np.intp))
+    lots_of, tranche = np.fromiter(chain.from_iterable(problem.lots), np.intp, count), curves.tranche[kept]
+    begins = np.arange(count + 1) if len(problem.lots) == count else np.append(0, np.cumsum([len(each) for each in problem.lots]))
+    sizes = np.diff(begins)[tranche]
+    sale = np.repeat((np.cumsum(selling) - 1)[curve[kept]], sizes)
+    within = np.arange(len(sale)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     whole = np.abs(sold - curves.arrays.whole) <= ROUNDING  # not where the whole may not go: that is no number
-    lot = np.array([n for tranche in tranches for n in tranche], dtype=np.intp)
+    lot = lots_of[np.repeat(begins[:-1][tranche], sizes) + within]
     return Asked(curves.name[selling], sold[selling], whole[selling], lot, sale)
 
 
