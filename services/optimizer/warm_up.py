@@ -13,7 +13,7 @@ import numpy as np
 from services.optimizer.core.decimals import units_of
 from services.optimizer.core.dual.model import Lots, Model, Names, Options, Rows, WeightRows, validated
 from services.optimizer.core.dual.solve import Effort, solve
-from services.optimizer.core.lot_kernels import alike, could_be_losses, gain_fractions, ratios
+from services.optimizer.core.lot_kernels import alike, could_be_losses, gain_fractions, ratios, slots
 from services.optimizer.core.nearest_shares import Curves, Terms, Turn, cumulated, nearest_shares, used
 
 NAMES, FACTORS = 6, 2
@@ -35,6 +35,7 @@ def _read() -> None:
     gain_fractions(units.units, np.ones(2), np.ones(2), 1.0, 1.0, np.empty(2))
     could_be_losses(units.units, np.ones(2), np.ones(2), 1.0, 1.0, flags)
     ratios(units.units, np.ones(2), 1.0, 1.0, 1.0, np.empty(2))
+    slots(number[:2], number[:2], number[:2], flags, flags, flags, number.copy(), number.copy(), flags)
     alike(number[:2], np.ones(2), np.ones(2), number[:2], number.copy(), number.copy(), number.copy(), number.copy())
 
 

@@ -127,3 +127,22 @@ def alike(name: Ints, gain: Floats, price: Floats, kind: Ints, of_lot: Ints, fir
                     order[at], at = lots[k], at + 1
     begins[count] = at
     return count
+
+
+@compiled
+def slots(sells: Ints, begin: Ints, end: Ints, loss: Bools, forced: Bools, way_out: Bools, option: Ints, lot: Ints, must: Bools) -> int:
+    """What options may sell, option by option and lot by lot, and whether it is forced; how many slots there are.
+
+    `sells` [options]: 0 nothing, 1 what is no loss, 2 anything, a way out whole, 3 all of it; their lots are from `begin` to `end`.
+    """
+    count = 0
+    for o in range(len(sells)):
+        if sells[o] == 0:
+            continue
+        for n in range(begin[o], end[o]):
+            if sells[o] == 1 and loss[n]:
+                continue
+            option[count], lot[count] = o, n
+            must[count] = sells[o] == 3 or forced[n] or (sells[o] == 2 and way_out[n])
+            count += 1
+    return count
