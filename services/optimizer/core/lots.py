@@ -87,7 +87,7 @@ class Lots(Sequence[HeldLot]):
     since: Days
     _made: dict[int, HeldLot] = field(default_factory=dict)
     _number: dict[str, int] = field(default_factory=dict)
-    _plain: list[tuple[list[bool], list[bool], list[bool], list[date | None]]] = field(default_factory=list)
+    _plain: list[tuple[list[bool], list[bool], list[bool]]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.at)
@@ -149,11 +149,11 @@ class Lots(Sequence[HeldLot]):
 
     def _lot(self, n: int) -> HeldLot:
         if not self._plain:
-            self._plain.append((self.has_basis.tolist(), self.is_long.tolist(), self.loss.tolist(), self.since.tolist()))
-        ((has_basis, is_long, loss, since),) = self._plain
+            self._plain.append((self.has_basis.tolist(), self.is_long.tolist(), self.loss.tolist()))
+        ((has_basis, is_long, loss),) = self._plain
         columns, basis = self.columns, self._basis(n) if has_basis[n] else None
         term: Term = "none" if not self.taxable or basis is None else "long" if is_long[n] else "short"
-        return HeldLot(columns.lot_id[n], columns.security_id[n], Decimal(columns.quantity[n]), basis, term, loss[n], since[n])
+        return HeldLot(columns.lot_id[n], columns.security_id[n], Decimal(columns.quantity[n]), basis, term, loss[n], self.since[n].item())
 
     def _basis(self, n: int) -> Decimal:
         texts, rows = self.rows.columns.tax_basis, self.rows.of(n)

@@ -59,7 +59,7 @@ def _buy_faults(case: Case, buys: list[ProposedTrade]) -> Iterator[str]:
     position, groups, closed = case.snapshot.position, case.snapshot.identity_group, case.blocks.buys
     forbidden = {each for each, verdict in case.verdicts.items() if not verdict.may_buy or verdict.must_sell}
     for trade in buys:
-        if trade.lots or trade.quantity != int(trade.quantity):
+        if trade.lots or trade.quantity % ONE:
             yield f"a buy of {trade.quantity} {trade.security_id} is not whole shares without lots"
         if trade.security_id in forbidden or groups[position[trade.security_id]] in closed:
             yield f"{trade.security_id} may not be bought"
@@ -71,7 +71,7 @@ def _sale_faults(case: Case, sales: list[ProposedTrade]) -> Iterator[str]:
         security_id, quantity, lots = trade.security_id, trade.quantity, trade.lots
         if security_id in forbidden:
             yield f"{security_id} may not be sold"
-        if quantity < ONE or (quantity != int(quantity) and quantity != case.positions.get(security_id, ZERO)):
+        if quantity < ONE or (quantity % ONE and quantity != case.positions.get(security_id, ZERO)):
             yield f"{quantity} {security_id} are neither whole shares nor the whole position"
         if (lots[0].quantity if len(lots) == 1 else sum([each.quantity for each in lots], ZERO)) != quantity:
             yield f"the lots of {security_id} do not sum to the sale"
