@@ -16,6 +16,7 @@ from services.optimizer.core.netted_programme import linear, without_budgets
 from services.optimizer.core.policy import Policy
 from services.optimizer.core.problem import Problem
 from services.optimizer.core.programme import dominance
+from services.optimizer.core.repair import repaired
 from services.optimizer.core.rounding import Shares, round_to_shares
 from services.optimizer.core.small_trades import least_trade
 
@@ -97,8 +98,10 @@ def _plan(case: Case, problem: Problem, policy: Policy) -> Planned | Decline:
         actual = Decimal(repr(broken)).quantize(STEP)
         return Decline(DeclineCode.SOLVER_FAILED, "the solver's plan breaks a rule, in weight", Decimal(repr(TOLERATED)), actual)
     near = linear(problem, answer.plan, found.gain_prices)
-    shares = round_to_shares(near, branch, answer if problem.standing is None else without_budgets(answer), min_trade)
-    return Planned(found, shares, shares.curves.plan(problem, shares.bought, shares.sold))
+    answer = answer if problem.standing is None else without_budgets(answer)
+    shares, book = round_to_shares(near, branch, answer, min_trade)
+    best = repaired(problem, near, book, answer, shares, dominance(problem), found.objective)
+    return Planned(found, best.shares, best.plan)
 
 
 def largest_wanted(problem: Problem, policy: Policy) -> float:

@@ -36,6 +36,6 @@ def test_nothing_is_compiled_after_warming_up() -> None:
         assert problem is not None
         found = solve_chain(problem, dominance(problem), np.zeros(len(problem.held)), DEFAULT_POLICY)
         assert not isinstance(found, SolveStatus)
-        shares = round_to_shares(problem, found.chosen.branch, found.chosen.answer, 0.0)
+        shares, _ = round_to_shares(problem, found.chosen.branch, found.chosen.answer, 0.0)
         shares.curves.used("tax", dict.fromkeys(shares.curves, 0.0))
     assert kernels() == before
