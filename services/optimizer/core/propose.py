@@ -216,7 +216,7 @@ def _worth_it(case: Case, problem: Problem, solved: Planned, proposal: ProposalC
         return _nothing_left(case, problem, policy)
     fault = broken_rule(case, proposal)
     if fault is not None:
-        return Decline(DeclineCode.PLAN_NOT_VERIFIED, fault)
+        return _beyond_settled_cash(case, problem, proposal) or Decline(DeclineCode.PLAN_NOT_VERIFIED, fault)
     if _pressed(case, problem, solved):
         return None
     before, after = evaluate(problem, no_trade(problem)), evaluate(problem, solved.weights)
@@ -225,6 +225,16 @@ def _worth_it(case: Case, problem: Problem, solved: Planned, proposal: ProposalC
         return None
     message = "gain in risk and tax against cost and margin, in basis points of invested value"
     return Decline(DeclineCode.GAIN_BELOW_COST, message, _bps(needed), _bps(gain))
+
+
+def _beyond_settled_cash(case: Case, problem: Problem, proposal: ProposalCreated) -> Decline | None:
+    """Why a plan spends cash that is not settled yet, where limits that are broken now ask for its purchases."""
+    settled = case.account.cash_settled + min(case.account.cash_unsettled, ZERO)
+    spent = proposal.cash_before - proposal.cash_after
+    if spent <= settled or not excess(problem, no_trade(problem)).beyond(LIMITS_KEPT):
+        return None
+    message = "dollars of settled cash, and what purchases that the account's limits ask for would take of it"
+    return Decline(DeclineCode.LIMITS_CONFLICT, message, settled, spent)
 
 
 def _nothing_left(case: Case, problem: Problem, policy: Policy) -> Decline:

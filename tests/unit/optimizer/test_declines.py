@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from msgspec import structs
 
-from libs.common.schemas.account import CashFlow
+from libs.common.schemas.account import CashFlow, PlanLimits, WeightBound
 from libs.common.schemas.market import MarketPublished
 from libs.common.schemas.proposal import ProposalDeclined
 from libs.common.schemas.screen import Verdict
@@ -139,6 +139,15 @@ def test_a_withdrawal_of_more_than_the_account_is_infeasible() -> None:
     assert (answer.outcome, answer.code) == ("infeasible", "cash_short")
     assert [(each.name, each.limit, each.needed) for each in answer.relaxations] == [("withdrawals_usd", answer.limit, answer.actual)]
     assert (answer.limit, answer.actual) == (Decimal(20_000), Decimal("9950.00"))
+
+
+def test_limits_that_ask_for_purchases_beyond_settled_cash_are_infeasible_with_both_amounts() -> None:
+    bound = WeightBound("security", "AA", least_frac=Decimal("0.5"))
+    given = world(SECURITIES, [], "100", cash_unsettled=Decimal(10_000), limits=PlanLimits(weights=[bound]))
+    answer = declined(given)
+    assert (answer.outcome, answer.code) == ("infeasible", "limits_conflict")
+    assert answer.message.startswith("dollars of settled cash")
+    assert answer.limit == Decimal(100) and answer.actual is not None and answer.actual > Decimal(5_000)
 
 
 def test_an_account_at_its_target_says_so() -> None:

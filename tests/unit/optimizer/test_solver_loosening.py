@@ -267,4 +267,6 @@ def test_money_in_other_units_has_the_same_plan(seed: int, units: int) -> None:
     first, second = (solve_chain(each, dominance(small), least, DEFAULT_POLICY) for each in (small, large))
     assert type(first) is type(second)
     if isinstance(first, Solution) and isinstance(second, Solution):
-        assert second.objective == pytest.approx(first.objective, rel=5e-6, abs=max(first.gap, second.gap) + 5e-6)  # a cent of 5,000 dollars
+        assert second.objective == pytest.approx(
+            first.objective, rel=5e-6, abs=max(first.gap, second.gap) + 5e-6
+        )  # a cent of 5,000 dollars
