@@ -156,7 +156,7 @@ UNLOCKS = ("no window after losses", "no earlier account", "no identity")  # the
 
 
 @pytest.mark.parametrize("rule", LOOSER)
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(seed=SEEDS)
 def test_loosening_a_rule_never_worsens_the_best_plan(rule: str, seed: int) -> None:
     made = limited_world(seed)
@@ -206,7 +206,7 @@ def reordered(columns: Any, order: list[int]) -> Any:
     return structs.replace(columns, **{name: [getattr(columns, name)[i] for i in order] for name in columns.__struct_fields__})
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(SEEDS, SEEDS)
 def test_the_order_of_securities_and_lots_changes_no_trade(seed: int, shuffle: int) -> None:
     made = limited_world(seed)
@@ -255,7 +255,7 @@ def in_other_units(made: World, units: int) -> World:
     return replace(made, account=account, ledger=ledger)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(SEEDS, st.sampled_from([10, 1000]))
 def test_money_in_other_units_has_the_same_plan(seed: int, units: int) -> None:
     made = no_windows(blocked_loss_sales=[])(limited_world(seed))  # only a lot of whole shares leads out of one
