@@ -34,7 +34,7 @@ NOTHING = 1e-9
 class Neighbourhood:
     """By name `first` [names + 1] of its choices; by choice, all in fractions of invested value but `shares`: `weight` traded (sales
     negative), `linear` tax, policy and spread, `cash` gained, and what it uses of the budgets.  `active` [all names] is what the names
-    outside leave, those inside untraded."""
+    outside leave, those inside untraded.  `moved`: whether a trade is not next to the plan's."""
 
     names: Ints
     first: Ints
@@ -45,6 +45,7 @@ class Neighbourhood:
     used: dict[str, Floats]
     now: Ints
     active: Floats
+    moved: bool
 
     @property
     def name(self) -> Ints:
@@ -72,7 +73,8 @@ def neighbourhood(problem: Problem, book: Book, planned: Plan, rounded: Plan, ov
     active[names] = (problem.held - problem.target)[names]
     chosen = np.array([first[k] + of_name.index(float(now[names[k]])) for k, of_name in enumerate(choices)], dtype=np.intp)
     cents = np.where(shares != 0, CENT_USD / problem.invested_usd, 0.0)
-    return Neighbourhood(names, first, shares, weight, used[TAX] + policy + spread, -weight - spread - cents, used, chosen, active)
+    moved = bool((np.abs(wanted - now)[names] > A_SHARE).any())
+    return Neighbourhood(names, first, shares, weight, used[TAX] + policy + spread, -weight - spread - cents, used, chosen, active, moved)
 
 
 def _names(problem: Problem, book: Book, wanted: Floats, now: Floats, over: Excess) -> Ints:

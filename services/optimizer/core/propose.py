@@ -5,6 +5,7 @@ before it is written.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from math import sqrt
 
@@ -24,6 +25,7 @@ from services.optimizer.core.certificate import certificate_of
 from services.optimizer.core.chain import LIMITS_KEPT, SOLVER_VERSION
 from services.optimizer.core.conflict import less_cash, relaxations
 from services.optimizer.core.decline import Decline, DeclineCode
+from services.optimizer.core.dual_programme import TRADES, TURNOVER
 from services.optimizer.core.evaluate import Value, active_weights, evaluate, no_trade, variance
 from services.optimizer.core.explain import give_reasons, unmet_wishes
 from services.optimizer.core.inputs import Case, join
@@ -33,7 +35,7 @@ from services.optimizer.core.losses_left import limited, losses_left
 from services.optimizer.core.market import Snapshot, prepare
 from services.optimizer.core.planned import Planned, largest_wanted, plan_of
 from services.optimizer.core.policy import DEFAULT_POLICY, Policy
-from services.optimizer.core.problem import Problem
+from services.optimizer.core.problem import NO_LIMIT, Problem
 from services.optimizer.core.programme import dominance
 from services.optimizer.core.shadow import bindings
 from services.optimizer.core.small_trades import least_trade
@@ -238,13 +240,28 @@ def _beyond_settled_cash(case: Case, problem: Problem, proposal: ProposalCreated
 
 
 def _nothing_left(case: Case, problem: Problem, policy: Policy) -> Decline:
-    """At target, or with wishes too small to trade."""
+    """Forbidden by the owner's limits, at target, or with wishes too small to trade."""
+    forbidden = _forbidden(problem, policy)
+    if forbidden is not None:
+        return forbidden
     largest = Decimal(repr(largest_wanted(problem, policy) * problem.invested_usd)).quantize(Decimal("0.01"))
     if largest < 1:
         return Decline(DeclineCode.AT_TARGET, "no trade improves the account")
     return Decline(
         DeclineCode.BELOW_MIN_TRADE, "dollars of the smallest trade allowed, and of the largest wanted", case.account.min_trade, largest
     )
+
+
+def _forbidden(problem: Problem, policy: Policy) -> Decline | None:
+    """The limit that lets nothing be traded, and the dollars of the largest trade wanted without it; None where there is none."""
+    rules = problem.rules
+    free = replace(problem, rules=replace(rules, trades=None if rules.trades == 0 else rules.trades, turnover=rules.turnover or NO_LIMIT))
+    names = [name for name, limit in ((TRADES, rules.trades), (TURNOVER, rules.turnover)) if limit == 0]
+    wanted = largest_wanted(free, policy) * problem.invested_usd if names else 0.0
+    if wanted < 1:
+        return None
+    message = f"limits.{names[0]} allows no trade; dollars of the largest wanted"
+    return Decline(DeclineCode.LIMIT_FORBIDS, message, ZERO, Decimal(repr(wanted)).quantize(Decimal("0.01")))
 
 
 def _pressed(case: Case, problem: Problem, solved: Planned) -> bool:

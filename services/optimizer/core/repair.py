@@ -1,11 +1,13 @@
 """Whole shares repaired: a few names chosen again together, by OR-Tools CP-SAT.
 
 Rounding in turn can leave out a trade that the plan needs, since each name sees the cash and the common risk of those before it alone.
-Where that breaks a rule, or costs more than LOSES, the names that matter (neighbourhood.py) are chosen once more together
-(share_programme.py), until the programme's own answer is where its tangents are; and the names that matter then, while that gains.
+Where that breaks a rule, or moves a trade by more than a share and costs more than LOSES, the names that matter (neighbourhood.py) are
+chosen once more together (share_programme.py), until the programme's own answer is where its tangents are; and the names that matter
+then, while that gains.
 
 Invariants
-1. What comes back breaks no rule by more than what came in, and where it breaks as little costs no more, both by `evaluate.py`.
+1. What comes back is no further beyond budgets and cash than what came in, then no further beyond limits, and costs no more where it is
+   as far: all by `evaluate.py`.
 2. The same arguments give the same shares.
 """
 
@@ -24,21 +26,25 @@ from services.optimizer.core.share_book import Book
 from services.optimizer.core.share_programme import Rounded, ShareProgramme
 
 LOSES = 5e-5  # of invested value: half a basis point
-PASSES, ROUNDS = 3, 5
+PASSES, ROUNDS = 3, 4
 GAINS_LITTLE = 1e-6  # of invested value
 BREAKS = 1e-12  # of invested value: what sums of float64 leave
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A plan in whole shares, what it breaks hard rules by in all, and its objective with soft breaches priced in."""
+    """A plan in whole shares, by how much it is beyond budgets and cash, and beyond the owner's limits, and its objective with soft
+    breaches priced in.  Limits can be tightened for another try, budgets can't: they come first."""
 
     shares: Shares
     plan: Plan
+    beyond: float
     breaks: float
     objective: float
 
     def better(self, other: "Judged") -> bool:
+        if abs(self.beyond - other.beyond) > BREAKS:
+            return self.beyond < other.beyond
         if abs(self.breaks - other.breaks) > BREAKS:
             return self.breaks < other.breaks
         return self.objective < other.objective
@@ -49,8 +55,8 @@ def judged(problem: Problem, shares: Shares, penalty: float) -> Judged:
     plan = shares.curves.plan(problem, shares.bought, shares.sold)
     cents = (len(shares.bought) + len(shares.sold)) * CENT_USD / problem.invested_usd
     overspent = max(0.0, cents - cash_after(problem, plan)) if shares.bought else 0.0
-    breaks = max(0.0, excess(problem, plan).size) + max(0.0, budget_excess(problem, plan)) + overspent
-    return Judged(shares, plan, breaks, priced(problem, plan, penalty))
+    beyond = max(0.0, budget_excess(problem, plan)) + overspent
+    return Judged(shares, plan, beyond, max(0.0, excess(problem, plan).size), priced(problem, plan, penalty))
 
 
 def repaired(problem: Problem, near: Problem, book: Book, answer: Answer, shares: Shares, penalty: float, objective: float) -> Judged:
@@ -59,14 +65,17 @@ def repaired(problem: Problem, near: Problem, book: Book, answer: Answer, shares
     exposure = near.exposures.T @ active_weights(near, answer.plan)
     for _ in range(PASSES):
         before = best
-        if best.breaks <= BREAKS and best.objective - objective <= LOSES:
+        keeps = max(best.beyond, best.breaks) <= BREAKS
+        if keeps and best.objective - objective <= LOSES:
             break
         around = neighbourhood(near, book, answer.plan, best.plan, excess(problem, best.plan))
+        if keeps and not around.moved:
+            break
         programme = ShareProgramme(near, around, Rounded(exposure, answer.multipliers, best.plan, book), penalty)
         for chosen in answers(programme):
             found = judged(problem, changed(before.shares, around, chosen), penalty)
             best = found if found.better(best) else best
-        if not best.better(before) or (best.breaks > before.breaks - BREAKS and best.objective > before.objective - GAINS_LITTLE):
+        if not best.better(before) or (keeps and best.objective > before.objective - GAINS_LITTLE):
             break
         book.take(best.shares.bought, best.shares.sold)
     return best

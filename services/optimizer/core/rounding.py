@@ -15,11 +15,12 @@ import numpy as np
 
 from services.optimizer.core.arrays import Floats
 from services.optimizer.core.branch import Answer, Branch, Plan
+from services.optimizer.core.dual.standing import Standing
 from services.optimizer.core.evaluate import active_weights, cash_after, risk_gradient, traded_by_name
 from services.optimizer.core.nearest_shares import Terms, Turn, nearest_shares
 from services.optimizer.core.problem import NO_LIMIT, Problem
 from services.optimizer.core.share_book import ENOUGH, Book
-from services.optimizer.core.shares import SaleCurves, most_bought, sale_curves
+from services.optimizer.core.shares import LONG, SHORT, TAX, SaleCurves, most_bought, sale_curves
 from services.optimizer.core.sides import buy_price, limit_price
 from services.optimizer.core.small_trades import NOTHING
 
@@ -38,8 +39,10 @@ class Shares:
     curves: SaleCurves
 
 
-def round_to_shares(problem: Problem, branch: Branch, answer: Answer, min_trade_usd: float) -> tuple[Shares, Book]:
-    """The plan in whole shares, and the book that they were made in."""
+def round_to_shares(
+    problem: Problem, branch: Branch, answer: Answer, min_trade_usd: float, standing: Standing | None = None
+) -> tuple[Shares, Book]:
+    """The plan in whole shares, and the book that they were made in; `standing` where budgets are those of a netted year."""
     problem = _as_averse(problem, answer)
     curves = sale_curves(problem, branch, answer)
     least, most = _cash_wanted(problem, answer.plan)
@@ -56,6 +59,7 @@ def round_to_shares(problem: Problem, branch: Branch, answer: Answer, min_trade_
         cash_least=least,
         cash_most=most,
         limit=limit_price(problem, answer.multipliers),
+        standing=standing,
     )
     _round_in_turn(book, answer)
     _keep_budgets(book)
@@ -121,24 +125,45 @@ def _impact_gradient(problem: Problem, traded: Floats) -> Floats:
 
 def _keep_budgets(book: Book) -> None:
     """Sell fewer shares at a gain or more at a loss, cheapest first by what is lost in risk and at the limits, until no budget is
-    exceeded."""
-    problem = book.problem
-    budgets = {"short": problem.short_room, "long": problem.long_room, "tax": problem.tax_room}
-    rooms = {what: max(room - book.cents, min(room, 0.0)) for what, room in budgets.items() if room < NO_LIMIT}
-    for _ in range(MOST_STEPS):
-        used = {what: book.curves.used(what, book.sold) for what in rooms}
-        over = [what for what, room in rooms.items() if used[what] > room + ANY_BUDGET]
-        if not over:
-            return
-        what = over[0]
-        excess = used[what] - rooms[what]
-        gradient = risk_gradient(problem, book.active) + book.limit
-        ways = (_smaller_sales, _larger_losses)
-        moves = [move for name in book.curves for way in ways for move in way(book, name, what, excess, gradient)]
-        if not moves:
-            return
+    exceeded: near the plan, then where the year is netted by the year itself."""
+    for over in (_over, _over_netted):
+        for _ in range(MOST_STEPS):
+            excess = over(book)
+            if not excess or not _give_way(book, excess):
+                break
+
+
+def _give_way(book: Book, over: dict[str, float]) -> bool:
+    """The cheapest change of one name that frees some of a budget; False where there is none."""
+    gradient = risk_gradient(book.problem, book.active) + book.limit
+    ways = (_smaller_sales, _larger_losses)
+    moves = [
+        move for what, excess in over.items() for name in book.curves for way in ways for move in way(book, name, what, excess, gradient)
+    ]
+    if moves:
         _, name, shares = min(moves)
         book.sell(name, shares)
+    return bool(moves)
+
+
+def _over(book: Book) -> dict[str, float]:
+    """The first budget that is exceeded, and by how much."""
+    problem = book.problem
+    budgets = {SHORT: problem.short_room, LONG: problem.long_room, TAX: problem.tax_room}
+    for what, room in budgets.items():
+        over = book.curves.used(what, book.sold) - max(room - book.cents, min(room, 0.0)) if room < NO_LIMIT else 0.0
+        if over > ANY_BUDGET:
+            return {what: over}
+    return {}
+
+
+def _over_netted(book: Book) -> dict[str, float]:
+    """Where a netted year is beyond a budget, by how much short and long gains are, either of which may give way."""
+    gains = book.curves.used(SHORT, book.sold), book.curves.used(LONG, book.sold)
+    if book.standing is None or book.standing.excess(gains) <= ANY_BUDGET:
+        return {}
+    rooms = book.standing.most_gains(gains)
+    return {what: gain - room + book.cents for what, gain, room in zip((SHORT, LONG), gains, rooms, strict=True)}
 
 
 def _smaller_sales(book: Book, name: int, what: str, excess: float, gradient: Floats) -> list[tuple[float, int, float]]:

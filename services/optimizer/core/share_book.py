@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.optimizer.core.arrays import Floats
+from services.optimizer.core.dual.standing import Standing
 from services.optimizer.core.nearest_shares import CENT_USD
 from services.optimizer.core.problem import Problem
 from services.optimizer.core.shares import SaleCurves
@@ -16,7 +17,8 @@ ENOUGH = 1e-9  # of a least holding
 class Book:
     """The trades so far, in shares: `bought` [names] and `sold` by name; `active` weights and the cash that follow from them.
 
-    `own` [names]: the objective's risk of a unit of a name alone; `limit` [names]: what limits on weights charge for one.
+    `own` [names]: the objective's risk of a unit of a name alone; `limit` [names]: what limits on weights charge for one; `standing`: the
+    taxpayer's year where budgets are netted.
     """
 
     problem: Problem
@@ -31,6 +33,7 @@ class Book:
     cash_least: float
     cash_most: float
     limit: Floats
+    standing: Standing | None = None
 
     @property
     def cents(self) -> float:

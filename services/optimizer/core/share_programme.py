@@ -30,7 +30,7 @@ from services.optimizer.core.share_book import Book
 from services.optimizer.core.shares import LONG, SHORT, TAX
 from services.optimizer.core.sides import TURNOVER
 
-DETERMINISTIC_WORK = 0.03  # of CP-SAT's deterministic seconds
+DETERMINISTIC_WORK = 0.01  # of CP-SAT's deterministic seconds
 UNIT = 1e9  # whole numbers in invested value, of rows
 FINE = 1_000  # of costs in that of rows
 NEAR = 2e-6  # of invested value: a fiftieth of a basis point from its bound is near enough

@@ -150,6 +150,16 @@ def test_limits_that_ask_for_purchases_beyond_settled_cash_are_infeasible_with_b
     assert answer.limit == Decimal(100) and answer.actual is not None and answer.actual > Decimal(5_000)
 
 
+@pytest.mark.parametrize(
+    ("limits", "name"), [(PlanLimits(trades=0), "limits.trades"), (PlanLimits(turnover_frac=Decimal(0)), "limits.turnover_frac")]
+)
+def test_a_limit_of_no_trades_says_that_it_forbids_them(limits: PlanLimits, name: str) -> None:
+    lots = [Lot("L1", "AA", "10", "100"), Lot("L2", "BB", "180", "50")]
+    answer = declined(world(SECURITIES, lots, limits=limits, cash_min_frac=Decimal(0)))
+    assert (answer.outcome, answer.code, answer.limit) == ("no_trade", "limit_forbids", Decimal(0))
+    assert name in answer.message and answer.actual is not None and answer.actual > 100
+
+
 def test_an_account_at_its_target_says_so() -> None:
     at_target = [Lot("L1", "AA", "60", "100"), Lot("L2", "BB", "80", "50")]
     answer = declined(world(SECURITIES, at_target, cash_min_frac=Decimal(0)))
