@@ -2,7 +2,7 @@
 
 Within an option the active weight moves with its price; a temperature mixes a name's options, and a group's sides, and adds the spread of
 what is mixed over T; softened lots swap within an option.  The part by factors is kept between steps, one with a temperature and one
-without, and updated by the names whose coefficient changed, four at a time; with a temperature small changes wait until they are larger.
+without, and updated by the names whose coefficient changed, four at a time.
 """
 
 import numpy as np
@@ -11,7 +11,6 @@ from services.optimizer.core.arrays import Floats, Ints
 from services.optimizer.core.dual.compiled import compiled
 from services.optimizer.core.dual.tables import Scratch, Tables
 
-WAITS = 1e-2  # of a coefficient: a smaller change of it waits
 LOST = 1e6  # a coefficient that so many times the largest of now takes off leaves its rounding behind: the part is made afresh
 
 
@@ -28,7 +27,7 @@ def assemble(t: Tables, w: Scratch, at: Floats, temperature: float, tie: float, 
     if temperature > 0:
         _mixing_spread(t, w, temperature)
     kept = 1 if temperature > 0 else 0
-    _by_factors(t, w, w.root[kept], w.assembled[kept], WAITS if temperature > 0 else 0.0, afresh)
+    _by_factors(t, w, w.root[kept], w.assembled[kept], afresh)
     w.matrix[:wide, :wide] = w.root[kept]
     w.matrix[wide:, :wide] = 0.0
     for i in range(len(w.mean)):
@@ -141,12 +140,12 @@ def _side_spread(t: Tables, w: Scratch, group: int, temperature: float) -> None:
 
 
 @compiled
-def _by_factors(t: Tables, w: Scratch, root: Floats, assembled: Floats, waits: float, afresh: bool) -> None:
+def _by_factors(t: Tables, w: Scratch, root: Floats, assembled: Floats, afresh: bool) -> None:
     """Bring `root` from the coefficients it was made with to those of now."""
     changed, moving, most, gone = 0, 0, 0.0, 0.0
     for i in range(len(w.diagonal)):
         now, before = w.diagonal[i], assembled[i]
-        if abs(now - before) > waits * max(now, before):
+        if now != before:
             changed += 1
             gone = max(gone, before)
         moving += now != 0.0
@@ -157,7 +156,7 @@ def _by_factors(t: Tables, w: Scratch, root: Floats, assembled: Floats, waits: f
     chosen, weight, count = np.empty(4, np.int64), np.empty(4), 0
     for i in range(len(w.diagonal)):
         now, before = w.diagonal[i], assembled[i]
-        if abs(now - before) > waits * max(now, before):
+        if now != before:
             chosen[count], weight[count] = i, now - before
             assembled[i] = now
             count += 1

@@ -128,7 +128,7 @@ class _Netting:
     def _take(self, choice: Choice, at: NettedStart) -> NettedStart:
         """Bound a piece, and solve it where its bound does not pass the least of those solved; where the next piece starts."""
         model, constant = piece_model(self.account, self.year, choice)
-        rival = NO_RIVAL if self.trades is None else Rival(self.objective - constant, self.lower - constant)
+        rival = self._rival(constant)
         answer = solve(model, self.effort, self._begun(choice, at), rival)
         self.steps, self.nodes = self.steps + answer.newton_steps, self.nodes + answer.nodes
         self.lower = min(self.lower, answer.lower_bound + constant)
@@ -143,6 +143,13 @@ class _Netting:
             if objective < self.objective:
                 self.trades, self.objective, self.best = answer.trades, objective, (answer, choice)
         return self._ended(answer, choice)
+
+    def _rival(self, constant: float) -> Rival:
+        """The best plan so far, in the terms of a piece with this constant; its bound counts where it is certified."""
+        if self.trades is None:
+            return NO_RIVAL
+        certified = self.objective - self.lower <= self.effort.certified
+        return Rival(self.objective - constant, self.lower - constant if certified else np.inf)
 
     def _outcome(self, lower: float) -> Outcome:
         if self.trades is None:

@@ -23,6 +23,7 @@ from services.optimizer.core.dual.value import dual_gradient, dual_value
 
 ARMIJO = 1e-4
 SHY = 0.4  # of what the slope promises: a step that gains less is cut again,
+KEEN = 10  # steps of a climb in which that is done; a climb without end (no plan) goes faster without
 LITTLE = 1e-7  # unless it promises less than this
 LEAST_CUT, MOST_CUT = 0.2, 0.7
 CUTS = 14
@@ -97,7 +98,7 @@ def _climb(
         while cut == 0.0 and damping <= MOST_DAMPING:
             if newton_step(t, w, x, (damping + RIDGE) * steepest):
                 slope = _slope(w)
-                cut, gained = _line_search(t, w, x, there, value, slope, temperature, allowed, tie)
+                cut, gained = _line_search(t, w, x, there, value, slope, temperature, allowed, tie, steps <= KEEN)
             if cut == 0.0:
                 damping = max(damping * DAMPING_STEP, FIRST_DAMPING)
         if cut == 0.0:
@@ -186,11 +187,21 @@ def _slope(w: Scratch) -> float:
 
 @compiled
 def _line_search(
-    t: Tables, w: Scratch, x: Floats, there: Floats, value: float, slope: float, temperature: float, allowed: Bools, tie: float
+    t: Tables,
+    w: Scratch,
+    x: Floats,
+    there: Floats,
+    value: float,
+    slope: float,
+    temperature: float,
+    allowed: Bools,
+    tie: float,
+    keen: bool,
 ) -> tuple[float, float]:
     """A cut of the step that raises g enough, `there` and g at it; 0 where none does.
 
-    One that raises it by much less than the slope promises has gone too far: it is cut again while that raises g more.
+    Of a smooth g, one that raises it by much less than the slope promises has gone too far: where `keen` it is cut again while that raises
+    g more.
     """
     cut, noise, best, best_cut = 1.0, 4e-16 * (1.0 + abs(value)), value, 0.0
     if slope <= 0:
@@ -200,11 +211,11 @@ def _line_search(
         if best_cut > 0.0 and tried <= best:
             return best_cut, _value_after(t, w, x, there, best_cut, temperature, allowed, tie)
         if tried >= value + ARMIJO * cut * slope - noise:
-            if tried - value >= SHY * cut * slope or slope < LITTLE:
+            if tried - value >= SHY * cut * slope or slope < LITTLE or temperature <= 0 or tie > 0 or not keen:
                 return cut, tried
             best, best_cut = tried, cut
         peak = 0.5 * slope * cut / (slope * cut - (tried - value))  # of the parabola through both ends
-        cut *= min(max(peak, LEAST_CUT), MOST_CUT)
+        cut *= min(max(peak, LEAST_CUT), MOST_CUT) if best_cut > 0.0 else 0.5
     return best_cut, _value_after(t, w, x, there, best_cut, temperature, allowed, tie)
 
 

@@ -15,23 +15,24 @@ Invariants
 3. The same arguments give the same bytes: no clock, no random.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
 from heapq import heappop, heappush
 from itertools import count
 
 import numpy as np
 
 from services.optimizer.core.arrays import Bools, Floats, Ints
+from services.optimizer.core.dual.answer import DEFAULT_EFFORT, NO_RIVAL, Certified, Effort, Outcome, Rival
 from services.optimizer.core.dual.branching import children, mixing, open_choices
 from services.optimizer.core.dual.choice import by_cost, by_share, keep_counts, lags
 from services.optimizer.core.dual.dearest import dearest
 from services.optimizer.core.dual.model import Model, Trades
 from services.optimizer.core.dual.newton import Climb, climb
 from services.optimizer.core.dual.primal import judged
+from services.optimizer.core.dual.stiff import FLOORS, floors_above, stiffened
 from services.optimizer.core.dual.tables import Prepared, prepare
-from services.optimizer.core.dual.value import least_costs, trades_of
+from services.optimizer.core.dual.value import evaluate, least_costs, trades_of
 
+__all__ = ["DEFAULT_EFFORT", "FEASIBLE", "NO_RIVAL", "SMOOTHED", "Certified", "Effort", "Outcome", "Rival", "solve"]
 FEASIBLE = 1e-8  # of account value: what a row may be broken by
 EXACT = 1e-11
 SMOOTHED = 1e-6
@@ -40,74 +41,6 @@ RAY = 8  # powers of ten that multipliers are stretched by, in search of a proof
 GAINS_LITTLE = 1e-7  # of account value: a round of changed options that gains less is the last
 STEPS_TO_A_TIE = 12  # of a convex solve, once ties were met
 TIES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
-
-
-class Outcome(StrEnum):
-    """How a solve ended; a closed list."""
-
-    CERTIFIED = "certified"
-    GAP_TOO_WIDE = "gap_too_wide"
-    INFEASIBLE = "infeasible"  # proved: the bound exceeds what any plan could cost
-    NO_PLAN = "no_plan"  # none found, and none excluded
-
-
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """What a solve may spend; gaps are fractions of account value.
-
-    The temperature is `heat` over the number of names.  Options are changed, in at most `repairs` rounds, until the gap is `tight` or a
-    round gains little; above a gap of `enough`, at most `nodes` of branch and bound follow; a plan counts as certified up to `certified`.
-    A climb takes at most `steps` of Newton, and no node is begun after `work` of them in all: the deadline of a solve, which ends alike
-    wherever it runs.  With hard counts `enough` is `counted`.
-    """
-
-    heat: float = 1.5e-4
-    enough: float = 5e-6
-    counted: float = 5e-5
-    certified: float = 5e-5
-    tight: float = 5e-6
-    nodes: int = 60
-    repairs: int = 8
-    steps: int = 60
-    work: int = 4_000
-
-
-@dataclass(frozen=True, slots=True)
-class Certified:
-    """The best plan, its objective and bound in fractions of account value.
-
-    `multipliers` (nu, z) belong to the plan: shadow prices.  `root_bound` is the dual's value at `bound_multipliers`, which anyone can
-    recompute; `lower_bound` is at least that, branch and bound having raised it.  `start` warms a later solve.
-    """
-
-    outcome: Outcome
-    trades: Trades | None
-    objective: float
-    lower_bound: float
-    multipliers: Floats
-    root_bound: float
-    bound_multipliers: Floats
-    start: Floats
-    newton_steps: int
-    nodes: int
-
-    @property
-    def gap(self) -> float:
-        return self.objective - self.lower_bound
-
-
-DEFAULT_EFFORT = Effort()
-
-
-@dataclass(frozen=True, slots=True)
-class Rival:
-    """The answer of another model whose plans compete with this one's: its objective and its bound, in this one's terms."""
-
-    objective: float = float("inf")
-    lower_bound: float = float("inf")
-
-
-NO_RIVAL = Rival()
 
 
 def solve(model: Model, effort: Effort = DEFAULT_EFFORT, start: Floats | None = None, rival: Rival = NO_RIVAL) -> Certified:
@@ -125,14 +58,14 @@ class _Search:
     def __init__(self, ready: Prepared, effort: Effort, rival: Rival) -> None:
         self.ready, self.effort, self.rival = ready, effort, rival
         self.temperature = effort.heat / max(len(ready.model.names.held), 1)
-        self.ceiling = dearest(ready.model) if rival is NO_RIVAL else rival.objective
-        self.beyond = min(self.ceiling, rival.lower_bound)  # a node whose bound passes this needs no plan
-        self.counts = _counts(ready.model)
+        self.ceiling = dearest(ready.model) if rival is NO_RIVAL else rival.objective + 1.0  # softened lots may cost more than their plan
+        self.beyond = min(self.ceiling, rival.objective, rival.lower_bound)  # a node whose bound passes this needs no plan
+        self.counts, self.floors = _counts(ready.model), floors_above(ready)
         self.enough = max(effort.enough, effort.counted) if len(self.counts) else effort.enough
         self.best: Trades | None = None
         self.objective = float("inf")
         self.multipliers = np.zeros(len(ready.tables.low))
-        self.steps, self.ties = 0, False
+        self.steps, self.work, self.ties = 0, effort.work, False
 
     def run(self, start: Floats | None) -> Certified:
         every = np.ones(len(self.ready.tables.name), dtype=np.bool_)
@@ -144,7 +77,7 @@ class _Search:
         while heap:
             bound, _, allowed, worst, x = heappop(heap)
             lower = min(bound, self.objective)
-            spent = nodes >= self.effort.nodes or self.steps >= self.effort.work
+            spent = nodes >= self.effort.nodes or self.steps >= self.work
             if self.known - lower <= self.enough or lower >= self.beyond or spent or worst < 0:
                 break
             for child in children(self.ready.tables, allowed, worst):
@@ -205,6 +138,8 @@ class _Search:
     def _relax(self, allowed: Bools, start: Floats) -> Floats:
         """The multipliers of the smoothed relaxation, softened where lots tie."""
         end = self._climb(start, self.temperature, allowed, SMOOTHED)
+        if end.stalled and self.floors:
+            return self._stiffen(allowed, start, end.multipliers)
         if end.stalled:
             end = self._soften(end, self.temperature, allowed, SMOOTHED, TIES[1:4])
         return end.multipliers
@@ -219,6 +154,34 @@ class _Search:
                 start = at_narrow + (at_narrow - at_wide) * ((tie - narrow) / (narrow - wide))
             end = self._climb(start, temperature, allowed, tolerance, tie)
             earlier.append((tie, end.multipliers))
+        return end
+
+    def _stiffen(self, allowed: Bools, *starts: Floats) -> Floats:
+        """Of climbs with specific variances raised less and less, the multipliers of the best bound; the plans they round to are tried."""
+        best, where, stiffest = -np.inf, starts[-1], self.floors[-1]
+        for start in starts:
+            at = start
+            for floor in self.floors:
+                end = climb(stiffened(self.ready, floor), at, self.temperature, allowed, SMOOTHED, self.effort.steps)
+                self.steps += end.steps
+                chosen, at = by_share(self.ready.tables, self.ready.scratch.share, allowed), end.multipliers
+                plan = self._stiff_plan(chosen, at, floor)
+                for found in (at, plan.multipliers):
+                    bound = least_costs(self.ready, found, allowed)[0]
+                    if bound > best:
+                        best, where, stiffest = bound, found, floor
+            if self.known - best <= self.enough:
+                break
+        self.work = self.effort.work // 4  # nodes gain little and take long
+        self.floors = (stiffest,)  # where the nodes that follow begin
+        evaluate(self.ready, where, self.temperature, allowed)  # for the shares
+        return where
+
+    def _stiff_plan(self, chosen: Ints, start: Floats, floor: float) -> Climb:
+        """The convex problem of these options, specific variances raised: its plan is kept if it is the best so far."""
+        end = climb(stiffened(self.ready, floor), start, 0.0, self._only(chosen), EXACT, self.effort.steps)
+        self.steps += end.steps
+        self._keep(end, chosen)
         return end
 
     def _along(self, allowed: Bools, found: tuple[float, Floats], *rays: Floats) -> tuple[float, Floats]:
@@ -248,23 +211,32 @@ class _Search:
         return slice(first, first + len(self.ready.model.rows.bound))
 
     def _climb(self, start: Floats, temperature: float, allowed: Bools, tolerance: float, tie: float = 0.0, steps: int = 0) -> Climb:
-        enough = self.beyond if temperature > 0 else self.ceiling
+        enough = self.beyond if temperature > 0 and tie == 0 else self.ceiling
         end = climb(self.ready, start, temperature, allowed, tolerance, steps or self.effort.steps, tie, enough)
         self.steps += end.steps
         return end
 
     def _try(self, chosen: Ints, start: Floats) -> tuple[float, Floats]:
         """Solve the convex problem of these options and keep the plan if it is the best so far; its dual, and the multipliers there."""
-        fixed = np.zeros(len(self.ready.tables.name), dtype=np.bool_)
-        fixed[chosen] = True
+        fixed = self._only(chosen)
         end = self._climb(start, 0.0, fixed, EXACT, steps=STEPS_TO_A_TIE if self.ties else 0)
         value = end.value
-        if self._keep(end, chosen) - value > SETTLED and value <= self.ceiling:
+        lost = self._keep(end, chosen) - value > SETTLED and value <= self.ceiling
+        if lost and self.floors:
+            for floor in FLOORS:
+                end = self._stiff_plan(chosen, end.multipliers, floor)
+        elif lost:
             self.ties = True
             end = self._soften(end, 0.0, fixed, EXACT, TIES)
             self._keep(end, chosen)
             value = least_costs(self.ready, end.multipliers, fixed)[0]
         return value, end.multipliers
+
+    def _only(self, chosen: Ints) -> Bools:
+        """These options allowed."""
+        fixed = np.zeros(len(self.ready.tables.name), dtype=np.bool_)
+        fixed[chosen] = True
+        return fixed
 
     def _keep(self, end: Climb, chosen: Ints) -> float:
         """What the plan there costs, infinite where it breaks a hard row; the best plan so far is kept."""
