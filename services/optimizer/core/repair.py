@@ -54,7 +54,8 @@ def judged(problem: Problem, shares: Shares, penalty: float) -> Judged:
     """The shares, judged by the problem itself."""
     plan = shares.curves.plan(problem, shares.bought, shares.sold)
     cents = (len(shares.bought) + len(shares.sold)) * CENT_USD / problem.invested_usd
-    overspent = max(0.0, cents - cash_after(problem, plan)) if shares.bought else 0.0
+    floor = min(problem.cash_min, problem.cash)  # what is not settled yet is below the first
+    overspent = max(0.0, floor + cents - cash_after(problem, plan)) if shares.bought else 0.0
     beyond = max(0.0, budget_excess(problem, plan)) + overspent
     return Judged(shares, plan, beyond, max(0.0, excess(problem, plan).size), priced(problem, plan, penalty))
 
