@@ -5,33 +5,46 @@ last 30 days stays held no other lot of the name may be sold at a loss, so such 
 lots in full and any others; or, where just one recent lot has a loss, that lot in part, no other loss, and the other recent lots in full.
 """
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 
 from services.optimizer.core.arrays import Floats, Ints
-from services.optimizer.core.dual.model import Lots, Model, Names, Options, Rows, Trades, validated
+from services.optimizer.core.dual.model import Lots, Model, Names, Options, Rows, Trades, WeightRows, validated
 
 RECENT_DAYS = 30
 LONG_DAYS = 365
+BUDGETS = ("tax", "short_gain", "long_gain")
 ROUNDING = 1e-9  # so that a trade of the smallest size is not below it when said in shares
 Option = tuple[bool, list[tuple[int, bool]]]  # whether it buys; lots, and whether each is sold in full
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Which of the instance's optional rules are kept: its smallest trade in dollars, its cap on tracking error."""
+    """Which optional rules are kept: the instance's smallest trade in dollars and its cap on tracking error; each sector's weight within
+    `sector_band` of the target's; the most, in dollars, of the plan's tax, net short-term gain and net long-term gain, by name.
+    """
 
     min_trade: bool = False
     max_te: bool = False
+    sector_band: float | None = None
+    budgets_usd: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """As a line of results has them."""
+        more = {} if self.sector_band is None else {"sector_band": self.sector_band}
+        more |= {"budgets_usd": dict(self.budgets_usd)} if self.budgets_usd else {}
+        return {"min_trade": self.min_trade, "max_te": self.max_te, **more}
 
 
 NO_MORE = Rules()
 
 
 def model_of(account: dict[str, Any], rules: Rules = NO_MORE) -> Model:
-    """The instance as a model: cash not negative is the one row.  Raises ModelError."""
+    """The instance as a model, whose first row keeps cash from being negative; each budget is one more.  Raises ModelError."""
     value, price = float(account["value"]), np.array(account["price"])
     index = {ticker: i for i, ticker in enumerate(account["tickers"])}
     spread = np.array(account["half_spread_bps"]) / 1e4
@@ -52,23 +65,34 @@ def model_of(account: dict[str, Any], rules: Rules = NO_MORE) -> Model:
         buy_max=np.where(may_buy, 2.0, 0.0),
     )
     least = float(account["min_trade"]) / value * (1 + ROUNDING) if rules.min_trade else 0.0
-    cash = Rows(
-        sell=-(1 - spread[name])[:, None],
-        buy=(1 + spread)[:, None],
-        bound=np.array([account["cash"] / value]),
-        floor=np.zeros(1),
-        ceiling=np.full(1, np.inf),
+    drawn = {"tax": rate * gain, "short_gain": gain * (days <= LONG_DAYS), "long_gain": gain * (days > LONG_DAYS)}
+    budgets = [(drawn[budget], rules.budgets_usd[budget] / value) for budget in BUDGETS if budget in rules.budgets_usd]
+    rows = Rows(
+        sell=np.column_stack([-(1 - spread[name]), *(draw for draw, _ in budgets)]).reshape(len(lots), 1 + len(budgets)),
+        buy=np.column_stack([1 + spread, *(np.zeros(len(price)) for _ in budgets)]),
+        bound=np.array([account["cash"] / value, *(most for _, most in budgets)]),
+        floor=np.zeros(1 + len(budgets)),
+        ceiling=np.full(1 + len(budgets), np.inf),
     )
     model = Model(
         risk=2 * float(account["lam"]),
         names=names,
         lots=Lots(name, size, rate * gain + spread[name]),
         options=options_of(name, size, gain < 0, days <= RECENT_DAYS, may_buy, least),
-        rows=cash,
+        rows=rows,
+        weights=WeightRows() if rules.sector_band is None else _sector_rows(account, rules.sector_band),
     )
     if rules.max_te and account["max_te"] is not None:
         model = replace(model, te_cap=float(account["max_te"]))
     return validated(model)
+
+
+def _sector_rows(account: dict[str, Any], band: float) -> WeightRows:
+    """Each sector's weight at most `band` above the target's, in order of sector; then at most so far below."""
+    sector = np.array(account["sector"])
+    members = np.column_stack([(sector == each).astype(np.float64) for each in sorted(set(account["sector"]))])
+    wanted, count = members.T @ np.array(account["target"]), 2 * members.shape[1]
+    return WeightRows(np.hstack([members, -members]), np.append(wanted + band, band - wanted), np.zeros(count), np.full(count, np.inf))
 
 
 def root_of(covariance: Floats) -> Floats:
@@ -81,17 +105,25 @@ def root_of(covariance: Floats) -> Floats:
     return root
 
 
-def multipliers_said(account: dict[str, Any], model: Model, multipliers: Floats) -> dict[str, Any]:
+def multipliers_said(account: dict[str, Any], model: Model, multipliers: Floats, rules: Rules = NO_MORE) -> dict[str, Any]:
     """The multipliers without reference to how the factor covariance was factorised.
 
     `factor_point` is the u at which risk is linearised, u'Fu being the plan's common variance at the optimum; `cash` is the price of the
-    cash row; `te_cap` the cap's multiplier, 0 without one.
+    cash row; `te_cap` the cap's multiplier, 0 without one; `sectors` by sector those of its upper and lower bound, `budgets` by budget.
     """
-    nu, cash = multipliers[: model.factors], multipliers[model.factors]
-    cap = float(multipliers[model.factors + 1]) if model.capped else 0.0
+    nu, first = multipliers[: model.factors], model.factors + len(model.weights.bound)
+    cap = float(multipliers[-1]) if model.capped else 0.0
     root = root_of(np.array(account["F"]))
     point = np.linalg.lstsq(root.T, nu / (model.risk + cap), rcond=None)[0]
-    return {"factor_point": point.tolist(), "cash": float(cash), "te_cap": cap}
+    said = {"factor_point": point.tolist(), "cash": float(multipliers[first]), "te_cap": cap}
+    if rules.sector_band is not None:
+        upper, lower = multipliers[model.factors : first].reshape(2, -1).tolist()
+        sectors = sorted(set(account["sector"]))
+        said["sectors"] = {str(sector): [up, down] for sector, up, down in zip(sectors, upper, lower, strict=True)}
+    kept = [budget for budget in BUDGETS if budget in rules.budgets_usd]
+    if kept:
+        said["budgets"] = dict(zip(kept, multipliers[first + 1 : first + 1 + len(kept)].tolist(), strict=True))
+    return said
 
 
 def core_of(model: Model, chosen: Ints) -> Model:

@@ -1,12 +1,14 @@
 # ruff: noqa: E402 (the number of threads is read when numpy is imported)
 """Accounts a second through the service's worker pool, and whether more cores bring more.
 
-    python -m benchmarks.optimizer_pool [--processes 1 2] [--accounts 200] [--names 500] [--factors 70] [--generator FILE]
+    python -m benchmarks.optimizer_pool [--processes 1 2] [--accounts 200] [--names 500] [--factors 70] [--next-day] [--generator FILE]
 
 Accounts of the generator as the service's payloads (packed, as its tables keep them): one market for all, holdings of their own.  A task is
 what the service sends: decode, build, solve, certify, whole shares, encode.  One JSON line a number of processes: accounts a second by the
 clock, and per core by the workers' own CPU time, which others on the machine don't disturb; CPU milliseconds an account, median and p95;
-decisions by how they ended.  The same account gives the same bytes whatever the worker, or the command ends with 1.
+decisions by how they ended; `linear`, accounts a second and core by CPU time against the first line's.  The same account gives the
+same bytes whatever the worker, or the command ends with 1.  With --next-day the same accounts are decided once more at prices that moved
+by 1 % each: from nothing, and from where each one's last decision ended (`start`).
 """
 
 import os
@@ -24,6 +26,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from benchmarks.machine import machine
@@ -35,10 +38,11 @@ from services.optimizer.pool import Outcome, SolverPool, Task, decode_decision
 from tests.unit.optimizer.instances import world_of
 
 DIFFERENT = 40
+MOVED = 0.01  # of a price, in a day
 
 
-def accounts(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Instances of one market: prices, targets and risk of the first, holdings each of its own."""
+def accounts(options: argparse.Namespace, moved: float = 0.0) -> list[dict[str, Any]]:
+    """Instances of one market: prices, targets and risk of the first, holdings each of its own; `moved`: how far prices moved."""
     make = generator(options.generator)
     first = make(options.names, 1, options.factors)
     found = []
@@ -49,7 +53,9 @@ def accounts(options: argparse.Namespace) -> list[dict[str, Any]]:
             shares = round(lot["shares"] * float(rng.uniform(0.6, 1.4)), 4)
             lots.append({**lot, "shares": shares, "basis_per_share": round(lot["basis_per_share"] * float(np.exp(0.1 * rng.normal())), 4)})
         found.append({**first, "lots": lots})
-    return found
+    drift = np.exp(moved * np.random.default_rng(0).normal(size=len(first["price"])))
+    price = [round(price * float(times), 2) for price, times in zip(first["price"], drift, strict=True)]
+    return [{**each, "price": price} for each in found]
 
 
 def tasks_of(instances: list[dict[str, Any]]) -> tuple[bytes, list[Task]]:
@@ -58,8 +64,8 @@ def tasks_of(instances: list[dict[str, Any]]) -> tuple[bytes, list[Task]]:
     for instance in instances:
         given = world_of(instance)
         market = market or pack(given.market)
-        parts = (pack(each) for each in (given.account, given.screen, given.ledger, given.run))
-        tasks.append(Task(*parts, given.run.market_id, []))
+        account, screen, ledger, run = (pack(each) for each in (given.account, given.screen, given.ledger, given.run))
+        tasks.append(Task(account, screen, ledger, run, given.run.market_id, []))
     return market, tasks
 
 
@@ -74,8 +80,8 @@ async def solved(pool: SolverPool, tasks: list[Task], number: int) -> list[Outco
     return await asyncio.gather(*(one(tasks[i % len(tasks)]) for i in range(number)))
 
 
-async def measured(processes: int, market: bytes, tasks: list[Task], number: int) -> tuple[dict[str, Any], list[bytes]]:
-    """One size of pool; the decisions."""
+async def measured(processes: int, market: bytes, tasks: list[Task], number: int, start: str) -> tuple[dict[str, Any], list[bytes]]:
+    """One size of pool; the decisions.  `start` says what the tasks start from."""
     pool = SolverPool(processes)
     await pool.start()
     try:
@@ -91,6 +97,7 @@ async def measured(processes: int, market: bytes, tasks: list[Task], number: int
     ends = Counter(each.solve_status if isinstance(each, ProposalCreated) else each.code for each in decisions)
     line = {
         "processes": processes,
+        "start": start,
         "accounts": number,
         "per_second": round(number / took, 1),
         "per_second_a_core_of_cpu": round(1e3 / statistics.mean(cpu_ms), 1),
@@ -108,18 +115,32 @@ def main() -> int:
     parser.add_argument("--accounts", type=int, default=200)
     parser.add_argument("--names", type=int, default=500)
     parser.add_argument("--factors", type=int, default=70)
+    parser.add_argument("--next-day", action="store_true")
     parser.add_argument("--generator", type=Path, default=shared_folder() / "optimizer" / "gen_account.py")
     options = parser.parse_args()
     market, tasks = tasks_of(accounts(options))
+    same, decided = _measured(options, market, tasks, "nothing")
+    if options.next_day:
+        later, fresh = tasks_of(accounts(options, MOVED))
+        begun = [msgspec.structs.replace(task, last=pack(decode_decision(raw))) for task, raw in zip(fresh, decided, strict=True)]
+        for start, given in (("nothing", fresh), ("last decision", begun)):
+            same &= _measured(options, later, given, start)[0]
+    return int(not same)
+
+
+def _measured(options: argparse.Namespace, market: bytes, tasks: list[Task], start: str) -> tuple[bool, list[bytes]]:
+    """Print a line for each number of processes; whether the same account gave the same bytes, and the decisions."""
     seen: dict[int, bytes] = {}
-    same = True
+    same, first = True, 0.0
     for processes in options.processes:
-        line, decisions = asyncio.run(measured(processes, market, tasks, options.accounts))
+        line, decisions = asyncio.run(measured(processes, market, tasks, max(options.accounts, len(tasks)), start))
         for number, decision in enumerate(decisions):
             same &= seen.setdefault(number % len(tasks), decision) == decision
-        sys.stdout.write(json.dumps({**line, "same_bytes": same, **machine()}) + "\n")
+        first = first or line["per_second_a_core_of_cpu"]
+        linear = round(line["per_second_a_core_of_cpu"] / first, 3)
+        sys.stdout.write(json.dumps({**line, "linear": linear, "same_bytes": same, **machine()}) + "\n")
         sys.stdout.flush()
-    return int(not same)
+    return same, [seen[number] for number in range(len(tasks))]
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 docs/file-formats.md has the format, docs/examples/solve/account.json an account; account_file_reader.py reads and checks it.
 """
 
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Literal
@@ -10,6 +11,15 @@ from typing import Literal
 from msgspec import Struct
 
 from libs.common.schemas.account import AccountType, Budgets, CashFlow, HarvestPolicy, LossPolicy, PlanLimits, TaxRates, WishKind
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a member of the document, and what to do."""
+
+    field: str
+    problem: str
+    remedy: str
 
 
 class FileLot(Struct, frozen=True, forbid_unknown_fields=True):

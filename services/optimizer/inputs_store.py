@@ -42,7 +42,8 @@ async def count_waiting(pool: Pool) -> Waiting:
 class AccountInputs(msgspec.Struct, frozen=True):
     """One account's packed inputs; `open_orders` counts its orders at the desk: with any it must not be decided now.
 
-    `said` is its decision in this run, tagged as in pool.py, where that was said before a restore.
+    `said` is its decision in this run, tagged as in pool.py, where that was said before a restore; `last` its packed decision in the run
+    that was opened before this one: where the solve starts.
     """
 
     account_id: str
@@ -50,6 +51,7 @@ class AccountInputs(msgspec.Struct, frozen=True):
     screen: bytes
     open_orders: int
     said: bytes | None = None
+    last: bytes | None = None
 
 
 Versions = list[tuple[str, int, int]]
@@ -79,6 +81,10 @@ ACCOUNTS = (
 AT_THE_DESK = (
     f"FROM {WANTED} JOIN open_order o USING (household_id) JOIN proposal p USING (proposal_id) "
     "GROUP BY w.run_id, w.household_id, p.proposal_id ORDER BY p.proposal_id"
+)
+IN_THE_RUN_BEFORE = (
+    "LEFT JOIN proposal b ON b.account_id = a.account_id AND b.run_id = (SELECT o.run_id FROM run o WHERE o.opened_at < "
+    "(SELECT n.opened_at FROM run n WHERE n.run_id = w.run_id) ORDER BY o.opened_at DESC, o.run_id LIMIT 1) "
 )
 IN_ORDER = 'ORDER BY NOT a.taxable, a.account_id COLLATE "C"'
 
@@ -113,8 +119,8 @@ async def load_inputs(connection: Connection, wanted: Sequence[ReadyHousehold]) 
     )
     rows = await connection.fetch(
         "SELECT ra.run_id, ra.household_id, a.account_id, a.version, s.version AS screen_version, a.body AS account, s.body AS screen, "
-        "(SELECT count(*) FROM open_order o WHERE o.account_id = a.account_id) AS open_orders, p.kind, p.body AS said "
-        f"{ACCOUNTS} LEFT JOIN proposal p USING (run_id, account_id) {IN_ORDER}",
+        "(SELECT count(*) FROM open_order o WHERE o.account_id = a.account_id) AS open_orders, p.kind, p.body AS said, "
+        f"b.body AS last {ACCOUNTS} LEFT JOIN proposal p USING (run_id, account_id) {IN_THE_RUN_BEFORE} {IN_ORDER}",
         *columns,
     )
     at_desk = await connection.fetch(f"SELECT w.run_id, w.household_id, p.proposal_id, p.body, count(*) AS orders {AT_THE_DESK}", *columns)
@@ -138,7 +144,7 @@ async def load_inputs(connection: Connection, wanted: Sequence[ReadyHousehold]) 
 def _account_inputs(row: Any) -> AccountInputs:
     kind, body = row["kind"], row["said"]
     said = None if kind is None or body is None else kind[:1].encode() + unpack(body)
-    return AccountInputs(row["account_id"], row["account"], row["screen"], row["open_orders"], said)
+    return AccountInputs(row["account_id"], row["account"], row["screen"], row["open_orders"], said, row["last"])
 
 
 async def versions_now(connection: Connection, wanted: Sequence[ReadyHousehold]) -> dict[ReadyHousehold, Versions]:

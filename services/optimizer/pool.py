@@ -30,18 +30,23 @@ from libs.common.schemas.screen import ScreenUpdated
 from services.optimizer.core.decline import Decline
 from services.optimizer.core.market import Snapshot, prepare
 from services.optimizer.core.propose import propose_on
+from services.optimizer.core.warm import LastDecision
+from services.optimizer.reading import read_account, read_ledger
 from services.optimizer.shared_market import read_market, write_market
 from services.optimizer.warm_up import warm_up
 
 SELDOM = 200_000  # objects made and not freed, before cycles are looked for: an account makes some tens of thousands
 
 Decision = ProposalCreated | ProposalDeclined
-Decider = Callable[[AccountChanged, ScreenUpdated, LedgerUpdated, Snapshot | Decline, RunOpened, Sequence[Decision]], Decision]
+Decider = Callable[
+    [AccountChanged, ScreenUpdated, LedgerUpdated, Snapshot | Decline, RunOpened, Sequence[Decision], LastDecision | None], Decision
+]
 """A module's function, so that it can be named to a worker."""
 
 
 class Task(msgspec.Struct, frozen=True):
-    """One account to decide: packed payloads, the id of a market that the pool has, and the earlier decisions as tagged JSON."""
+    """One account to decide: packed payloads, the id of a market that the pool has, the earlier decisions as tagged JSON, and the account's
+    own in the run before, packed."""
 
     account: bytes
     screen: bytes
@@ -49,6 +54,7 @@ class Task(msgspec.Struct, frozen=True):
     run: bytes
     market_id: str
     earlier: list[bytes]
+    last: bytes | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -185,7 +191,7 @@ def _run(packed: bytes) -> RunOpened:
 
 @lru_cache(maxsize=2)
 def _ledger(packed: bytes) -> LedgerUpdated:
-    return msgspec.json.decode(unpack(packed), type=LedgerUpdated)
+    return read_ledger(packed)
 
 
 def _decide_raw(raw: bytes, market_file: str, decider: Decider) -> bytes:
@@ -197,11 +203,12 @@ def decide_timed(task: Task, market_file: Path, decider: Decider = propose_on) -
     """Decode and decide; the same bytes in give the same decision out."""
     started = time.process_time()
     decision = decider(
-        msgspec.json.decode(unpack(task.account), type=AccountChanged),
+        read_account(task.account),
         msgspec.json.decode(unpack(task.screen), type=ScreenUpdated),
         _ledger(task.ledger),
         _snapshot(market_file),
         _run(task.run),
         [decode_decision(each) for each in task.earlier],
+        None if task.last is None else msgspec.json.decode(unpack(task.last), type=LastDecision),
     )
     return Outcome(encode_decision(decision), time.process_time() - started)

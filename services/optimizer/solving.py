@@ -151,7 +151,8 @@ class Solving:
             return _declined(inputs, account, earlier, why)
         sent = [encode_decision(each) for each in earlier]
         try:
-            outcome = await self._pool.decide(Task(account.account, account.screen, inputs.ledger, inputs.run, inputs.market_id, sent))
+            task = Task(account.account, account.screen, inputs.ledger, inputs.run, inputs.market_id, sent, account.last)
+            outcome = await self._pool.decide(task)
         except Exception as error:
             log().error("solve_failed", run_id=inputs.of.run_id, correlationid=inputs.correlationid, reason=repr(error), exc_info=error)
             return _declined(inputs, account, earlier, Decline(DeclineCode.SOLVER_FAILED, f"the solver broke off: {type(error).__name__}"))

@@ -10,8 +10,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from services.optimizer.core.decimals import units_of
 from services.optimizer.core.dual.model import Lots, Model, Names, Options, Rows, WeightRows, validated
 from services.optimizer.core.dual.solve import Effort, solve
+from services.optimizer.core.lot_kernels import alike, could_be_losses, gain_fractions, ratios, slots
 from services.optimizer.core.nearest_shares import Curves, Terms, Turn, cumulated, nearest_shares, used
 
 NAMES, FACTORS = 6, 2
@@ -19,11 +21,22 @@ EFFORT = Effort(nodes=4, enough=0.0)
 
 
 def warm_up() -> None:
-    """Solve small accounts that reach every kernel: with and without a cap, with a count, and with lots that tie; and round one."""
+    """Solve small accounts that reach every kernel: with and without a cap, a count, and lots that tie; round one, and read one."""
     plain = _model()
     for model in (plain, replace(plain, te_cap=0.05), _counted(plain)):
         solve(validated(model), EFFORT)
     _round()
+    _read()
+
+
+def _read() -> None:
+    """Two lots of a name, read and joined."""
+    units, number, flags = units_of(["1.50", "2.5"]), np.zeros(3, dtype=np.intp), np.zeros(2, dtype=np.bool_)
+    gain_fractions(units.units, np.ones(2), np.ones(2), 1.0, 1.0, np.empty(2))
+    could_be_losses(units.units, np.ones(2), np.ones(2), 1.0, 1.0, flags)
+    ratios(units.units, np.ones(2), 1.0, 1.0, 1.0, np.empty(2))
+    slots(number[:2], number[:2], number[:2], flags, flags, flags, number.copy(), number.copy(), flags)
+    alike(number[:2], np.ones(2), np.ones(2), number[:2], number.copy(), number.copy(), number.copy(), number.copy())
 
 
 def _round() -> None:

@@ -23,6 +23,8 @@ from libs.common.schemas.proposal import ProposalCreated, ProposalDeclined
 from libs.common.schemas.screen import ScreenUpdated
 from libs.common.service import Service
 from libs.common.topics import PROPOSALS
+from services.optimizer.core.propose import propose
+from services.optimizer.core.warm import LastDecision
 from services.optimizer.pool import InlinePool, Outcome, Task
 from services.optimizer.settings import OptimizerSettings
 from services.optimizer.wiring import build, compose
@@ -258,6 +260,21 @@ async def test_a_new_run_gives_up_what_the_last_one_still_waits_for(stage: Stage
     assert len(await stage.answers(1, "run-2")) == 1
     assert [each.run_id for each in stage.decisions()] == ["run-2"]
     assert (await stage.get("/v1/runs/run-1")) == {"run_id": "run-1", "as_of": "2026-01-15", "households": {"superseded": 1}}
+
+
+async def test_the_next_run_starts_where_the_account_ended_in_the_last(stage: Stage) -> None:
+    await stage.say(*INPUTS)
+    (last,) = await stage.answers(1)
+    assert last.pins is not None and last.pins.start is None and last.multipliers
+    for number in (2, 3):
+        run = structs.replace(run_of(WORLD.account, run_id=f"run-{number}"), opened_at=WORLD.run.opened_at + timedelta(hours=number))
+        screen, ledger = structs.replace(WORLD.screen, run_id=run.run_id), structs.replace(WORLD.ledger, run_id=run.run_id)
+        await stage.say(run, screen, ledger)
+        (decision,) = await stage.answers(1, run.run_id)
+        assert decision.pins is not None and decision.pins.start == last.proposal_id
+        start = LastDecision(last.proposal_id, last.multipliers)
+        assert decision == propose(WORLD.account, screen, ledger, WORLD.market, run, [], start)
+        last = decision
 
 
 class InterruptedPool(InlinePool):

@@ -15,7 +15,8 @@ DeclineOutcome = Literal["no_trade", "refused", "infeasible"]
 class Pins(Struct, frozen=True):
     """The inputs a proposal was decided on; any change of one of them makes it stale.
 
-    `intents` maps each earlier account of the household in this run to the id of its proposal or decline.
+    `intents` maps each earlier account of the household in this run to the id of its proposal or decline.  `start` is the account's
+    decision in the run before, from whose `multipliers` the solve started; None where it started from nothing.
     """
 
     account_version: int
@@ -25,6 +26,7 @@ class Pins(Struct, frozen=True):
     as_of: date
     intents: dict[str, str]
     solver_version: str
+    start: str | None = None
 
 
 class LotInstruction(Struct, frozen=True):
@@ -149,7 +151,8 @@ class PlanProgress(Struct, frozen=True):
 class ProposalCreated(Struct, frozen=True):
     """pma.proposal.created: trades to make.  `unmet` and `binding` say what was asked but not reached.
 
-    `taxpayer_id` is whose year the gains belong to.
+    `taxpayer_id` is whose year the gains belong to.  `multipliers` are where the solve ended, by the names of factors and limits, to six
+    digits: the account's next decision starts there.
     """
 
     proposal_id: str
@@ -172,11 +175,15 @@ class ProposalCreated(Struct, frozen=True):
     certificate: Certificate | None = None
     losses_left: list[LossesLeft] = []
     taxpayer_id: str | None = None
+    multipliers: dict[str, float] = {}
     progress: PlanProgress | None = None
 
 
 class ProposalDeclined(Struct, frozen=True):
-    """pma.proposal.declined: no trade, and why.  `code` is from the closed list of the optimizer's core."""
+    """pma.proposal.declined: no trade, and why.  `code` is from the closed list of the optimizer's core.
+
+    `multipliers` as in a proposal, where the account was solved.
+    """
 
     proposal_id: str
     run_id: str
@@ -193,4 +200,5 @@ class ProposalDeclined(Struct, frozen=True):
     certificate: Certificate | None = None
     relaxations: list[Relaxation] = []
     losses_left: list[LossesLeft] = []
+    multipliers: dict[str, float] = {}
     progress: PlanProgress | None = None

@@ -9,7 +9,9 @@
     branch.py       what a branch allows, and a solver's answer on it    evaluate.py  a plan's terms, without any solver
     planned.py      the chain, then whole shares                         programme.py, pdlp.py  PDLP on a branch: reference and fallback
     sides.py        buy or harvest, group by group                       small_trades.py  what is too small to trade
-    shares.py, rounding.py  whole shares                                 trades.py    lots, tax and cost in exact decimals
+    shares.py, share_book.py, rounding.py, nearest_shares.py  whole shares
+    repair.py, neighbourhood.py, share_programme.py  a few names' whole shares chosen again together, by OR-Tools CP-SAT
+    trades.py       lots, tax and cost in exact decimals
     explain.py, attribution.py  reasons, shares of risk, unmet wishes    shadow.py    binding limits and their prices, in words
     plan_rules.py, kept.py  the owner's limits, and whether a plan keeps them, whole shares included
     harvest.py, waiting.py, tax_position.py, intended.py, netted_programme.py  what a loss, a gain and waiting are worth to the objective

@@ -5,27 +5,32 @@ Invariants
 2. A lot that market, screen, a window or an unknown basis keeps from being sold has `may_sell` false.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import pairwise
+from types import MappingProxyType
 
 import numpy as np
 
 from libs.common.money import float_from_decimal
 from services.optimizer.core.arrays import Bools, Floats, Ints, frozen
-from services.optimizer.core.decimals import power, product, quotient, units_of_decimals
+from services.optimizer.core.decimals import power, units_of_decimals
 from services.optimizer.core.dual.standing import standing
 from services.optimizer.core.harvest import policy_prices
 from services.optimizer.core.impact import with_impact
 from services.optimizer.core.inputs import Case
 from services.optimizer.core.limits import budget_room, cash_band
+from services.optimizer.core.lot_kernels import alike, ratios
 from services.optimizer.core.lots import HeldLot, Lots
-from services.optimizer.core.market import Snapshot
 from services.optimizer.core.plan_rules import plan_rules
 from services.optimizer.core.policy import DEFAULT_POLICY, Policy
 from services.optimizer.core.problem import NO_LIMIT, Problem
 from services.optimizer.core.tax_position import tax_position
 from services.optimizer.core.waiting import waiting_prices
+from services.optimizer.core.windows import in_groups
+
+NO_START: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +59,8 @@ class _Tranches:
     of_lot: Ints
 
 
-def build_problem(case: Case, policy: Policy = DEFAULT_POLICY) -> Problem:
-    """Turn a case into arrays; the crossing of its money, shares and prices into float64."""
+def build_problem(case: Case, policy: Policy = DEFAULT_POLICY, start: Mapping[str, float] = NO_START) -> Problem:
+    """Turn a case into arrays; the crossing of its money, shares and prices into float64.  `start` as Problem says."""
     snapshot, lots, row = case.snapshot, case.lots, _rows(case)
     invested, band, room = case.value_usd - case.withdrawal_usd, cash_band(case), budget_room(case)
     allowed, policy_frac, number = _allowed(case, invested), _prices(case, policy), _numbers(case, row)
@@ -95,14 +100,15 @@ def build_problem(case: Case, policy: Policy = DEFAULT_POLICY) -> Problem:
         short_room=_fraction(room.short, invested),
         long_room=_fraction(room.long, invested),
     )
-    return with_impact(_with_rules(case, row, problem), case.snapshot, policy.impact_coefficient)
+    return replace(with_impact(_with_rules(case, row, problem), snapshot, policy.impact_coefficient), start=start)
 
 
 def _with_rules(case: Case, row: Ints, problem: Problem) -> Problem:
     """The problem with the owner's limits, and the taxpayer's year where gains and losses count as that is netted."""
     invested, position = case.value_usd - case.withdrawal_usd, tax_position(case)
     rules = plan_rules(case.account, case.snapshot, row, problem.target, case.value_usd, invested)
-    return replace(problem, rules=rules, position=position, standing=None if position is None else standing(position))
+    year = None if position is None else standing(position)
+    return replace(problem, rules=rules, position=position, standing=year, factors=case.snapshot.factors)
 
 
 def _prices(case: Case, policy: Policy) -> Floats:
@@ -146,7 +152,7 @@ def _targets(case: Case, row: Ints) -> Floats:
 def _allowed(case: Case, invested: Decimal) -> _Allowed:
     """The screen bounds a name's part of the account's value, the programme its part of what is invested."""
     snapshot, count = case.snapshot, len(case.snapshot.security_id)
-    may_buy = snapshot.unblocked & np.isfinite(snapshot.price_usd) & ~_of_groups(snapshot, case.blocks.buys)
+    may_buy = snapshot.unblocked & np.isfinite(snapshot.price_usd) & ~in_groups(snapshot, case.blocks.buys)
     may_sell, must = snapshot.unblocked.copy(), np.zeros(count, dtype=np.bool_)
     weight_min, weight_max = np.zeros(count), np.full(count, NO_LIMIT)
     for verdict in case.verdicts.values():
@@ -160,24 +166,17 @@ def _allowed(case: Case, invested: Decimal) -> _Allowed:
             weight_min[i] = float_from_decimal(verdict.min_weight_frac * case.value_usd / invested)
         if verdict.max_weight_frac is not None:
             weight_max[i] = float_from_decimal(verdict.max_weight_frac * case.value_usd / invested)
-    locked = _of_groups(snapshot, case.blocks.loss_sales)
+    locked = in_groups(snapshot, case.blocks.loss_sales)
     way_out = _ways_out(case, locked)
     locked[case.lots.at[way_out]] = False
     return _Allowed(may_buy, may_sell, must, locked, weight_min, weight_max, way_out)
 
 
-def _of_groups(snapshot: Snapshot, groups: Iterable[str]) -> Bools:
-    """[securities] Whether the security is in one of these identity groups."""
-    flags = np.zeros(len(snapshot.group_number), dtype=np.bool_)
-    flags[[snapshot.group_number[group] for group in groups if group in snapshot.group_number]] = True
-    return flags[snapshot.group]
-
-
 def _ways_out(case: Case, locked: Bools) -> Bools:
     """[lots] Those whose whole sale lifts the window of their name, one a name; `locked` [securities] have a window."""
-    wanted, found = set(case.blocks.way_out.values()), dict[int, int]()
-    for n in np.flatnonzero(locked[case.lots.at]).tolist() if wanted else ():
-        if case.lots.lot_id[n] in wanted and _can_go_whole(case, case.lots[n]):
+    wanted, found = case.blocks.way_out.values(), dict[int, int]()
+    for n in sorted({case.lots.number[lot_id] for lot_id in wanted if lot_id in case.lots.number}):
+        if locked[case.lots.at[n]] and _can_go_whole(case, case.lots[n]):
             found[int(case.lots.at[n])] = n
     flags = np.zeros(len(case.lots), dtype=np.bool_)
     flags[list(found.values())] = True
@@ -194,23 +193,13 @@ def _tranches(name: Ints, lots: Lots, policy_frac: Floats, may_sell: Bools, way_
     """Lots that are alike in every coefficient, in the order of their names and first lots; within one the order is the account's.  What
     must be sold is alike within a name."""
     kind = lots.is_long + 2 * may_sell + 4 * lots.loss + 8 * way_out
-    order = np.lexsort((kind, policy_frac, lots.gain_frac, name))
-    other = np.ones(len(order), dtype=np.bool_)
-    other[1:] = False
-    for column in (kind, policy_frac, lots.gain_frac, name):
-        other[1:] |= np.diff(column[order]) != 0
-    first = order[other]
-    rank = np.empty(len(first), dtype=np.intp)
-    by_name = np.lexsort((first, name[first]))
-    rank[by_name] = np.arange(len(first))
-    of_lot = np.empty(len(order), dtype=np.intp)
-    of_lot[order] = rank[np.cumsum(other) - 1]
-    numbers = np.argsort(of_lot, kind="stable").tolist()
-    if len(first) == len(order):
-        return _Tranches(first[by_name], tuple(zip(numbers, strict=True)), of_lot)
-    ends = np.cumsum(np.bincount(of_lot)).tolist()
-    alike = tuple(tuple(numbers[begin:end]) for begin, end in zip([0, *ends[:-1]], ends, strict=True))
-    return _Tranches(first[by_name], alike, of_lot)
+    of_lot, first, order, begins = (np.empty(len(name) + 1, dtype=np.intp) for _ in range(4))
+    count = alike(name, lots.gain_frac, policy_frac, kind, of_lot, first, order, begins)
+    of_lot, first, numbers = of_lot[:-1], first[:count], order[:-1].tolist()
+    if count == len(name):
+        return _Tranches(first, tuple(zip(numbers, strict=True)), of_lot)
+    ends = begins[: count + 1].tolist()
+    return _Tranches(first, tuple(tuple(numbers[begin:end]) for begin, end in pairwise(ends)), of_lot)
 
 
 def _sizes(case: Case, tranches: _Tranches, invested: Decimal) -> Floats:
@@ -218,8 +207,9 @@ def _sizes(case: Case, tranches: _Tranches, invested: Decimal) -> Floats:
     snapshot, shares, whole = case.snapshot, case.lots.shares, units_of_decimals([invested])
     units = np.bincount(tranches.of_lot, shares.units, len(tranches.first)).astype(np.float64)
     more = shares.places + snapshot.price_places - whole.places
-    price = snapshot.price_units[case.lots.at[tranches.first]] * power(max(-more, 0))
-    return frozen(quotient(product(units, price), product(whole.units, power(max(more, 0)))))
+    price, found = snapshot.price_units[case.lots.at[tranches.first]], np.empty(len(units))
+    ratios(units, price, float(whole.units[0]), power(max(-more, 0)), power(max(more, 0)), found)
+    return frozen(found)
 
 
 def must_sell(case: Case, security_id: str) -> bool:

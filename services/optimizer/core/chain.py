@@ -13,7 +13,8 @@ Invariants
 2. `lower_bound` is at most the objective of any plan that keeps the problem's hard rules.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numba
@@ -33,8 +34,10 @@ from services.optimizer.core.policy import Policy
 from services.optimizer.core.problem import Problem
 from services.optimizer.core.sides import USABLE, Chosen, better_sides, harvesting
 from services.optimizer.core.small_trades import drop_small_trades
+from services.optimizer.core.warm import said_of, started
 
-SOLVER_VERSION = f"dual-1 numba-{numba.__version__} numpy-{np.__version__} ortools-{ortools.__version__}"
+ORTOOLS = ortools.__version__  # type: ignore[attr-defined, unused-ignore]  # set when it is imported: mypy sees it only in part
+SOLVER_VERSION = f"dual-1 numba-{numba.__version__} numpy-{np.__version__} ortools-{ORTOOLS}"
 LIMITS_KEPT = 1e-6  # of invested value: what a plan of PDLP may be beyond the owner's limits
 CERTIFIED_GAP = 5e-5  # of invested value: half a basis point
 FIRST = Effort(enough=2e-5)  # a proof closer than a fifth of a basis point is not worth what its search costs
@@ -60,7 +63,8 @@ class Method(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Solution:
     """A plan on its branch, its objective (soft breaches priced in) and the bound, as fractions of invested value.  `gain_prices`: where
-    the year is netted, what a unit of short and of long gain costs at the plan."""
+    the year is netted, what a unit of short and of long gain costs at the plan.  `multipliers` by name are where the dual ended, for the
+    account's next decision to start from; none where the year is netted, which has a start of its own in each piece."""
 
     chosen: Chosen
     objective: float
@@ -70,6 +74,7 @@ class Solution:
     nodes: int
     newton_steps: int
     gain_prices: tuple[float, float] | None = None
+    multipliers: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def gap(self) -> float:
@@ -102,7 +107,7 @@ class _Chain:
         self._bound, self._objective = -float("inf"), float("inf")
         self._nodes, self._steps = 0, 0
         self._method = Method.DUAL
-        self._start: Floats | None = None
+        self._start = started(self._programme, problem, problem.start)
         self._netted: NettedPlan | None = None
         self._gain_prices: tuple[float, float] | None = None
         self.best: Chosen | None = None
@@ -153,7 +158,10 @@ class _Chain:
         """What was reached."""
         if self.best is None:
             raise AssertionError("a chain without a plan has no solution")
-        return Solution(self.best, self._objective, self._bound, state, self._method, self._nodes, self._steps, self._gain_prices)
+        warm = None if self._netted is not None else self._start
+        said = {} if warm is None else said_of(self._programme, self._problem, warm)
+        work = self._nodes, self._steps
+        return Solution(self.best, self._objective, self._bound, state, self._method, *work, self._gain_prices, said)
 
     def _count(self, solved: Certified) -> None:
         self._nodes += solved.nodes

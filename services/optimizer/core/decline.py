@@ -13,6 +13,7 @@ class DeclineCode(StrEnum):
     AT_TARGET = "at_target"
     BELOW_MIN_TRADE = "below_min_trade"
     GAIN_BELOW_COST = "gain_below_cost"
+    LIMIT_FORBIDS = "limit_forbids"
     STALE_INPUTS = "stale_inputs"
     ACCOUNT_NOT_OPEN = "account_not_open"
     DO_NOT_TRADE = "do_not_trade"
@@ -30,7 +31,7 @@ class DeclineCode(StrEnum):
     LIMITS_CONFLICT = "limits_conflict"
 
 
-_NO_TRADE = frozenset({DeclineCode.AT_TARGET, DeclineCode.BELOW_MIN_TRADE, DeclineCode.GAIN_BELOW_COST})
+_NO_TRADE = frozenset({DeclineCode.AT_TARGET, DeclineCode.BELOW_MIN_TRADE, DeclineCode.GAIN_BELOW_COST, DeclineCode.LIMIT_FORBIDS})
 _INFEASIBLE = frozenset({DeclineCode.CASH_SHORT, DeclineCode.LIMITS_CONFLICT})
 
 

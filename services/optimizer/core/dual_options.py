@@ -18,6 +18,7 @@ import numpy as np
 
 from services.optimizer.core.arrays import Bools, Floats, Ints
 from services.optimizer.core.dual.model import Options
+from services.optimizer.core.lot_kernels import slots
 from services.optimizer.core.problem import Problem
 
 WHOLE = 1e-9  # of a position: what sums of float64 leave
@@ -78,15 +79,13 @@ class _Traits:
 def option_table(problem: Problem, ask: Ask) -> OptionTable:
     """Every option of every name, sorted by group, side, name and kind."""
     traits = _traits(problem, ask)
-    has = _present(problem, ask, traits)
+    least, most = _ranges(problem, ask, traits)
+    has = _present(problem, ask, traits, least, most)
     side, name, kind = np.nonzero(has)
     group = problem.group[name]
-    order = np.lexsort((kind, name, side, group))
+    order = np.argsort(((2 * group + side) * len(problem.held) + name) * len(Kind) + kind, kind="stable")
     side, name, kind, group = side[order], name[order], kind[order], group[order]
-    number = np.full(has.shape, -1, dtype=np.intp)
-    number[side, name, kind] = np.arange(len(name))
-    least, most = _ranges(problem, ask, traits)
-    slot_option, slot_lot, slot_forced = _slots(problem, ask, number)
+    slot_option, slot_lot, slot_forced = _slots(problem, ask, name, kind)
     options = Options(
         name=name,
         buys=kind == Kind.BUY,
@@ -143,9 +142,8 @@ def _ranges(problem: Problem, ask: Ask, traits: _Traits) -> tuple[Floats, Floats
     return least, most
 
 
-def _present(problem: Problem, ask: Ask, traits: _Traits) -> Bools:
+def _present(problem: Problem, ask: Ask, traits: _Traits, least: Floats, most: Floats) -> Bools:
     """[2 sides, names, kinds] Which options there are; side 1 is the harvesting one."""
-    least, most = _ranges(problem, ask, traits)
     fits = least <= most
     free, ranged = ~traits.must, ask.ranged
     has = np.zeros((2, len(problem.held), len(Kind)), dtype=np.bool_)
@@ -168,21 +166,13 @@ def _present(problem: Problem, ask: Ask, traits: _Traits) -> Bools:
     return has
 
 
-def _slots(problem: Problem, ask: Ask, number: Ints) -> tuple[Ints, Ints, Bools]:
-    """Option, lot and whether it is forced, of every lot that an option may sell; sorted by option, then lot."""
-    name, loss = problem.name[ask.tranches], problem.loss[ask.tranches]
-    every, plain = np.ones(len(name), dtype=np.bool_), ~loss
-    way_out = problem.way_out[ask.tranches]
-    parts = []
-    for side in (0, 1):
-        for kind, inside, forced in (
-            (Kind.SELL_NO_LOSS, plain, ask.forced),
-            (Kind.SELL_ANY, every, ask.forced | way_out),
-            (Kind.SELL_ALL, every, every),
-        ):
-            option = number[side, name, kind]
-            lots = np.flatnonzero(inside & (option >= 0))
-            parts.append((option[lots], lots, forced[lots]))
-    slot_option, slot_lot, slot_forced = (np.concatenate(column) for column in zip(*parts, strict=True))
-    order = np.lexsort((slot_lot, slot_option))
-    return slot_option[order], slot_lot[order], slot_forced[order]
+def _slots(problem: Problem, ask: Ask, name: Ints, kind: Ints) -> tuple[Ints, Ints, Bools]:
+    """Option, lot and whether it is forced, of every lot that an option may sell; sorted by option, then lot.  Lots are sorted by name."""
+    of, sells = problem.name[ask.tranches], np.maximum(kind - Kind.BUY, 0)
+    begins = np.searchsorted(of, np.arange(len(problem.held) + 1))
+    begin, end = begins[name], begins[name + 1]
+    most = int(((end - begin) * (sells > 0)).sum())
+    option, lot, forced = np.empty(most, dtype=np.intp), np.empty(most, dtype=np.intp), np.empty(most, dtype=np.bool_)
+    loss, way_out = problem.loss[ask.tranches], problem.way_out[ask.tranches]
+    count = slots(sells, begin, end, loss, ask.forced, way_out, option, lot, forced)
+    return option[:count], lot[:count], forced[:count]

@@ -1,7 +1,6 @@
 """Says why: a reason and a share of the risk for each trade, and what was asked and not reached (limits: shadow.py)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
@@ -9,33 +8,22 @@ import numpy as np
 from libs.common.money import ZERO, cents_half_even
 from libs.common.schemas.proposal import ProposedTrade, TradeReason, Unmet
 from libs.common.schemas.screen import Verdict
+from services.optimizer.core.amounts import to_nearest
 from services.optimizer.core.arrays import Bools, Floats
 from services.optimizer.core.attribution import covariance_with, variance_shares
 from services.optimizer.core.branch import Multipliers, Plan
 from services.optimizer.core.build import free_to_sell
 from services.optimizer.core.evaluate import active_weights
 from services.optimizer.core.inputs import Case
-from services.optimizer.core.limits import CashBand, cash_band
+from services.optimizer.core.limits import cash_band
 from services.optimizer.core.problem import Problem
 from services.optimizer.core.shadow import PRESSES, TRACKING_ERROR, TURNOVER
-from services.optimizer.core.trades import Draft
+from services.optimizer.core.trades import Drafts
 
 SQUARE_BPS = 1e8  # square basis points in a square of one
 
 
-@dataclass(frozen=True, slots=True)
-class _Around:
-    """What a trade's reason depends on beside itself: weights after, the cash band, whether losses are sold, and by name the covariance
-    with gains that were not realised, and whether a lot of it has a credit for a new basis."""
-
-    after: Floats
-    band: CashBand
-    harvesting: bool
-    deferred: Floats
-    credited: Bools
-
-
-def give_reasons(case: Case, problem: Problem, drafts: list[Draft], plan: Plan) -> list[ProposedTrade]:
+def give_reasons(case: Case, problem: Problem, drafts: Drafts, plan: Plan) -> list[ProposedTrade]:
     """Each trade with the first reason that holds, and its share of the change in risk; `plan` is what is proposed, in weights.
 
     Sales: restriction (the screen wants it gone, or holds it below a weight), harvest (it realises a net loss), cash (cash is short),
@@ -44,18 +32,57 @@ def give_reasons(case: Case, problem: Problem, drafts: list[Draft], plan: Plan) 
     target).
     Both: gain_deferral (it offsets the risk of gains that are kept), constraint (it balances what other limits keep away from target).
     """
-    after = active_weights(problem, plan) + problem.target
-    deferred = covariance_with(problem, _gains_kept(problem, plan, after))
-    credited = np.bincount(problem.name[problem.policy_frac < 0], minlength=len(after)) > 0
-    harvesting = case.account.harvest.mode != "off" and any(draft.tax < 0 for draft in drafts)
-    around = _Around(after, cash_band(case), harvesting, deferred, credited)
-    shares, dollars = variance_shares(problem, plan).tolist(), problem.risk_aversion * problem.invested_usd
-    trades = []
-    for draft in drafts:
-        share = shares[draft.name]
-        variance, risk = Decimal(f"{share * SQUARE_BPS:.4f}"), Decimal(f"{share * dollars:.2f}")  # ties to even, twice as fast as quantize
-        trades.append(draft.with_reason(_reason(case, problem, draft, around), variance, risk))
-    return trades
+    share = variance_shares(problem, plan)[drafts.name]
+    variance = _written(share * SQUARE_BPS, 4)
+    risk = _written(share * (problem.risk_aversion * problem.invested_usd), 2)
+    columns = (drafts.security_id, drafts.selling.tolist(), drafts.quantity, drafts.price, _reasons(case, problem, drafts, plan))
+    amounts = (drafts.lots, drafts.tax, drafts.cost, variance, risk)
+    return [
+        ProposedTrade(security_id, "sell" if selling else "buy", quantity, price, reason, lots, tax, cost, variance_bps2, of_risk)
+        for security_id, selling, quantity, price, reason, lots, tax, cost, variance_bps2, of_risk in zip(*columns, *amounts, strict=True)
+    ]
+
+
+def _written(values: Floats, places: int) -> list[Decimal]:
+    """Float64 to so many places, ties to even."""
+    steps = values * 10.0**places
+    return to_nearest(steps, np.abs(steps), Decimal(1).scaleb(-places), lambda i: Decimal(f"{values[i]:.{places}f}")).values
+
+
+def _reasons(case: Case, problem: Problem, drafts: Drafts, plan: Plan) -> list[TradeReason]:
+    """[trades] The first reason that holds."""
+    after, band, name = active_weights(problem, plan) + problem.target, cash_band(case), drafts.name
+    losing = np.array([tax < ZERO for tax in drafts.tax], dtype=np.bool_)
+    harvesting = case.account.harvest.mode != "off" and bool(losing.any())
+    deferred = covariance_with(problem, _gains_kept(problem, plan, after))[name]
+    credited = np.bincount(problem.name[problem.policy_frac < 0], minlength=len(after))[name] > 0
+    before, target = problem.held[name], problem.target[name]
+    screened, gone = _screened(case)
+    row = problem.row[name]
+    restricted = screened[row] & (gone[row] | (before > problem.weight_max[name]))
+    selling = drafts.selling
+    tests: list[tuple[TradeReason, Bools]] = [
+        ("restriction", selling & restricted),
+        ("cash", ~selling & (band.before > band.most)),
+        ("harvest", np.where(selling, losing, after[name] > target) & harvesting),
+        ("cash", selling & (band.before < band.least)),
+        ("drift", np.where(selling, before > target, before < target)),
+        ("refresh", selling & credited),
+        ("gain_deferral", np.where(selling, deferred > 0, deferred < 0)),
+    ]
+    reasons: list[TradeReason] = [reason for reason, _ in tests] + ["constraint"]
+    first = np.argmax([*(holds for _, holds in tests), np.ones(len(name), dtype=np.bool_)], axis=0)
+    return [reasons[each] for each in first.tolist()]
+
+
+def _screened(case: Case) -> tuple[Bools, Bools]:
+    """[securities] Whether the screen says something of it, and whether it wants it gone."""
+    position = case.snapshot.position
+    screened, gone = np.zeros(len(position), dtype=np.bool_), np.zeros(len(position), dtype=np.bool_)
+    for security_id, verdict in case.verdicts.items():
+        if security_id in position:
+            screened[position[security_id]], gone[position[security_id]] = True, verdict.must_sell
+    return screened, gone
 
 
 def _gains_kept(problem: Problem, plan: Plan, after: Floats) -> Floats:
@@ -66,39 +93,9 @@ def _gains_kept(problem: Problem, plan: Plan, after: Floats) -> Floats:
     return above
 
 
-def _reason(case: Case, problem: Problem, draft: Draft, around: _Around) -> TradeReason:
-    i, band = draft.name, around.band
-    target = float(problem.target[i])
-    if draft.selling:
-        return _why_sold(case, problem, draft, around, target)
-    if band.before > band.most:
-        return "cash"
-    if around.harvesting and around.after[i] > target:
-        return "harvest"
-    if problem.held[i] < target:
-        return "drift"
-    return "gain_deferral" if around.deferred[i] < 0 else "constraint"
-
-
-def _why_sold(case: Case, problem: Problem, draft: Draft, around: _Around, target: float) -> TradeReason:
-    i, verdict = draft.name, case.verdicts.get(draft.security_id)
-    before = float(problem.held[i])
-    if verdict is not None and (verdict.must_sell or before > problem.weight_max[i]):
-        return "restriction"
-    if draft.tax < 0 and around.harvesting:
-        return "harvest"
-    if around.band.before < around.band.least:
-        return "cash"
-    if before > target:
-        return "drift"
-    if around.credited[i]:
-        return "refresh"
-    return "gain_deferral" if around.deferred[i] > 0 else "constraint"
-
-
-def unmet_wishes(case: Case, problem: Problem, drafts: list[Draft], multipliers: Multipliers, cash_after: Decimal) -> list[Unmet]:
+def unmet_wishes(case: Case, problem: Problem, drafts: Drafts, multipliers: Multipliers, cash_after: Decimal) -> list[Unmet]:
     """What the screen or the owner asked for and the trades do not do; securities in order, cash last."""
-    sold = {draft.security_id: draft.quantity for draft in drafts if draft.selling}
+    sold = {drafts.security_id[i]: drafts.quantity[i] for i in np.flatnonzero(drafts.selling).tolist()}
     holding = _limit_that_holds(case, drafts, multipliers)
     found = [*_left_over(case, sold, multipliers, holding), *_too_heavy(case, problem, drafts, multipliers, holding)]
     band = cash_band(case)
@@ -110,7 +107,7 @@ def unmet_wishes(case: Case, problem: Problem, drafts: list[Draft], multipliers:
     return found
 
 
-def _limit_that_holds(case: Case, drafts: list[Draft], multipliers: Multipliers) -> str | None:
+def _limit_that_holds(case: Case, drafts: Drafts, multipliers: Multipliers) -> str | None:
     """The limit on trades, turnover or tracking error that stands against trading more."""
     most = case.account.limits.trades
     if most is not None and len(drafts) >= most:
@@ -129,22 +126,26 @@ def wants_sale(verdict: Verdict | None) -> bool:
 
 
 def _left_over(case: Case, sold: dict[str, Decimal], multipliers: Multipliers, holding: str | None) -> Iterator[Unmet]:
-    for security_id, position in sorted(case.positions.items()):
+    wanted = sorted(security_id for security_id, verdict in case.verdicts.items() if wants_sale(verdict))
+    for security_id in wanted:
+        position = case.positions.get(security_id, ZERO)
         left = position - sold.get(security_id, ZERO)
-        if left > 0 and wants_sale(case.verdicts.get(security_id)):
+        if left > 0:
             yield Unmet(security_id, "must_sell", _obstacle(case, security_id, position, left, multipliers, holding), left)
 
 
-def _too_heavy(case: Case, problem: Problem, drafts: list[Draft], multipliers: Multipliers, holding: str | None) -> Iterator[Unmet]:
+def _too_heavy(case: Case, problem: Problem, drafts: Drafts, multipliers: Multipliers, holding: str | None) -> Iterator[Unmet]:
     """Held above its maximum weight, by more than the one share that rounding may leave."""
-    change = {draft.security_id: -draft.quantity if draft.selling else draft.quantity for draft in drafts}
-    for name in np.flatnonzero(problem.held > problem.weight_max):
-        i = int(problem.row[name])
+    heavy = np.flatnonzero(problem.held > problem.weight_max).tolist()
+    traded = {name: n for n, name in enumerate(drafts.name.tolist())} if heavy else {}
+    for name in heavy:
+        i, trade = int(problem.row[name]), traded.get(name)
         security_id, price = case.snapshot.security_id[i], case.snapshot.price[i]
         verdict = case.verdicts.get(security_id)
         if price is None or verdict is None or verdict.max_weight_frac is None:
             continue
-        shares = case.positions[security_id] + change.get(security_id, ZERO)
+        change = ZERO if trade is None else -drafts.quantity[trade] if drafts.selling[trade] else drafts.quantity[trade]
+        shares = case.positions[security_id] + change
         excess = shares - verdict.max_weight_frac * case.value_usd / price
         if excess > 1:
             reason = _obstacle(case, security_id, case.positions[security_id], excess, multipliers, holding)

@@ -19,6 +19,7 @@ from libs.common.schemas.ledger import AccountYear, LedgerAccount, LedgerUpdated
 from libs.common.schemas.market import RunOpened
 from libs.common.schemas.proposal import ProposalCreated, ProposalDeclined
 from libs.common.schemas.screen import ScreenUpdated, Verdict
+from services.optimizer.core.arrays import Ints
 from services.optimizer.core.decimals import units_of
 from services.optimizer.core.decline import Decline, DeclineCode
 from services.optimizer.core.dual.tax_law import Nets
@@ -27,9 +28,11 @@ from services.optimizer.core.lots import LedgerRows, Lots, ledger_rows, lots_of
 from services.optimizer.core.market import Model, Snapshot
 from services.optimizer.core.plan_rules import rules_fault
 from services.optimizer.core.policy import Policy
+from services.optimizer.core.ranges import BELOW, first_outside
 from services.optimizer.core.windows import Blocks, blocks_of
 
 EXACT = 2.0**53
+MOST_USD = Decimal(10) ** 15  # of an account's value: beyond it cents have no meaning
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,8 @@ def join(
     if isinstance(holdings, Decline):
         return holdings
     value = holdings.value_usd
+    if abs(value) > MOST_USD:
+        return Decline(DeclineCode.INVALID_ACCOUNT, "account value in dollars, more than any account has", MOST_USD, value)
     if value <= 0:
         return Decline(DeclineCode.EMPTY_ACCOUNT, "account value in dollars", ZERO, value)
     withdrawal = withdrawals_due(account, run.as_of, policy.withdrawal_notice_days)
@@ -145,20 +150,15 @@ def _stale(
 
 def _invalid(account: AccountChanged) -> Decline | None:
     """A field that no decision can rest on."""
-    one = Decimal(1)
-    bounds = (
-        ("risk_aversion", account.risk_aversion, ZERO, None),
-        ("rates.short_frac", account.rates.short_frac, ZERO, one),
-        ("rates.long_frac", account.rates.long_frac, ZERO, one if account.losses.counts == "at_rates" else account.rates.short_frac),
-        ("cash_min_frac", account.cash_min_frac, ZERO, account.cash_max_frac),
-        ("cash_max_frac", account.cash_max_frac, ZERO, one),
-        ("min_trade", account.min_trade, ZERO, None),
-    )
-    for field, value, low, high in bounds:
-        if not value.is_finite() or value < low:
-            return Decline(DeclineCode.INVALID_ACCOUNT, f"{field} below its least value", low, value if value.is_finite() else None)
-        if high is not None and value > high:
-            return Decline(DeclineCode.INVALID_ACCOUNT, f"{field} above its greatest value", high, value)
+    for field, amount in (("cash_settled", account.cash_settled), ("cash_unsettled", account.cash_unsettled)):
+        if not amount.is_finite():
+            return Decline(DeclineCode.INVALID_ACCOUNT, f"{field} is {amount}")
+    outside = first_outside(account)
+    if outside is not None and not outside.value.is_finite():
+        return Decline(DeclineCode.INVALID_ACCOUNT, f"{outside.name} {outside.problem}")
+    if outside is not None:
+        limit = outside.least if outside.problem == BELOW else outside.most
+        return Decline(DeclineCode.INVALID_ACCOUNT, f"{outside.name} {outside.problem}", limit, outside.value)
     cash = account.cash_target
     if cash is not None and not (cash.is_finite() and cash >= 0):
         return Decline(DeclineCode.INVALID_ACCOUNT, "cash_target must be dollars, not negative", ZERO, cash if cash.is_finite() else None)
@@ -168,20 +168,16 @@ def _invalid(account: AccountChanged) -> Decline | None:
 
 
 def _contradiction(screen: ScreenUpdated) -> Decline | None:
-    """The first name whose rules ask for at least more than they allow at most."""
+    """The first name whose rules ask for at least more than they allow at most, or for what is no number."""
     for verdict in screen.verdicts:
         least, most = verdict.min_weight_frac, verdict.max_weight_frac
+        for field, bound in (("min_weight_frac", least), ("max_weight_frac", most)):
+            if bound is not None and not bound.is_finite():
+                return Decline(DeclineCode.INVALID_ACCOUNT, f"{field} of {verdict.security_id} is {bound}")
         if least is not None and most is not None and least > most:
             message = f"min_weight_frac of {verdict.security_id} is above its max_weight_frac"
             return Decline(DeclineCode.INVALID_ACCOUNT, message, most, least)
     return None
-
-
-def _price(snapshot: Snapshot, security_id: str) -> Decimal:
-    price = snapshot.price[snapshot.position[security_id]]
-    if price is None:
-        raise AssertionError(f"{security_id} was let through without a price")
-    return price
 
 
 def _lots(account: AccountChanged, held: LedgerAccount, snapshot: Snapshot, run: RunOpened) -> Lots | Decline:
@@ -194,7 +190,7 @@ def _lots(account: AccountChanged, held: LedgerAccount, snapshot: Snapshot, run:
     if isinstance(rows, int):
         return Decline(DeclineCode.LOTS_DISAGREE, "number of lots", Decimal(len(columns.lot_id)), Decimal(rows))
     shares = units_of(columns.quantity)
-    at = np.array([snapshot.position.get(each, -1) for each in columns.security_id], dtype=np.intp)
+    at = _rows_of(columns.security_id, snapshot)
     fit = np.isfinite(shares.units) & (shares.units > 0) & (at >= 0) & np.isfinite(snapshot.price_units[at])
     for n in sorted({*np.flatnonzero(~fit).tolist(), *_differing(columns, rows)}):
         return _fault(columns, rows, snapshot, n)
@@ -202,11 +198,19 @@ def _lots(account: AccountChanged, held: LedgerAccount, snapshot: Snapshot, run:
     return lots_of(columns, rows, shares, at, snapshot, taxable, run.as_of, run.price_collar_bps)
 
 
+def _rows_of(security_ids: list[str], snapshot: Snapshot) -> Ints:
+    """Where each is in the snapshot, -1 where it is not."""
+    try:
+        return np.array([*map(snapshot.position.__getitem__, security_ids)], dtype=np.intp)
+    except KeyError:
+        return np.array([snapshot.position.get(each, -1) for each in security_ids], dtype=np.intp)
+
+
 def _differing(columns: LotColumns, rows: LedgerRows) -> list[int]:
     """Lots whose shares or security the ledger may have otherwise: those whose texts are others."""
     ledger = rows.columns
-    if len(rows.lot) == len(columns.lot_id) and ledger.quantity == columns.quantity and ledger.security_id == columns.security_id:
-        return [] if ledger.lot_id == columns.lot_id else [n for n in range(len(columns.lot_id)) if _differs(columns, rows, n)]
+    if rows.same and ledger.quantity == columns.quantity and ledger.security_id == columns.security_id:
+        return []
     return [n for n in range(len(columns.lot_id)) if _differs(columns, rows, n)]
 
 
@@ -241,8 +245,9 @@ def _positions(lots: Lots, snapshot: Snapshot) -> dict[str, Decimal]:
     np.maximum.at(places, lots.at, shares.own_places)
     held = np.flatnonzero(whole)
     units = np.rint(whole[held] / 10.0 ** (shares.places - places[held]))
-    for i, unit, place in zip(held.tolist(), units.tolist(), places[held].tolist(), strict=True):
-        found[snapshot.security_id[i]] = Decimal(int(unit)).scaleb(-place)
+    steps = [Decimal(1).scaleb(-place) for place in range(shares.places + 1)]
+    for i, unit, place in zip(held.tolist(), units.astype(np.int64).tolist(), places[held].tolist(), strict=True):
+        found[snapshot.security_id[i]] = steps[place] * unit
     return found
 
 
@@ -272,8 +277,14 @@ def _holdings(account: AccountChanged, held: LedgerAccount, snapshot: Snapshot, 
         return Decline(DeclineCode.RISK_MISSING, f"the risk model has no row of {uncovered}")
     positions = _positions(lots, snapshot)
     cash = account.cash_settled + account.cash_unsettled
-    shares = sum((quantity * _price(snapshot, name) for name, quantity in positions.items()), ZERO)
-    return rules_fault(account, snapshot, model) or _Holdings(lots, positions, model, cents_half_even(cash + shares))
+    prices, position = snapshot.price, snapshot.position
+    shares = sum([quantity * (prices[position[name]] or ZERO) for name, quantity in positions.items()], ZERO)
+    return rules_fault(account, snapshot, model) or _Holdings(lots, positions, model, _cents(cash + shares))
+
+
+def _cents(usd: Decimal) -> Decimal:
+    """Rounded to the cent, where that has any meaning."""
+    return cents_half_even(usd) if abs(usd) <= MOST_USD else usd
 
 
 def _not_in_risk_model(lots: Lots, model: Model, snapshot: Snapshot) -> str | None:

@@ -20,12 +20,14 @@ from libs.common.schemas.account import LotColumns
 from libs.common.schemas.ledger import TaxLotColumns
 from libs.common.schemas.proposal import Term
 from services.optimizer.core.arrays import Bools, Floats, Ints
-from services.optimizer.core.decimals import Units, difference, greater, power, product, quotient, units_of
+from services.optimizer.core.decimals import Units, power, units_of
+from services.optimizer.core.lot_kernels import could_be_losses, gain_fractions
 from services.optimizer.core.market import Snapshot
 from services.optimizer.core.terms import last_long_start
 
 Days = NDArray[np.datetime64]
 COLLAR_PLACES = 4  # a collar is in basis points
+TERMS: tuple[Term, ...] = ("none", "short", "long")
 
 
 class HeldLot(Struct, frozen=True, gc=False):
@@ -47,14 +49,16 @@ class HeldLot(Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class LedgerRows:
-    """The ledger's columns, the lot that each row is of [rows], and the rows of each lot: `order[begins[n] : begins[n + 1]]`."""
+    """The ledger's columns, the lot that each row is of [rows], and the rows of each lot: `order[begins[n] : begins[n + 1]]`; `same`: row n
+    is lot n, by the same id."""
 
     columns: TaxLotColumns
     lot: Ints
-    order: list[int]
-    begins: list[int]
+    order: Sequence[int]
+    begins: Sequence[int]
+    same: bool = False
 
-    def of(self, n: int) -> list[int]:
+    def of(self, n: int) -> Sequence[int]:
         """The rows of a lot, as the ledger has them."""
         return self.order[self.begins[n] : self.begins[n + 1]]
 
@@ -66,7 +70,8 @@ class LedgerRows:
 @dataclass(frozen=True, slots=True)
 class Lots(Sequence[HeldLot]):
     """The lots in the account's order.  Columns: `at` row in the snapshot; `shares` of the account, as units; `gain_frac` gain on a dollar
-    sold (basis zero where it is not known); `has_basis`; `is_long`; `loss` a sale could be a loss; `since` (NaT: not known).
+    sold (basis zero where it is not known); `basis_usd` (likewise); `has_basis`; `is_long`; `loss` a sale could be a loss; `since` (NaT:
+    not known).
     """
 
     columns: LotColumns
@@ -75,12 +80,14 @@ class Lots(Sequence[HeldLot]):
     at: Ints
     shares: Units
     gain_frac: Floats
+    basis_usd: Floats
     has_basis: Bools
     is_long: Bools
     loss: Bools
     since: Days
     _made: dict[int, HeldLot] = field(default_factory=dict)
-    _plain: list[tuple[list[bool], list[bool], list[bool], list[date | None]]] = field(default_factory=list)
+    _number: dict[str, int] = field(default_factory=dict)
+    _plain: list[tuple[list[bool], list[bool], list[bool]]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.at)
@@ -102,9 +109,16 @@ class Lots(Sequence[HeldLot]):
         return (self[n] for n in range(len(self)))
 
     @property
+    def number(self) -> dict[str, int]:
+        """By lot id its number."""
+        if not self._number:
+            self._number.update(zip(self.lot_id, range(len(self)), strict=True))
+        return self._number
+
+    @property
     def lot_id(self) -> list[str]:
-        """By lot."""
-        return self.columns.lot_id
+        """By lot; the ledger's where they are the same, since the join has hashed those."""
+        return self.rows.columns.lot_id if self.rows.same else self.columns.lot_id
 
     def quantity(self, n: int) -> Decimal:
         """Shares of a lot."""
@@ -120,19 +134,26 @@ class Lots(Sequence[HeldLot]):
             return Decimal(texts[self.rows.order[begin]] or 0)
         return sum((Decimal(texts[row] or 0) for row in self.rows.of(n)), ZERO)
 
-    def term(self, n: int) -> Term:
-        """Of a sale of a lot; none where there is no gain to speak of."""
-        if not self.taxable or not self.has_basis[n]:
-            return "none"
-        return "long" if self.is_long[n] else "short"
+    @property
+    def shares_float(self) -> Floats:
+        """By lot its shares, to the nearest float64."""
+        shares: Floats = self.shares.units / power(self.shares.places)
+        return shares
+
+    def terms(self, numbers: Ints) -> list[Term]:
+        """Of sales of these lots; none where there is no gain to speak of."""
+        if not self.taxable:
+            return ["none"] * len(numbers)
+        kinds = np.where(self.has_basis, 1 + self.is_long, 0)[numbers].tolist()
+        return [TERMS[kind] for kind in kinds]
 
     def _lot(self, n: int) -> HeldLot:
         if not self._plain:
-            self._plain.append((self.has_basis.tolist(), self.is_long.tolist(), self.loss.tolist(), self.since.tolist()))
-        ((has_basis, is_long, loss, since),) = self._plain
+            self._plain.append((self.has_basis.tolist(), self.is_long.tolist(), self.loss.tolist()))
+        ((has_basis, is_long, loss),) = self._plain
         columns, basis = self.columns, self._basis(n) if has_basis[n] else None
         term: Term = "none" if not self.taxable or basis is None else "long" if is_long[n] else "short"
-        return HeldLot(columns.lot_id[n], columns.security_id[n], Decimal(columns.quantity[n]), basis, term, loss[n], since[n])
+        return HeldLot(columns.lot_id[n], columns.security_id[n], Decimal(columns.quantity[n]), basis, term, loss[n], self.since[n].item())
 
     def _basis(self, n: int) -> Decimal:
         texts, rows = self.rows.columns.tax_basis, self.rows.of(n)
@@ -147,8 +168,8 @@ def ledger_rows(columns: LotColumns, ledger: TaxLotColumns, aliases: dict[str, s
     if distinct != len(columns.lot_id):
         return distinct
     if names == columns.lot_id:
-        every = range(len(names))
-        return LedgerRows(ledger, np.arange(len(names)), list(every), [*every, len(names)])
+        count = len(names)
+        return LedgerRows(ledger, np.arange(count), range(count), range(count + 1), names is ledger.lot_id)
     number = {lot_id: n for n, lot_id in enumerate(columns.lot_id)}
     lot = np.array([number.get(each, -1) for each in names], dtype=np.intp)
     order = np.argsort(lot, kind="stable")
@@ -161,13 +182,14 @@ def lots_of(
 ) -> Lots:
     """The columns of lots that were found to agree with the ledger and to have prices.  `on` is the day of a sale."""
     ledger = rows.columns
-    known = _known(ledger.tax_basis)
-    basis = units_of(_filled(ledger.tax_basis, "0"))
+    known, texts = _known(ledger.tax_basis)
+    basis = units_of(texts)
     shares_of_rows = shares if ledger.quantity == columns.quantity else units_of(ledger.quantity)
     lossy = (_could_be_loss(basis, shares_of_rows, snapshot, at[rows.lot], collar_bps) | ~known) & taxable
     since = np.array(_filled(ledger.holding_period_start, "NaT"), dtype="datetime64[D]")
     has_basis, whole_basis, loss, since = _merged(rows, len(at), known, basis.units, lossy, since)
-    gain = _gain_frac(basis._replace(units=np.where(has_basis, whole_basis, 0.0)), shares, snapshot, at) if taxable else np.zeros(len(at))
+    known_basis = basis._replace(units=np.where(has_basis, whole_basis, 0.0))
+    gain = _gain_frac(known_basis, shares, snapshot, at) if taxable else np.zeros(len(at))
     return Lots(
         columns=columns,
         rows=rows,
@@ -175,6 +197,7 @@ def lots_of(
         at=at,
         shares=shares,
         gain_frac=gain,
+        basis_usd=known_basis.units / power(basis.places),
         has_basis=has_basis,
         is_long=has_basis & (since <= np.datetime64(last_long_start(on), "D")) & taxable,
         loss=loss,
@@ -182,8 +205,12 @@ def lots_of(
     )
 
 
-def _known(texts: list[str | None]) -> Bools:
-    return np.array([each is not None for each in texts]) if None in texts else np.ones(len(texts), dtype=np.bool_)
+def _known(texts: list[str | None]) -> tuple[Bools, list[str]]:
+    """Which there are, and all of them, nought where there is none."""
+    found = [each for each in texts if each is not None]
+    if len(found) == len(texts):
+        return np.ones(len(texts), dtype=np.bool_), found
+    return np.array([each is not None for each in texts]), _filled(texts, "0")
 
 
 def _filled(texts: list[str | None], nothing: str) -> list[str]:
@@ -192,6 +219,8 @@ def _filled(texts: list[str | None], nothing: str) -> list[str]:
 
 def _merged(rows: LedgerRows, count: int, known: Bools, basis: Floats, lossy: Bools, since: Days) -> tuple[Bools, Floats, Bools, Days]:
     """The ledger's rows as lots: whether all layers have a basis, its sum, whether one could be a loss, and the youngest's start."""
+    if isinstance(rows.order, range):
+        return known, basis, lossy, since
     if len(rows.lot) == count:
         own = np.array(rows.order, dtype=np.intp)
         return known[own], basis[own], lossy[own], since[own]
@@ -204,14 +233,14 @@ def _merged(rows: LedgerRows, count: int, known: Bools, basis: Floats, lossy: Bo
 
 def _gain_frac(basis: Units, shares: Units, snapshot: Snapshot, at: Ints) -> Floats:
     """(proceeds - basis) / proceeds at the pinned price."""
-    more = shares.places + snapshot.price_places - basis.places
-    proceeds = product(shares.units, snapshot.price_units[at] * power(max(-more, 0)))
-    return quotient(difference(proceeds, product(basis.units, power(max(more, 0)))), proceeds)
+    more, found = shares.places + snapshot.price_places - basis.places, np.empty(len(at))
+    gain_fractions(shares.units, snapshot.price_units[at], basis.units, power(max(-more, 0)), power(max(more, 0)), found)
+    return found
 
 
 def _could_be_loss(basis: Units, shares: Units, snapshot: Snapshot, at: Ints, collar_bps: int) -> Bools:
     """As windows.could_be_loss, of a known basis."""
-    more = shares.places + snapshot.price_places + COLLAR_PLACES - basis.places
+    more, found = shares.places + snapshot.price_places + COLLAR_PLACES - basis.places, np.empty(len(at), dtype=np.bool_)
     least_price = snapshot.price_units[at] * float(10**COLLAR_PLACES - collar_bps)
-    least = product(shares.units, least_price * power(max(-more, 0)))
-    return greater(product(basis.units, power(max(more, 0))), least)
+    could_be_losses(basis.units, shares.units, least_price, power(max(-more, 0)), power(max(more, 0)), found)
+    return found

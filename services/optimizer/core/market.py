@@ -19,6 +19,8 @@ from services.optimizer.core.decimals import units_of_decimals
 from services.optimizer.core.decline import Decline, DeclineCode
 
 BPS = Decimal(10_000)
+MOST_PRICE = Decimal(10) ** 9  # dollars a share: what no share costs
+MOST_EXPOSURE, MOST_VARIANCE = 1e3, 1e6  # a yearly volatility, and a variance, of a hundred thousand per cent
 NOT_PRICED = Decimal("NaN")
 WEIGHT_SUM_TOLERANCE = 1e-6
 
@@ -159,9 +161,9 @@ def _faults(columns: SecurityColumns, prices: list[Decimal | None]) -> dict[str,
     """By security, the price or spread that can't be used."""
     found = {}
     for security_id, price, spread in zip(columns.security_id, prices, columns.half_spread_bps, strict=True):
-        if price is not None and not (price.is_finite() and price > 0):
+        if price is not None and not (price.is_finite() and 0 < price <= MOST_PRICE):
             found[security_id] = f"price of {security_id} is {price}"
-        elif not (isfinite(spread) and spread >= 0):
+        elif not (isfinite(spread) and 0 <= spread < BPS):
             found[security_id] = f"half_spread_bps of {security_id} is {spread}"
     return found
 
@@ -171,8 +173,10 @@ def _risk_faults(risk: RiskModel) -> dict[str, str]:
     are positive."""
     found = {}
     for security_id, row, variance in zip(risk.security_id, risk.exposures, risk.specific_var_ann, strict=True):
-        if not (isfinite(variance) and variance > 0):
+        if not 0 < variance <= MOST_VARIANCE:
             found[security_id] = f"specific_var_ann of {security_id} is {variance}"
+        elif len(row) == len(risk.factors) and max(map(abs, row), default=0.0) > MOST_EXPOSURE:
+            found[security_id] = f"exposures of {security_id} have {max(row, key=abs)}, more than any yearly volatility"
         elif len(row) != len(risk.factors) or not all(map(isfinite, row)):
             found[security_id] = f"exposures of {security_id} are not {len(risk.factors)} finite numbers"
     return found

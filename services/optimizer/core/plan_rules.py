@@ -17,7 +17,6 @@ from services.optimizer.core.decline import Decline, DeclineCode
 from services.optimizer.core.market import Model, Snapshot
 
 NO_LIMIT = float("inf")
-ZERO, LEAST_CAP = Decimal(0), Decimal("0.000001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +82,7 @@ def _rows_of(bound: WeightBound, coefficient: Floats, target: Floats, scale: flo
 
 
 def rules_fault(account: AccountChanged, snapshot: Snapshot, model: Model) -> Decline | None:
-    """The first limit that names nothing, or that no account could keep; None where all can be asked for."""
-    fault = _value_fault(account)
-    if fault is not None:
-        return fault
+    """The first limit that names nothing, or that no account could keep; None where all can be asked for.  Its numbers are good."""
     bounds: dict[tuple[str, str], tuple[float, float]] = {}
     for n, bound in enumerate(account.limits.weights):
         place = f"limits.weights[{n}], {bound.by} {bound.target}"
@@ -103,38 +99,6 @@ def rules_fault(account: AccountChanged, snapshot: Snapshot, model: Model) -> De
         if ends[0] > ends[1]:
             return Decline(DeclineCode.INVALID_ACCOUNT, f"{place}: least against most weight", _decimal(ends[1]), _decimal(ends[0]))
     return _crowded(bounds, account)
-
-
-def _value_fault(account: AccountChanged) -> Decline | None:
-    """The first number that is none, or outside of what its member can be."""
-    limits, losses, harvest = account.limits, account.losses, account.harvest
-    one, lower = Decimal(1), min(account.rates.short_frac, account.rates.long_frac)
-    given: list[tuple[str, Decimal | None, Decimal | None, Decimal | None]] = [
-        ("limits.tracking_error_frac", limits.tracking_error_frac, LEAST_CAP, one),
-        ("limits.turnover_frac", limits.turnover_frac, ZERO, None),
-        ("limits.trades", None if limits.trades is None else Decimal(limits.trades), ZERO, None),
-        ("limits.names", None if limits.names is None else Decimal(limits.names), one, None),
-        ("limits.min_holding", limits.min_holding, ZERO, None),
-        ("losses.carried_frac", losses.carried_frac, ZERO, lower),
-        ("losses.carried_long_frac", losses.carried_long_frac, ZERO, lower),
-        ("losses.ordinary_limit", losses.ordinary_limit, ZERO, None),
-        ("rates.ordinary_frac", account.rates.ordinary_frac, ZERO, one),
-        ("harvest.refresh_gain_frac", harvest.refresh_gain_frac, ZERO, one),
-        *((f"budgets.{name}", getattr(account.budgets, name), ZERO, None) for name in ("tax", "short_gain", "long_gain")),
-        *((f"harvest.thresholds[{n}].loss_frac", each.loss_frac, ZERO, one) for n, each in enumerate(harvest.thresholds)),
-        *((f"limits.weights[{n}].least_frac", each.least_frac, None, None) for n, each in enumerate(limits.weights)),
-        *((f"limits.weights[{n}].most_frac", each.most_frac, None, None) for n, each in enumerate(limits.weights)),
-    ]
-    for field_, value, low, high in given:
-        if value is None:
-            continue
-        if not value.is_finite():
-            return Decline(DeclineCode.INVALID_ACCOUNT, f"{field_} is {value}")
-        if low is not None and value < low:
-            return Decline(DeclineCode.INVALID_ACCOUNT, f"{field_} below its least value", low, value)
-        if high is not None and value > high:
-            return Decline(DeclineCode.INVALID_ACCOUNT, f"{field_} above its greatest value", high, value)
-    return None
 
 
 def _crowded(bounds: dict[tuple[str, str], tuple[float, float]], account: AccountChanged) -> Decline | None:

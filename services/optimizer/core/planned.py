@@ -16,6 +16,7 @@ from services.optimizer.core.netted_programme import linear, without_budgets
 from services.optimizer.core.policy import Policy
 from services.optimizer.core.problem import Problem
 from services.optimizer.core.programme import dominance
+from services.optimizer.core.repair import repaired
 from services.optimizer.core.rounding import Shares, round_to_shares
 from services.optimizer.core.small_trades import least_trade
 
@@ -28,11 +29,12 @@ ROUNDING = 1e-12  # of invested value: what sums of float64 leave
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """The certified plan in weights, and that in whole shares and in weights again."""
+    """The certified plan in weights, that in whole shares and in weights again, and `rounded` as it was before any repair."""
 
     found: Solution
     shares: Shares
     weights: Plan
+    rounded: Plan
 
 
 def plan_of(case: Case, problem: Problem, policy: Policy) -> Planned | Decline:
@@ -76,9 +78,10 @@ def _within(case: Case, problem: Problem, policy: Policy) -> Planned | Excess | 
         first = planned.found if first is None else first
         over = excess(problem, planned.weights)
         if not over.beyond(ROUNDING):
-            return Planned(first, planned.shares, planned.weights)
+            return Planned(first, planned.shares, planned.weights, planned.rounded)
         least = over if least is None or over.size < least.size else least
-        asked = tightened(asked, over)
+        before = excess(problem, planned.rounded)
+        asked = tightened(asked, before if before.size > over.size else over)
     if least is None:
         raise AssertionError("a plan is tried at least once")
     return least
@@ -97,8 +100,10 @@ def _plan(case: Case, problem: Problem, policy: Policy) -> Planned | Decline:
         actual = Decimal(repr(broken)).quantize(STEP)
         return Decline(DeclineCode.SOLVER_FAILED, "the solver's plan breaks a rule, in weight", Decimal(repr(TOLERATED)), actual)
     near = linear(problem, answer.plan, found.gain_prices)
-    shares = round_to_shares(near, branch, answer if problem.standing is None else without_budgets(answer), min_trade)
-    return Planned(found, shares, shares.curves.plan(problem, shares.bought, shares.sold))
+    answer = answer if problem.standing is None else without_budgets(answer)
+    shares, book = round_to_shares(near, branch, answer, min_trade, problem.standing)
+    best = repaired(problem, near, book, answer, shares, dominance(problem), found.objective)
+    return Planned(found, best.shares, best.plan, shares.curves.plan(problem, shares.bought, shares.sold))
 
 
 def largest_wanted(problem: Problem, policy: Policy) -> float:

@@ -12,7 +12,8 @@ Lots of one name that are alike in every coefficient are one tranche, sold in th
 A tranche of unknown basis is taxed as if its basis were zero; it is sold only if it must be.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from services.optimizer.core.arrays import Bools, Floats, Ints
 from services.optimizer.core.dual.standing import Standing
@@ -35,7 +36,7 @@ class Problem:
     account:  cash before and its band, spendable and total alike; `*_room` what budgets leave; `rules` the owner's limits of every plan;
               `position`, `standing` where the taxpayer's year stands, in dollars and as fractions, if gains and losses count as it is
               netted: the objective then counts what the plan adds to the year instead of `rate_frac`, and budgets are kept by the
-              netted year, not by `*_room`
+              netted year, not by `*_room`; `start` multipliers of the account's last decision by name (warm.py), and `factors` their names
     """
 
     row: Ints
@@ -75,6 +76,8 @@ class Problem:
     position: TaxPosition | None = None
     standing: Standing | None = None
     impact: Floats | None = None
+    factors: tuple[str, ...] = ()
+    start: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def tax_frac(self) -> Floats:

@@ -4,7 +4,8 @@ Pure and deterministic: same payloads, same bytes.  Solves are single-threaded a
 before it is written.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from math import sqrt
 
@@ -24,6 +25,7 @@ from services.optimizer.core.certificate import certificate_of
 from services.optimizer.core.chain import LIMITS_KEPT, SOLVER_VERSION
 from services.optimizer.core.conflict import less_cash, relaxations
 from services.optimizer.core.decline import Decline, DeclineCode
+from services.optimizer.core.dual_programme import TRADES, TURNOVER
 from services.optimizer.core.evaluate import Value, active_weights, evaluate, no_trade, variance
 from services.optimizer.core.explain import give_reasons, unmet_wishes
 from services.optimizer.core.inputs import Case, join
@@ -34,12 +36,13 @@ from services.optimizer.core.market import Snapshot, prepare
 from services.optimizer.core.plan_followed import as_planned, progress_of
 from services.optimizer.core.planned import Planned, largest_wanted, plan_of
 from services.optimizer.core.policy import DEFAULT_POLICY, Policy
-from services.optimizer.core.problem import Problem
+from services.optimizer.core.problem import NO_LIMIT, Problem
 from services.optimizer.core.programme import dominance
 from services.optimizer.core.shadow import bindings
 from services.optimizer.core.small_trades import least_trade
-from services.optimizer.core.trades import draft_trades, estimate_tax
+from services.optimizer.core.trades import Drafts, draft_trades, estimate_tax
 from services.optimizer.core.verify import broken_rule
+from services.optimizer.core.warm import LastDecision, start_id
 
 BPS = 1e4
 TE_STEP = Decimal("1e-8")
@@ -54,13 +57,15 @@ def propose(
     market: MarketPublished,
     run: RunOpened,
     earlier: Sequence[ProposalCreated | ProposalDeclined],
+    last: LastDecision | None = None,
     policy: Policy = DEFAULT_POLICY,
 ) -> ProposalCreated | ProposalDeclined:
     """Decide what to trade in `account` in `run`.
 
-    `earlier` are the decisions of the household's accounts that come before this one, and what they still have open from other runs.
+    `earlier` are the decisions of the household's accounts that come before this one, and what they still have open from other runs;
+    `last` is the account's own decision in the run before, from which the solve starts.
     """
-    return propose_on(account, screen, ledger, prepare(market), run, earlier, policy)
+    return propose_on(account, screen, ledger, prepare(market), run, earlier, last, policy)
 
 
 def propose_on(
@@ -70,15 +75,16 @@ def propose_on(
     snapshot: Snapshot | Decline,
     run: RunOpened,
     earlier: Sequence[ProposalCreated | ProposalDeclined],
+    last: LastDecision | None = None,
     policy: Policy = DEFAULT_POLICY,
 ) -> ProposalCreated | ProposalDeclined:
     """As `propose`, on a market that was prepared once for many accounts."""
-    pins = pins_of(account, screen, ledger, run, earlier)
+    pins = pins_of(account, screen, ledger, run, earlier, last)
     account = as_planned(account, run.as_of)
     case = snapshot if isinstance(snapshot, Decline) else join(account, screen, ledger, snapshot, run, earlier, policy)
     if isinstance(case, Decline):
         return declined(account.account_id, account.household_id, run.run_id, pins, case)
-    decided = _decide(case, pins, policy)
+    decided = _decide(case, pins, {} if last is None else last.multipliers, policy)
     return decided if account.transition is None else structs.replace(decided, progress=progress_of(case, decided))
 
 
@@ -88,6 +94,7 @@ def pins_of(
     ledger: LedgerUpdated,
     run: RunOpened,
     earlier: Sequence[ProposalCreated | ProposalDeclined],
+    last: LastDecision | None = None,
 ) -> Pins:
     """The versions and ids of everything that a decision rests on."""
     intents = {each.account_id: each.proposal_id for each in earlier if each.run_id == run.run_id}
@@ -99,6 +106,7 @@ def pins_of(
         as_of=run.as_of,
         intents=dict(sorted(intents.items())),
         solver_version=SOLVER_VERSION,
+        start=start_id(last),
     )
 
 
@@ -138,9 +146,9 @@ def proposal_id_of(run_id: str, account_id: str, pins: Pins | None) -> str:
     return content_id("proposal", run_id, account_id, "" if pins is None else msgspec.json.encode(pins).decode())
 
 
-def _decide(case: Case, pins: Pins, policy: Policy) -> ProposalCreated | ProposalDeclined:
+def _decide(case: Case, pins: Pins, start: Mapping[str, float], policy: Policy) -> ProposalCreated | ProposalDeclined:
     """Solve, round, explain, and check; every path ends in a proposal or a decline."""
-    problem = build_problem(case, policy)
+    problem = build_problem(case, policy, start)
     te_before = _te(problem, no_trade(problem))
     solved = plan_of(case, problem, policy)
     account = case.account
@@ -151,12 +159,13 @@ def _decide(case: Case, pins: Pins, policy: Policy) -> ProposalCreated | Proposa
             smallest = least_trade(problem, float(account.min_trade))
             return structs.replace(made, relaxations=relaxations(problem, dominance(problem), smallest))
         return made
-    proposal = _proposal(case, problem, solved, pins, te_before, policy)
+    proposal, drafts = _proposal(case, problem, solved, pins, te_before, policy)
     decline = _worth_it(case, problem, solved, proposal, policy)
     if decline is None:
         return proposal
-    left = losses_left(case, [], limited(proposal.binding), policy.harvest, proposal.trades)
-    return declined(*who, decline, proposal.unmet, te_before, proposal.certificate, left)
+    left = losses_left(case, None, limited(proposal.binding), policy.harvest, drafts)
+    made = declined(*who, decline, proposal.unmet, te_before, proposal.certificate, left)
+    return structs.replace(made, multipliers=proposal.multipliers)
 
 
 def _te(problem: Problem, plan: Plan) -> Decimal:
@@ -165,16 +174,19 @@ def _te(problem: Problem, plan: Plan) -> Decimal:
     return Decimal(repr(te)).quantize(TE_STEP if te >= FEWEST_DIGITS else Decimal("1e-6"))
 
 
-def _proposal(case: Case, problem: Problem, solved: Planned, pins: Pins, te_before: Decimal, policy: Policy) -> ProposalCreated:
+def _proposal(
+    case: Case, problem: Problem, solved: Planned, pins: Pins, te_before: Decimal, policy: Policy
+) -> tuple[ProposalCreated, Drafts]:
+    """The proposal, and the drafts that its trades are of."""
     drafts = draft_trades(case, problem, solved.shares)
     multipliers = solved.found.chosen.answer.multipliers
     tax = estimate_tax(case, drafts)
     cash_before = case.account.cash_settled + case.account.cash_unsettled
-    cash_after = cash_before + sum((draft.cash for draft in drafts), ZERO)
+    cash_after = cash_before + sum(drafts.cash, ZERO)
     trades = give_reasons(case, problem, drafts, solved.weights)
     unmet = unmet_wishes(case, problem, drafts, multipliers, cash_after)
     binding = bindings(case, problem, multipliers, tax, cash_after, solved.weights, unmet)
-    return ProposalCreated(
+    proposal = ProposalCreated(
         proposal_id=proposal_id_of(case.run.run_id, case.account.account_id, pins),
         run_id=case.run.run_id,
         account_id=case.account.account_id,
@@ -188,14 +200,16 @@ def _proposal(case: Case, problem: Problem, solved: Planned, pins: Pins, te_befo
         te_before_frac=te_before,
         te_after_frac=_te(problem, solved.weights),
         tax=tax,
-        cost=sum((draft.cost for draft in drafts), ZERO),
+        cost=sum(drafts.cost, ZERO),
         cash_before=cash_before,
         cash_after=cash_after,
         solve_status=solved.found.state.value,
         certificate=certificate_of(case, problem, solved.found, solved.weights),
-        losses_left=losses_left(case, trades, limited(binding), policy.harvest),
+        losses_left=losses_left(case, drafts, limited(binding), policy.harvest),
         taxpayer_id=case.account.taxpayer_id,
+        multipliers=dict(solved.found.multipliers),
     )
+    return proposal, drafts
 
 
 def _worth_it(case: Case, problem: Problem, solved: Planned, proposal: ProposalCreated, policy: Policy) -> Decline | None:
@@ -207,7 +221,7 @@ def _worth_it(case: Case, problem: Problem, solved: Planned, proposal: ProposalC
         return _nothing_left(case, problem, policy)
     fault = broken_rule(case, proposal)
     if fault is not None:
-        return Decline(DeclineCode.PLAN_NOT_VERIFIED, fault)
+        return _beyond_settled_cash(case, problem, proposal) or Decline(DeclineCode.PLAN_NOT_VERIFIED, fault)
     if _pressed(case, problem, solved):
         return None
     before, after = evaluate(problem, no_trade(problem)), evaluate(problem, solved.weights)
@@ -218,14 +232,39 @@ def _worth_it(case: Case, problem: Problem, solved: Planned, proposal: ProposalC
     return Decline(DeclineCode.GAIN_BELOW_COST, message, _bps(needed), _bps(gain))
 
 
+def _beyond_settled_cash(case: Case, problem: Problem, proposal: ProposalCreated) -> Decline | None:
+    """Why a plan spends cash that is not settled yet, where limits that are broken now ask for its purchases."""
+    settled = case.account.cash_settled + min(case.account.cash_unsettled, ZERO)
+    spent = proposal.cash_before - proposal.cash_after
+    if spent <= settled or not excess(problem, no_trade(problem)).beyond(LIMITS_KEPT):
+        return None
+    message = "dollars of settled cash, and what purchases that the account's limits ask for would take of it"
+    return Decline(DeclineCode.LIMITS_CONFLICT, message, settled, spent)
+
+
 def _nothing_left(case: Case, problem: Problem, policy: Policy) -> Decline:
-    """At target, or with wishes too small to trade."""
+    """Forbidden by the owner's limits, at target, or with wishes too small to trade."""
+    forbidden = _forbidden(problem, policy)
+    if forbidden is not None:
+        return forbidden
     largest = Decimal(repr(largest_wanted(problem, policy) * problem.invested_usd)).quantize(Decimal("0.01"))
     if largest < 1:
         return Decline(DeclineCode.AT_TARGET, "no trade improves the account")
     return Decline(
         DeclineCode.BELOW_MIN_TRADE, "dollars of the smallest trade allowed, and of the largest wanted", case.account.min_trade, largest
     )
+
+
+def _forbidden(problem: Problem, policy: Policy) -> Decline | None:
+    """The limit that lets nothing be traded, and the dollars of the largest trade wanted without it; None where there is none."""
+    rules = problem.rules
+    free = replace(problem, rules=replace(rules, trades=None if rules.trades == 0 else rules.trades, turnover=rules.turnover or NO_LIMIT))
+    names = [name for name, limit in ((TRADES, rules.trades), (TURNOVER, rules.turnover)) if limit == 0]
+    wanted = largest_wanted(free, policy) * problem.invested_usd if names else 0.0
+    if wanted < 1:
+        return None
+    message = f"limits.{names[0]} allows no trade; dollars of the largest wanted"
+    return Decline(DeclineCode.LIMIT_FORBIDS, message, ZERO, Decimal(repr(wanted)).quantize(Decimal("0.01")))
 
 
 def _pressed(case: Case, problem: Problem, solved: Planned) -> bool:

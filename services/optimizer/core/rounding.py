@@ -15,79 +15,19 @@ import numpy as np
 
 from services.optimizer.core.arrays import Floats
 from services.optimizer.core.branch import Answer, Branch, Plan
+from services.optimizer.core.dual.standing import Standing
 from services.optimizer.core.evaluate import active_weights, cash_after, risk_gradient, traded_by_name
-from services.optimizer.core.nearest_shares import CENT_USD, Terms, Turn, nearest_shares
+from services.optimizer.core.nearest_shares import Terms, Turn, nearest_shares
 from services.optimizer.core.problem import NO_LIMIT, Problem
-from services.optimizer.core.shares import SaleCurves, most_bought, sale_curves
+from services.optimizer.core.share_book import ENOUGH, Book
+from services.optimizer.core.shares import LONG, SHORT, TAX, SaleCurves, most_bought, sale_curves
 from services.optimizer.core.sides import buy_price, limit_price
 from services.optimizer.core.small_trades import NOTHING
 
 ANY_BUDGET = 1e-12
 MOST_STEPS = 2_000
-ENOUGH = 1e-9  # of a least holding
 TRACKING_ERROR = "tracking_error_frac"  # its multiplier is per unit of half the cap's square
 NEARLY = 1e-6  # of invested value
-
-
-@dataclass
-class _Book:
-    """The trades so far, in shares: `bought` [names] and `sold` by name; `active` weights and the cash that follow from them.
-
-    `own` [names]: the objective's risk of a unit of a name alone; `limit` [names]: what limits on weights charge for one.
-    """
-
-    problem: Problem
-    curves: SaleCurves
-    most_bought: Floats
-    min_trade_usd: float
-    bought: Floats
-    sold: dict[int, float]
-    active: Floats
-    cash: float
-    own: Floats
-    cash_least: float
-    cash_most: float
-    limit: Floats
-
-    def per_share(self, name: int) -> float:
-        return float(self.problem.price_usd[name] / self.problem.invested_usd)
-
-    def buy(self, name: int, shares: float) -> None:
-        """Buy `shares` more, or fewer where negative."""
-        weight = shares * self.per_share(name)
-        self.bought[name] += shares
-        self.active[name] += weight
-        self.cash -= weight * (1 + float(self.problem.cost_frac[name])) + self._slack(shares)
-
-    def sell(self, name: int, shares: float) -> None:
-        """Sell `shares` in all, instead of what was to be sold."""
-        change = shares - self.sold[name]
-        weight = change * self.per_share(name)
-        self.sold[name] = shares
-        self.active[name] -= weight
-        self.cash += weight * (1 - float(self.problem.cost_frac[name])) - self._slack(change)
-
-    def _slack(self, shares: float) -> float:
-        return CENT_USD / self.problem.invested_usd if shares else 0.0
-
-    def worth_making(self, name: int, shares: float) -> bool:
-        """Whether a purchase of this size may be made: large enough, and leaving enough."""
-        weight = float(self.problem.held[name]) + shares * self.per_share(name)
-        large = shares * float(self.problem.price_usd[name]) >= self.min_trade_usd
-        return large and weight >= self.problem.rules.min_holding * (1 - ENOUGH)
-
-    def leaves_enough(self, name: int, shares: float) -> bool:
-        """Whether a sale of this size leaves nothing, or the least holding."""
-        left = float(self.problem.held[name]) - shares * self.per_share(name)
-        return shares == self.curves[name].whole or left >= self.problem.rules.min_holding * (1 - ENOUGH)
-
-    def sale_stands(self, name: int, shares: float) -> bool:
-        """Whether a sale of this size may be made: nothing, large enough, the whole position, or what must go."""
-        curve = self.curves[name]
-        if shares == 0 or not curve.allows(shares):
-            return curve.allows(shares)
-        large = shares * float(self.problem.price_usd[name]) >= self.min_trade_usd
-        return self.leaves_enough(name, shares) and (large or shares == curve.whole or curve.least > 0 or curve.wanted > 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +39,14 @@ class Shares:
     curves: SaleCurves
 
 
-def round_to_shares(problem: Problem, branch: Branch, answer: Answer, min_trade_usd: float) -> Shares:
-    """The plan in whole shares."""
+def round_to_shares(
+    problem: Problem, branch: Branch, answer: Answer, min_trade_usd: float, standing: Standing | None = None
+) -> tuple[Shares, Book]:
+    """The plan in whole shares, and the book that they were made in; `standing` where budgets are those of a netted year."""
     problem = _as_averse(problem, answer)
     curves = sale_curves(problem, branch, answer)
     least, most = _cash_wanted(problem, answer.plan)
-    book = _Book(
+    book = Book(
         problem=problem,
         curves=curves,
         most_bought=most_bought(problem, branch),
@@ -117,13 +59,14 @@ def round_to_shares(problem: Problem, branch: Branch, answer: Answer, min_trade_
         cash_least=least,
         cash_most=most,
         limit=limit_price(problem, answer.multipliers),
+        standing=standing,
     )
     _round_in_turn(book, answer)
     _keep_budgets(book)
     _raise_cash(book)
     _invest_cash(book)
     bought = {int(name): int(book.bought[name]) for name in np.flatnonzero(book.bought)}
-    return Shares(bought, {name: shares for name, shares in book.sold.items() if shares > 0}, curves)
+    return Shares(bought, {name: shares for name, shares in book.sold.items() if shares > 0}, curves), book
 
 
 def _as_averse(problem: Problem, answer: Answer) -> Problem:
@@ -137,7 +80,7 @@ def own_variance(problem: Problem) -> Floats:
     return own if problem.impact is None else own + problem.impact
 
 
-def _round_in_turn(book: _Book, answer: Answer) -> None:
+def _round_in_turn(book: Book, answer: Answer) -> None:
     """Choose each name's shares next to the plan's, feeding the error in common risk and in cash on to the next name."""
     problem, plan = book.problem, answer.plan
     traded = traded_by_name(problem, plan)
@@ -180,30 +123,50 @@ def _impact_gradient(problem: Problem, traded: Floats) -> Floats:
     return np.zeros(len(traded)) if problem.impact is None else 2 * problem.impact * traded
 
 
-def _keep_budgets(book: _Book) -> None:
+def _keep_budgets(book: Book) -> None:
     """Sell fewer shares at a gain or more at a loss, cheapest first by what is lost in risk and at the limits, until no budget is
-    exceeded."""
-    problem = book.problem
-    cents = CENT_USD * len(problem.size) / problem.invested_usd
-    budgets = {"short": problem.short_room, "long": problem.long_room, "tax": problem.tax_room}
-    rooms = {what: max(room - cents, min(room, 0.0)) for what, room in budgets.items() if room < NO_LIMIT}
-    for _ in range(MOST_STEPS):
-        used = {what: book.curves.used(what, book.sold) for what in rooms}
-        over = [what for what, room in rooms.items() if used[what] > room + ANY_BUDGET]
-        if not over:
-            return
-        what = over[0]
-        excess = used[what] - rooms[what]
-        gradient = risk_gradient(problem, book.active) + book.limit
-        ways = (_smaller_sales, _larger_losses)
-        moves = [move for name in book.curves for way in ways for move in way(book, name, what, excess, gradient)]
-        if not moves:
-            return
+    exceeded: near the plan, then where the year is netted by the year itself."""
+    for over in (_over, _over_netted):
+        for _ in range(MOST_STEPS):
+            excess = over(book)
+            if not excess or not _give_way(book, excess):
+                break
+
+
+def _give_way(book: Book, over: dict[str, float]) -> bool:
+    """The cheapest change of one name that frees some of a budget; False where there is none."""
+    gradient = risk_gradient(book.problem, book.active) + book.limit
+    ways = (_smaller_sales, _larger_losses)
+    moves = [
+        move for what, excess in over.items() for name in book.curves for way in ways for move in way(book, name, what, excess, gradient)
+    ]
+    if moves:
         _, name, shares = min(moves)
         book.sell(name, shares)
+    return bool(moves)
 
 
-def _smaller_sales(book: _Book, name: int, what: str, excess: float, gradient: Floats) -> list[tuple[float, int, float]]:
+def _over(book: Book) -> dict[str, float]:
+    """The first budget that is exceeded, and by how much."""
+    problem = book.problem
+    budgets = {SHORT: problem.short_room, LONG: problem.long_room, TAX: problem.tax_room}
+    for what, room in budgets.items():
+        over = book.curves.used(what, book.sold) - max(room - book.cents, min(room, 0.0)) if room < NO_LIMIT else 0.0
+        if over > ANY_BUDGET:
+            return {what: over}
+    return {}
+
+
+def _over_netted(book: Book) -> dict[str, float]:
+    """Where a netted year is beyond a budget, by how much short and long gains are, either of which may give way."""
+    gains = book.curves.used(SHORT, book.sold), book.curves.used(LONG, book.sold)
+    if book.standing is None or book.standing.excess(gains) <= ANY_BUDGET:
+        return {}
+    rooms = book.standing.most_gains(gains)
+    return {what: gain - room + book.cents for what, gain, room in zip((SHORT, LONG), gains, rooms, strict=True)}
+
+
+def _smaller_sales(book: Book, name: int, what: str, excess: float, gradient: Floats) -> list[tuple[float, int, float]]:
     """(cost of a dollar of budget freed, name, shares) for selling just enough fewer of this name, or none of it."""
     curve, sold = book.curves[name], book.sold[name]
     if sold == 0:
@@ -221,7 +184,7 @@ def _smaller_sales(book: _Book, name: int, what: str, excess: float, gradient: F
     return moves
 
 
-def _larger_losses(book: _Book, name: int, what: str, excess: float, gradient: Floats) -> list[tuple[float, int, float]]:
+def _larger_losses(book: Book, name: int, what: str, excess: float, gradient: Floats) -> list[tuple[float, int, float]]:
     """The same for selling just enough more of this name, where what comes next is a loss."""
     curve, sold = book.curves[name], book.sold[name]
     cumulated = getattr(curve, what)
@@ -244,7 +207,7 @@ def _cash_wanted(problem: Problem, plan: Plan) -> tuple[float, float]:
     return least, problem.cash_max if planned <= problem.cash_max + NEARLY else planned
 
 
-def _raise_cash(book: _Book) -> None:
+def _raise_cash(book: Book) -> None:
     """Buy fewer shares, where that costs least, until cash is as wanted; then sell more of what is being sold."""
     problem = book.problem
     for _ in range(MOST_STEPS):
@@ -260,12 +223,12 @@ def _raise_cash(book: _Book) -> None:
     _sell_more(book)
 
 
-def _stride(book: _Book, name: int, amount: float) -> float:
+def _stride(book: Book, name: int, amount: float) -> float:
     """Whole shares worth half of this amount, at least one: large gaps close in few steps, small ones exactly."""
     return max(1.0, float(np.floor(amount / 2 / book.per_share(name))))
 
 
-def _sell_more(book: _Book) -> None:
+def _sell_more(book: Book) -> None:
     """More shares of a name that is being sold, without using budget, until cash is in its band."""
     problem = book.problem
     for _ in range(MOST_STEPS):
@@ -284,7 +247,7 @@ def _sell_more(book: _Book) -> None:
         book.sell(name, more)
 
 
-def _invest_cash(book: _Book) -> None:
+def _invest_cash(book: Book) -> None:
     """Buy more shares of what is being bought, where that gains most, while cash is above its band."""
     problem = book.problem
     for _ in range(MOST_STEPS):

@@ -14,24 +14,26 @@ Invariants, checked here for every proposal that leaves (and by property tests)
 """
 
 from collections.abc import Iterator
-from decimal import ROUND_UP, Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_UP, Decimal
 
-from libs.common.money import CENT, ZERO, cents_half_even
-from libs.common.schemas.proposal import ProposalCreated, ProposedTrade
+import numpy as np
+
+from libs.common.money import CENT, ZERO
+from libs.common.schemas.proposal import LotInstruction, ProposalCreated, ProposedTrade
 from services.optimizer.core.dual.tax_law import Nets, plan_tax
 from services.optimizer.core.inputs import Case
 from services.optimizer.core.limits import budget_room
 from services.optimizer.core.tax_position import budget_uses, tax_position
 from services.optimizer.core.verify_limits import limit_faults
 
+ONE = Decimal(1)
+
 
 def broken_rule(case: Case, proposal: ProposalCreated) -> str | None:
     """The first invariant that the proposal breaks, in words with its security; None where it keeps all."""
-    traded = {each.lot_id for trade in proposal.trades for each in trade.lots}
-    lots = {lot_id: n for n, lot_id in enumerate(case.lots.lot_id) if lot_id in traded}
     faults = (
-        *(fault for trade in proposal.trades for fault in _trade_faults(case, lots, trade)),
-        *_group_faults(case, lots, proposal.trades),
+        *_trade_faults(case, proposal.trades),
+        *_group_faults(case, proposal.trades),
         *_cash_faults(case, proposal),
         *_budget_faults(case, proposal),
         *limit_faults(case, proposal),
@@ -39,67 +41,93 @@ def broken_rule(case: Case, proposal: ProposalCreated) -> str | None:
     return next(iter(faults), None)
 
 
-def _trade_faults(case: Case, lots: dict[str, int], trade: ProposedTrade) -> Iterator[str]:
-    security_id = trade.security_id
-    i, verdict = case.snapshot.position[security_id], case.verdicts.get(security_id)
-    if case.snapshot.blocked[i] is not None or trade.price != case.snapshot.price[i]:
-        yield f"{security_id} is blocked or not at its pinned price"
-    if trade.quantity <= 0:
-        yield f"{security_id} trades {trade.quantity} shares"
-    if trade.side == "buy":
-        if trade.quantity != int(trade.quantity) or trade.lots:
-            yield f"a buy of {trade.quantity} {security_id} is not whole shares without lots"
-        if (verdict is not None and (not verdict.may_buy or verdict.must_sell)) or case.snapshot.identity_group[i] in case.blocks.buys:
-            yield f"{security_id} may not be bought"
-        return
-    if verdict is not None and not verdict.may_sell:
-        yield f"{security_id} may not be sold"
-    position = case.positions.get(security_id, ZERO)
-    if trade.quantity < 1 or (trade.quantity != int(trade.quantity) and trade.quantity != position):
-        yield f"{trade.quantity} {security_id} are neither whole shares nor the whole position"
-    of_lots = trade.lots[0].quantity if len(trade.lots) == 1 else sum([each.quantity for each in trade.lots], ZERO)
-    if of_lots != trade.quantity or (len(trade.lots) > 1 and len({each.lot_id for each in trade.lots}) != len(trade.lots)):
-        yield f"the lots of {security_id} do not sum to the sale"
-    columns, has_basis = case.lots.columns, case.lots.has_basis
-    for each in trade.lots:
-        n = lots.get(each.lot_id)
-        if n is None or columns.security_id[n] != security_id or not ZERO < each.quantity <= Decimal(columns.quantity[n]):
-            yield f"lot {each.lot_id} of {security_id} is oversold"
-        elif not has_basis[n] and (verdict is None or not verdict.must_sell):
-            yield f"lot {each.lot_id} of {security_id} has no known basis"
-
-
-def _group_faults(case: Case, lots: dict[str, int], trades: list[ProposedTrade]) -> Iterator[str]:
-    def group_of(trade: ProposedTrade) -> str:
-        return case.snapshot.identity_group[case.snapshot.position[trade.security_id]]
-
-    bought = {group_of(trade) for trade in trades if trade.side == "buy"}
+def _trade_faults(case: Case, trades: list[ProposedTrade]) -> Iterator[str]:
+    """A pass over all trades for each rule."""
+    position, prices, blocked = case.snapshot.position, case.snapshot.price, case.snapshot.blocked
     for trade in trades:
-        if not any(case.lots.loss[lots[each.lot_id]] for each in trade.lots if each.lot_id in lots):
+        i = position[trade.security_id]
+        if trade.price != prices[i] or blocked[i] is not None:
+            yield f"{trade.security_id} is blocked or not at its pinned price"
+    yield from (f"{trade.security_id} trades {trade.quantity} shares" for trade in trades if trade.quantity <= ZERO)
+    yield from _buy_faults(case, [trade for trade in trades if trade.side == "buy"])
+    sales = [trade for trade in trades if trade.side == "sell"]
+    yield from _sale_faults(case, sales)
+    yield from _lot_faults(case, [(trade.security_id, each) for trade in sales for each in trade.lots])
+
+
+def _buy_faults(case: Case, buys: list[ProposedTrade]) -> Iterator[str]:
+    position, groups, closed = case.snapshot.position, case.snapshot.identity_group, case.blocks.buys
+    forbidden = {each for each, verdict in case.verdicts.items() if not verdict.may_buy or verdict.must_sell}
+    for trade in buys:
+        if trade.lots or trade.quantity % ONE:
+            yield f"a buy of {trade.quantity} {trade.security_id} is not whole shares without lots"
+        if trade.security_id in forbidden or groups[position[trade.security_id]] in closed:
+            yield f"{trade.security_id} may not be bought"
+
+
+def _sale_faults(case: Case, sales: list[ProposedTrade]) -> Iterator[str]:
+    forbidden = {each for each, verdict in case.verdicts.items() if not verdict.may_sell}
+    for trade in sales:
+        security_id, quantity, lots = trade.security_id, trade.quantity, trade.lots
+        if security_id in forbidden:
+            yield f"{security_id} may not be sold"
+        if quantity < ONE or (quantity % ONE and quantity != case.positions.get(security_id, ZERO)):
+            yield f"{quantity} {security_id} are neither whole shares nor the whole position"
+        if (lots[0].quantity if len(lots) == 1 else sum([each.quantity for each in lots], ZERO)) != quantity:
+            yield f"the lots of {security_id} do not sum to the sale"
+
+
+def _lot_faults(case: Case, sold: list[tuple[str, LotInstruction]]) -> Iterator[str]:
+    """Of the lots of all sales, each with its sale's security."""
+    position, held = case.snapshot.position, case.lots.columns.quantity
+    lots = [case.lots.number.get(each.lot_id, -1) for _, each in sold]
+    if len(set(lots)) != len(lots):
+        yield "a lot is sold twice, or not held"
+    owner = np.append(case.lots.at, -1)[lots]
+    strange = owner != np.array([position[security_id] for security_id, _ in sold], dtype=np.intp)
+    yield from (f"lot {sold[k][1].lot_id} is not of {sold[k][0]}" for k in np.flatnonzero(strange).tolist())
+    for n, (security_id, each) in zip(lots, sold, strict=True):
+        if str(each.quantity) != held[n] and not ZERO < each.quantity <= Decimal(held[n]):  # the join takes no lot without shares
+            yield f"lot {each.lot_id} of {security_id} is oversold"
+    forced = {each for each, verdict in case.verdicts.items() if verdict.must_sell}
+    for k in np.flatnonzero(~np.append(case.lots.has_basis, False)[lots]).tolist():
+        if sold[k][0] not in forced:
+            yield f"lot {sold[k][1].lot_id} of {sold[k][0]} has no known basis"
+
+
+def _group_faults(case: Case, trades: list[ProposedTrade]) -> Iterator[str]:
+    position, groups, lossy = case.snapshot.position, case.snapshot.identity_group, case.lots.loss.tolist()
+    bought = {groups[position[trade.security_id]] for trade in trades if trade.side == "buy"}
+    number, windows = case.lots.number, case.blocks.loss_sales
+    for trade in trades:
+        if trade.side == "buy":
             continue
-        group = group_of(trade)
+        group = groups[position[trade.security_id]]
+        if group not in bought and group not in windows:
+            continue
+        if not any(lossy[number[each.lot_id]] for each in trade.lots if each.lot_id in number):
+            continue
         if group in bought:
             yield f"{trade.security_id} may be sold at a loss while its group is bought"
-        if group in case.blocks.loss_sales and not _sold_out(case, lots, group, trade):
+        if group in windows and not _sold_out(case, group, trade):
             yield f"{trade.security_id} may be sold at a loss in a window"
 
 
-def _sold_out(case: Case, lots: dict[str, int], group: str, trade: ProposedTrade) -> bool:
+def _sold_out(case: Case, group: str, trade: ProposedTrade) -> bool:
     """Whether the lot that opened the window goes whole, before any other."""
     way_out = case.blocks.way_out.get(group)
     first = trade.lots[0]
-    return first.lot_id == way_out and first.quantity == case.lots.quantity(lots[first.lot_id])
+    return first.lot_id == way_out and first.quantity == case.lots.quantity(case.lots.number[first.lot_id])
 
 
 def _cash_faults(case: Case, proposal: ProposalCreated) -> Iterator[str]:
-    change = ZERO
+    change, half_spreads, position = ZERO, case.snapshot.half_spread, case.snapshot.position
     for trade in proposal.trades:
-        half_spread = case.snapshot.half_spread[case.snapshot.position[trade.security_id]]
-        value = trade.quantity * trade.price
+        half_spread, value = half_spreads[position[trade.security_id]], trade.quantity * trade.price
         if trade.side == "buy":
-            change -= (value * (1 + half_spread)).quantize(CENT, rounding=ROUND_UP)
+            change -= (value + value * half_spread).quantize(CENT, ROUND_UP)
         else:
-            change += cents_half_even(value * (1 - half_spread))
+            change += (value - value * half_spread).quantize(CENT, ROUND_HALF_EVEN)
     before = case.account.cash_settled + case.account.cash_unsettled
     if proposal.cash_before != before or proposal.cash_after != before + change:
         yield f"cash goes from {before} to {before + change}, not to {proposal.cash_after}"

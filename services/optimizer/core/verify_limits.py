@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from libs.common.money import CENT, ZERO, float_from_decimal
-from libs.common.schemas.account import WeightBound
-from libs.common.schemas.proposal import ProposalCreated
+from libs.common.schemas.account import PlanLimits, WeightBound
+from libs.common.schemas.proposal import ProposalCreated, ProposedTrade
 from services.optimizer.core.inputs import Case
 
 SAID_TO = Decimal("1e-8")  # tracking error is quantised to this
@@ -21,19 +21,26 @@ EXPOSURE = 1e-9  # of a factor's yearly volatility
 
 def limit_faults(case: Case, proposal: ProposalCreated) -> Iterator[str]:
     """What the proposal breaks, in words."""
-    limits, after = case.account.limits, _shares_after(case, proposal)
-    traded = sum((trade.quantity * trade.price for trade in proposal.trades), ZERO)
-    if limits.trades is not None and len(proposal.trades) > limits.trades:
-        yield f"{len(proposal.trades)} names trade, more than {limits.trades}"
+    limits, trades = case.account.limits, proposal.trades
+    if limits.trades is not None and len(trades) > limits.trades:
+        yield f"{len(trades)} names trade, more than {limits.trades}"
+    if limits.turnover_frac is not None:
+        traded = sum([trade.quantity * trade.price for trade in trades], ZERO)
+        if traded > limits.turnover_frac * case.value_usd + CENT:
+            yield f"{traded} dollars are bought and sold, more than the turnover allows"
+    if limits.tracking_error_frac is not None and proposal.te_after_frac > limits.tracking_error_frac + SAID_TO:
+        yield f"tracking error of {proposal.te_after_frac} exceeds its cap"
+    if limits.names is not None or limits.min_holding is not None or limits.weights:
+        yield from _holding_faults(case, limits, trades, _shares_after(case, trades))
+
+
+def _holding_faults(case: Case, limits: PlanLimits, trades: list[ProposedTrade], after: dict[str, Decimal]) -> Iterator[str]:
+    """Limits on what is held afterwards, shares by security."""
     held = sum(shares > 0 for shares in after.values())
     if limits.names is not None and held > limits.names:
         yield f"{held} names would be held, more than {limits.names}"
-    if limits.turnover_frac is not None and traded > limits.turnover_frac * case.value_usd + CENT:
-        yield f"{traded} dollars are bought and sold, more than the turnover allows"
-    if limits.tracking_error_frac is not None and proposal.te_after_frac > limits.tracking_error_frac + SAID_TO:
-        yield f"tracking error of {proposal.te_after_frac} exceeds its cap"
     if limits.min_holding is not None:
-        for trade in proposal.trades:
+        for trade in trades:
             dollars = after[trade.security_id] * trade.price
             if ZERO < dollars < limits.min_holding - CENT:
                 yield f"{dollars} dollars of {trade.security_id} would be less than the least holding"
@@ -41,9 +48,9 @@ def limit_faults(case: Case, proposal: ProposalCreated) -> Iterator[str]:
         yield from _of_bound(case, bound, after)
 
 
-def _shares_after(case: Case, proposal: ProposalCreated) -> dict[str, Decimal]:
+def _shares_after(case: Case, trades: list[ProposedTrade]) -> dict[str, Decimal]:
     after = dict(case.positions)
-    for trade in proposal.trades:
+    for trade in trades:
         change = trade.quantity if trade.side == "buy" else -trade.quantity
         after[trade.security_id] = after.get(trade.security_id, ZERO) + change
     return after

@@ -15,8 +15,11 @@ from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 
+import numpy as np
+
 from libs.common.schemas.ledger import LedgerUpdated, Window
 from libs.common.schemas.proposal import LotInstruction, ProposalCreated, ProposalDeclined
+from services.optimizer.core.arrays import Bools
 from services.optimizer.core.market import BPS, Snapshot
 
 WINDOW = "wash_sale_window"
@@ -85,6 +88,13 @@ def _groups(window: Window, snapshot: Snapshot) -> Iterable[str]:
     """The window's own group and those of its securities: they differ only while a table of groups changes."""
     members = (snapshot.identity_group[snapshot.position[each]] for each in window.security_ids if each in snapshot.position)
     return {window.identity_group, *members}
+
+
+def in_groups(snapshot: Snapshot, groups: Iterable[str]) -> Bools:
+    """[securities] Whether the security is in one of these identity groups."""
+    flags = np.zeros(len(snapshot.group_number), dtype=np.bool_)
+    flags[[snapshot.group_number[group] for group in groups if group in snapshot.group_number]] = True
+    return flags[snapshot.group]
 
 
 def _own_lot(windows: list[Window], account_id: str) -> str | None:

@@ -146,3 +146,10 @@ def _so_far(position: TaxPosition) -> tuple[float, float, float]:
     tax = float(law.short_frac) * ordinary + float(law.long_frac) * (gain - ordinary)
     tax -= float(law.ordinary_frac) * min(loss, float(law.ordinary_limit))
     return max(tax, round(tax, 2)) / float(VALUE), ordinary / float(VALUE), (gain - ordinary) / float(VALUE)
+
+
+def every_region(account: NettedAccount, position: TaxPosition) -> list[tuple[Model, float]]:
+    """The account's model in each pair of regions, with the constant of its cost."""
+    pairs = ((cost, budget) for cost in regions(position.law) for budget in regions(position.law))
+    same = position.year == position.budget_year
+    return [_in_regions(account, position, cost, budget) for cost, budget in pairs if not same or cost == budget]

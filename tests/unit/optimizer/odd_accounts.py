@@ -134,3 +134,11 @@ def factors(exposures: Callable[[int], Any]) -> Model:
 
 def cap(te_cap: float, te_ceiling: float = float("inf")) -> Model:
     return validated(replace(model_of(load("100_1")), te_cap=te_cap, te_ceiling=te_ceiling))
+
+
+def specific_variance(value: float, every: int = 1) -> Model:
+    """Of every so many names, next to nothing: their purchases and sales have no curvature of their own."""
+    model = model_of(load("100_1"))
+    variance = model.names.specific_var.copy()
+    variance[::every] = value
+    return validated(replace(model, names=replace(model.names, specific_var=variance)))

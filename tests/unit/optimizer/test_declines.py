@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from msgspec import structs
 
-from libs.common.schemas.account import CashFlow
+from libs.common.schemas.account import CashFlow, PlanLimits, WeightBound
 from libs.common.schemas.market import MarketPublished
 from libs.common.schemas.proposal import ProposalDeclined
 from libs.common.schemas.screen import Verdict
@@ -139,6 +139,25 @@ def test_a_withdrawal_of_more_than_the_account_is_infeasible() -> None:
     assert (answer.outcome, answer.code) == ("infeasible", "cash_short")
     assert [(each.name, each.limit, each.needed) for each in answer.relaxations] == [("withdrawals_usd", answer.limit, answer.actual)]
     assert (answer.limit, answer.actual) == (Decimal(20_000), Decimal("9950.00"))
+
+
+def test_limits_that_ask_for_purchases_beyond_settled_cash_are_infeasible_with_both_amounts() -> None:
+    bound = WeightBound("security", "AA", least_frac=Decimal("0.5"))
+    given = world(SECURITIES, [], "100", cash_unsettled=Decimal(10_000), limits=PlanLimits(weights=[bound]))
+    answer = declined(given)
+    assert (answer.outcome, answer.code) == ("infeasible", "limits_conflict")
+    assert answer.message.startswith("dollars of settled cash")
+    assert answer.limit == Decimal(100) and answer.actual is not None and answer.actual > Decimal(5_000)
+
+
+@pytest.mark.parametrize(
+    ("limits", "name"), [(PlanLimits(trades=0), "limits.trades"), (PlanLimits(turnover_frac=Decimal(0)), "limits.turnover_frac")]
+)
+def test_a_limit_of_no_trades_says_that_it_forbids_them(limits: PlanLimits, name: str) -> None:
+    lots = [Lot("L1", "AA", "10", "100"), Lot("L2", "BB", "180", "50")]
+    answer = declined(world(SECURITIES, lots, limits=limits, cash_min_frac=Decimal(0)))
+    assert (answer.outcome, answer.code, answer.limit) == ("no_trade", "limit_forbids", Decimal(0))
+    assert name in answer.message and answer.actual is not None and answer.actual > 100
 
 
 def test_an_account_at_its_target_says_so() -> None:

@@ -9,9 +9,11 @@ import pytest
 from benchmarks.optimizer_instances import model_of, trades_for_scorer
 from services.optimizer.core.dual.model import Model
 from services.optimizer.core.dual.primal import hard_excess, option_excess, tracking_error
-from services.optimizer.core.dual.solve import FEASIBLE, Outcome, solve
+from services.optimizer.core.dual.solve import FEASIBLE, Effort, Outcome, solve
 from tests.unit.optimizer import odd_accounts as odd
 from tests.unit.optimizer import scorer
+
+NEAR = 5e-4  # of account value
 
 ACCOUNTS: dict[str, Callable[[], dict[str, Any]]] = {
     **{f"{count} names": lambda count=count: odd.first_names(count) for count in (1, 2, 3, 5)},
@@ -65,6 +67,18 @@ def test_an_odd_model_is_certified_and_keeps_every_rule(name: str) -> None:
     assert option_excess(model, answer.trades) <= 1e-12
     if model.capped and not np.isfinite(model.te_ceiling):
         assert tracking_error(model, answer.trades) <= model.te_cap * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("every", [1, 10])
+@pytest.mark.parametrize("variance", [1e-4, 1e-6, 1e-8, 1e-10, 1e-12])
+def test_names_without_risk_of_their_own_have_a_plan_near_its_bound(variance: float, every: int) -> None:
+    model = odd.specific_variance(variance, every)
+    answer = solve(model)
+    assert answer.trades is not None
+    assert hard_excess(model, answer.trades) <= FEASIBLE
+    assert option_excess(model, answer.trades) <= 1e-12
+    assert answer.gap <= NEAR
+    assert answer.outcome is (Outcome.CERTIFIED if answer.gap <= Effort().certified else Outcome.GAP_TOO_WIDE)
 
 
 @pytest.mark.parametrize(

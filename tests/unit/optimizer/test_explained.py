@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.common.schemas.account import Budgets, HarvestPolicy, HarvestThreshold, PlanLimits
-from libs.common.schemas.proposal import LossesLeft, ProposalCreated, ProposalDeclined
+from libs.common.schemas.proposal import LossesLeft, ProposalCreated, ProposalDeclined, TaxEstimate
 from services.optimizer.core.attribution import variance_shares
 from services.optimizer.core.branch import Multipliers, Plan
 from services.optimizer.core.build import build_problem
@@ -19,9 +19,9 @@ from services.optimizer.core.market import prepare
 from services.optimizer.core.plan_rules import PlanRules, WeightRow
 from services.optimizer.core.policy import DEFAULT_POLICY
 from services.optimizer.core.shadow import bindings
-from services.optimizer.core.trades import estimate_tax
 from tests.unit.optimizer.samples import Lot, Security, World, must_sell, random_world, verdict, window, world
 
+NO_TAX = TaxEstimate(D(0), D(0), D(0), D(0), D(0))
 AAA, BBB = Security("AAA", "100", "0.5"), Security("BBB", "100", "0.5")
 
 
@@ -98,7 +98,7 @@ def test_every_kind_of_limit_is_said() -> None:
     problem = type(problem)(**{name: getattr(problem, name) for name in problem.__slots__} | {"rules": PlanRules(0.05, 0.1, weights=rows)})
     names = ("weight_most:sector:any", "weight_least:factor:f1", "turnover_frac", "tracking_error_frac")
     multipliers = Multipliers(cash=-0.01, rules=tuple((name, 0.02) for name in names))
-    found = bindings(case, problem, multipliers, estimate_tax(case, []), D(20000), no_trade(problem), [])
+    found = bindings(case, problem, multipliers, NO_TAX, D(20000), no_trade(problem), [])
     said = {each.name: each for each in found}
     cap = said["tracking_error_frac"]
     assert set(said) == {

@@ -31,7 +31,7 @@ def thin(made: World, security_id: str, adv_usd: float) -> World:
 
 def decided(made: World, coefficient: float) -> ProposalCreated:
     policy = replace(DEFAULT_POLICY, impact_coefficient=coefficient)
-    found = propose(made.account, made.screen, made.ledger, made.market, made.run, made.earlier, policy)
+    found = propose(made.account, made.screen, made.ledger, made.market, made.run, made.earlier, policy=policy)
     assert isinstance(found, ProposalCreated), found
     return found
 
@@ -76,7 +76,7 @@ def test_less_is_bought_of_what_trades_little() -> None:
 @given(st.integers(0, 500), st.floats(0.5, 30.0))
 def test_a_plan_with_impact_is_certified_by_its_bound(seed: int, coefficient: float) -> None:
     made, policy = random_world(seed), replace(DEFAULT_POLICY, impact_coefficient=coefficient)
-    found = propose(made.account, made.screen, made.ledger, made.market, made.run, made.earlier, policy)
+    found = propose(made.account, made.screen, made.ledger, made.market, made.run, made.earlier, policy=policy)
     if isinstance(found, ProposalCreated) and found.certificate is not None:
         assert found.solve_status == "certified"
         assert found.certificate.gap_bps <= D("0.5")

@@ -12,9 +12,10 @@ from msgspec import structs
 
 from libs.common.money import float_from_decimal
 from libs.common.schemas.ledger import TaxLotColumns
-from services.optimizer.core.decimals import difference, greater, power, product, quotient, units_of, units_of_decimals
+from services.optimizer.core.decimals import power, units_of, units_of_decimals
 from services.optimizer.core.decline import Decline
 from services.optimizer.core.inputs import Case, join
+from services.optimizer.core.lot_kernels import alike, could_be_losses, gain_fractions
 from services.optimizer.core.market import prepare
 from services.optimizer.core.policy import DEFAULT_POLICY
 from services.optimizer.core.terms import first_long_day, last_long_start
@@ -47,8 +48,8 @@ def test_a_gain_is_the_decimal_one_rounded_once(shares: Decimal, price: Decimal,
     exact = float_from_decimal((shares * price - basis) / (shares * price))
     a, b, c = (units_of([str(each)]) for each in (shares, price, basis))
     more = a.places + b.places - c.places
-    proceeds = product(a.units, b.units * power(max(-more, 0)))
-    found = quotient(difference(proceeds, product(c.units, power(max(more, 0)))), proceeds)
+    found = np.empty(1)
+    gain_fractions(a.units, b.units, c.units, power(max(-more, 0)), power(max(more, 0)), found)
     assert found[0] == pytest.approx(exact, rel=1e-15 if c.exact else 1e-9, abs=1e-15)
     if a.exact and b.exact and c.exact:
         assert found[0] == exact
@@ -56,9 +57,28 @@ def test_a_gain_is_the_decimal_one_rounded_once(shares: Decimal, price: Decimal,
 
 @given(decimals(6, 10**10), decimals(4, 10**7), decimals(2, 10**9))
 def test_products_compare_exactly(a: Decimal, b: Decimal, c: Decimal) -> None:
-    left, right = product(np.array([float(a.scaleb(6))]), float(b.scaleb(4))), product(np.array([float(c.scaleb(2))]), 1e8)
-    assert greater(left, right)[0] == (a * b > c)
-    assert not greater(left, left)[0]
+    basis, shares, price = (np.array([float(each)]) for each in (a.scaleb(6), c.scaleb(2), D(1)))
+    above = np.empty(1, dtype=np.bool_)
+    could_be_losses(basis, shares, price, 1e8, float(b.scaleb(4)), above)
+    assert above[0] == (a * b > c)
+    could_be_losses(basis, basis, price, 1.0, 1.0, above)
+    assert not above[0]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from([0.0, 0.5]), st.sampled_from([0.0, -0.1]), st.integers(0, 2)), max_size=30))
+def test_lots_that_are_alike_are_numbered_by_name_and_first_lot(rows: list[tuple[int, float, float, int]]) -> None:
+    wanted: dict[tuple[int, float, float, int], list[int]] = {}
+    for n, row in enumerate(rows):
+        wanted.setdefault(row, []).append(n)
+    tranches = sorted(wanted.values(), key=lambda lots: (rows[lots[0]][0], lots[0]))
+    columns = np.array(rows, dtype=np.float64).reshape(len(rows), 4).T
+    of_lot, first, order, begins = (np.empty(len(rows) + 1, dtype=np.intp) for _ in range(4))
+    count = alike(
+        columns[0].astype(np.intp), columns[1].copy(), columns[2].copy(), columns[3].astype(np.intp), of_lot, first, order, begins
+    )
+    assert [order[begins[k] : begins[k + 1]].tolist() for k in range(count)] == tranches
+    assert first[:count].tolist() == [lots[0] for lots in tranches]
+    assert all(of_lot[n] == k for k, lots in enumerate(tranches) for n in lots)
 
 
 @pytest.mark.parametrize(

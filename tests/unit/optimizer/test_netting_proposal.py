@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -112,6 +112,8 @@ def tax_position_with(case: Case, budgets: Budgets) -> TaxPosition:
     return position
 
 
+@example(23, 159, 800, True)
+@example(1163, 406, 1987, True)
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 3000), st.integers(-20_000, 20_000), st.integers(-20_000, 20_000), st.booleans())
 def test_every_proposal_is_netted_to_the_cent_and_keeps_its_budgets(seed: int, short: int, long: int, tight: bool) -> None:

@@ -20,7 +20,7 @@ def kernels() -> dict[str, int]:
     """Every kernel that Python calls, with how many signatures it was compiled for."""
     found = {}
     modules = [module.name for module in pkgutil.iter_modules(dual.__path__, f"{dual.__name__}.")]
-    for module in (*modules, "services.optimizer.core.nearest_shares"):
+    for module in (*modules, "services.optimizer.core.nearest_shares", "services.optimizer.core.lot_kernels"):
         for name, each in vars(importlib.import_module(module)).items():
             if isinstance(each, CPUDispatcher):
                 found[f"{each.__module__}.{name}"] = len(each.signatures)
@@ -36,6 +36,6 @@ def test_nothing_is_compiled_after_warming_up() -> None:
         assert problem is not None
         found = solve_chain(problem, dominance(problem), np.zeros(len(problem.held)), DEFAULT_POLICY)
         assert not isinstance(found, SolveStatus)
-        shares = round_to_shares(problem, found.chosen.branch, found.chosen.answer, 0.0)
+        shares, _ = round_to_shares(problem, found.chosen.branch, found.chosen.answer, 0.0)
         shares.curves.used("tax", dict.fromkeys(shares.curves, 0.0))
     assert kernels() == before

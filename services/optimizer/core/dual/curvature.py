@@ -1,8 +1,8 @@
 """Kernels: minus the second derivative of g, assembled over the names whose trades move.
 
 Within an option the active weight moves with its price; a temperature mixes a name's options, and a group's sides, and adds the spread of
-what is mixed over T; softened lots swap within an option.  The part by factors is kept between steps and updated by the names whose
-coefficient changed, four at a time.
+what is mixed over T; softened lots swap within an option.  The part by factors is kept between steps, one with a temperature and one
+without, and updated by the names whose coefficient changed, four at a time.
 """
 
 import numpy as np
@@ -10,6 +10,8 @@ import numpy as np
 from services.optimizer.core.arrays import Floats, Ints
 from services.optimizer.core.dual.compiled import compiled
 from services.optimizer.core.dual.tables import Scratch, Tables
+
+LOST = 1e6  # a coefficient that so many times the largest of now takes off leaves its rounding behind: the part is made afresh
 
 
 @compiled
@@ -24,8 +26,9 @@ def assemble(t: Tables, w: Scratch, at: Floats, temperature: float, tie: float, 
         _swaps_spread(t, w)
     if temperature > 0:
         _mixing_spread(t, w, temperature)
-    _by_factors(t, w, afresh)
-    w.matrix[:wide, :wide] = w.root
+    kept = 1 if temperature > 0 else 0
+    _by_factors(t, w, w.root[kept], w.assembled[kept], afresh)
+    w.matrix[:wide, :wide] = w.root[kept]
     w.matrix[wide:, :wide] = 0.0
     for i in range(len(w.mean)):
         for r in range(rows):
@@ -137,28 +140,33 @@ def _side_spread(t: Tables, w: Scratch, group: int, temperature: float) -> None:
 
 
 @compiled
-def _by_factors(t: Tables, w: Scratch, afresh: bool) -> None:
-    """Bring `w.root` from the coefficients it was made with to those of now."""
-    changed, moving = 0, 0
+def _by_factors(t: Tables, w: Scratch, root: Floats, assembled: Floats, afresh: bool) -> None:
+    """Bring `root` from the coefficients it was made with to those of now."""
+    changed, moving, most, gone = 0, 0, 0.0, 0.0
     for i in range(len(w.diagonal)):
-        changed += w.diagonal[i] != w.assembled[i]
-        moving += w.diagonal[i] != 0.0
-    if afresh or changed >= moving:
-        w.root[:] = 0.0
-        w.assembled[:] = 0.0
+        now, before = w.diagonal[i], assembled[i]
+        if now != before:
+            changed += 1
+            gone = max(gone, before)
+        moving += now != 0.0
+        most = max(most, now)
+    if afresh or changed >= moving or gone > LOST * most:
+        root[:] = 0.0
+        assembled[:] = 0.0
     chosen, weight, count = np.empty(4, np.int64), np.empty(4), 0
     for i in range(len(w.diagonal)):
-        if w.diagonal[i] != w.assembled[i]:
-            chosen[count], weight[count] = i, w.diagonal[i] - w.assembled[i]
-            w.assembled[i] = w.diagonal[i]
+        now, before = w.diagonal[i], assembled[i]
+        if now != before:
+            chosen[count], weight[count] = i, now - before
+            assembled[i] = now
             count += 1
             if count == 4:
-                _add_four(t.exposures, w.root, chosen, weight)
+                _add_four(t.exposures, root, chosen, weight)
                 count = 0
     if count > 0:
         for spare in range(count, 4):
             chosen[spare], weight[spare] = chosen[0], 0.0
-        _add_four(t.exposures, w.root, chosen, weight)
+        _add_four(t.exposures, root, chosen, weight)
 
 
 @compiled

@@ -77,13 +77,16 @@ class Choice:
 
     def fitted(self, prices: Nets) -> Floats:
         """Multipliers in their boxes that price gains nearest to `prices` (least squares, a coordinate at a time)."""
-        z = [0.0] * len(self.lines)
+        rows = [(line.short, line.long, line.short**2 + line.long**2, most) for line, most in zip(self.lines, self.ceilings, strict=True)]
+        z = [0.0] * len(rows)
         short, long = prices[0] - self.piece.short, prices[1] - self.piece.long
         for _ in range(FIT_ROUNDS):
-            for k, (line, most) in enumerate(zip(self.lines, self.ceilings, strict=True)):
-                moved = z[k] + (short * line.short + long * line.long) / (line.short**2 + line.long**2)
-                step = min(max(moved, 0.0), most) - z[k]
-                short, long, z[k] = short - step * line.short, long - step * line.long, z[k] + step
+            before = z.copy()
+            for k, (per_short, per_long, squares, most) in enumerate(rows):
+                step = min(max(z[k] + (short * per_short + long * per_long) / squares, 0.0), most) - z[k]
+                short, long, z[k] = short - step * per_short, long - step * per_long, z[k] + step
+            if z == before:
+                break
         return np.array(z)
 
 

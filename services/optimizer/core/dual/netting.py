@@ -1,8 +1,8 @@
 """The certified solve with a year's netted tax as its cost, and budgets on what netting yields.
 
 The tax is the least of a few convex pieces (dual/tax_pieces.py), each a model of its own (dual/netted_model.py).  The one
-that costs least where the plan is likely to end is solved first; every other starts where the last one ended, is climbed only until its
-bound passes the certified one, and is solved where it does not.
+that costs least where the plan is likely to end is solved first; every other starts where the last one ended, and ends where its bound
+shows that it does no better.
 
 Invariants
 1. lower_bound is at most the objective of every plan that keeps the rules and the budgets, taxed by the netting function.
@@ -18,13 +18,10 @@ import numpy as np
 
 from libs.common.money import cents_from_float_half_even, float_from_decimal
 from services.optimizer.core.arrays import Floats
-from services.optimizer.core.dual.model import Model, Trades
+from services.optimizer.core.dual.model import Trades
 from services.optimizer.core.dual.netted_model import Choice, NettedAccount, Year, piece_model, true_objective, year_of
-from services.optimizer.core.dual.newton import climb
-from services.optimizer.core.dual.solve import DEFAULT_EFFORT, SMOOTHED, Certified, Effort, Outcome, solve
-from services.optimizer.core.dual.tables import prepare
+from services.optimizer.core.dual.solve import DEFAULT_EFFORT, NO_RIVAL, Certified, Effort, Outcome, Rival, solve
 from services.optimizer.core.dual.tax_law import Nets, PlanTax, TaxPosition, plan_tax
-from services.optimizer.core.dual.value import evaluate
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +128,14 @@ class _Netting:
     def _take(self, choice: Choice, at: NettedStart) -> NettedStart:
         """Bound a piece, and solve it where its bound does not pass the least of those solved; where the next piece starts."""
         model, constant = piece_model(self.account, self.year, choice)
-        x = self._begun(choice, at)
-        if self.solved:
-            bound, x, steps = _climbed(model, x, self.effort, self.lower - constant)
-            self.steps += steps
-            if bound + constant >= self.lower:
-                self.abandoned += 1
-                return at
-        answer = solve(model, self.effort, x)
-        self.solved, self.steps, self.nodes = self.solved + 1, self.steps + answer.newton_steps, self.nodes + answer.nodes
+        rival = self._rival(constant)
+        answer = solve(model, self.effort, self._begun(choice, at), rival)
+        self.steps, self.nodes = self.steps + answer.newton_steps, self.nodes + answer.nodes
         self.lower = min(self.lower, answer.lower_bound + constant)
+        if answer.trades is None and rival is not NO_RIVAL:
+            self.abandoned += 1
+            return at
+        self.solved += 1
         self.excluded &= answer.outcome is Outcome.INFEASIBLE
         self.best = self.best or (answer, choice)
         if answer.trades is not None:
@@ -148,6 +143,13 @@ class _Netting:
             if objective < self.objective:
                 self.trades, self.objective, self.best = answer.trades, objective, (answer, choice)
         return self._ended(answer, choice)
+
+    def _rival(self, constant: float) -> Rival:
+        """The best plan so far, in the terms of a piece with this constant; its bound counts where it is certified."""
+        if self.trades is None:
+            return NO_RIVAL
+        certified = self.objective - self.lower <= self.effort.certified
+        return Rival(self.objective - constant, self.lower - constant if certified else np.inf)
 
     def _outcome(self, lower: float) -> Outcome:
         if self.trades is None:
@@ -185,11 +187,3 @@ class _Netting:
         value = float_from_decimal(self.position.value)
         short, long = (cents_from_float_half_even(gain * value) for gain in self.account.gains(trades.sold))
         return Nets(short, long)
-
-
-def _climbed(model: Model, start: Floats, effort: Effort, enough: float) -> tuple[float, Floats, int]:
-    """The bound of the relaxation, climbed until it passes `enough`; where that is, and the steps."""
-    ready, every = prepare(model), np.ones(len(model.options.name), dtype=np.bool_)
-    temperature = effort.heat / max(len(model.names.held), 1)
-    end = climb(ready, start, temperature, every, SMOOTHED, effort.steps, enough=enough)
-    return evaluate(ready, end.multipliers, 0.0, every).value, end.multipliers, end.steps

@@ -4,6 +4,9 @@ Invariants
 1. `objective` and `excess` take the plan as it is: no tolerance, no rounding.
 """
 
+from dataclasses import dataclass
+from math import isfinite
+
 import numpy as np
 
 from services.optimizer.core.arrays import Floats, Ints
@@ -23,19 +26,7 @@ def weights_after(model: Model, trades: Trades) -> Floats:
 
 def tracking_error(model: Model, trades: Trades) -> float:
     """The plan's tracking error: an annual standard deviation."""
-    active = weights_after(model, trades) - model.names.target
-    common = model.names.exposures.T @ active
-    return float(np.sqrt(float(common @ common) + float(active @ (model.names.specific_var * active))))
-
-
-def objective(model: Model, trades: Trades) -> float:
-    """The plan's risk, tax, cost, impact and fixed prices."""
-    names = model.names
-    traded = sold_by_name(model, trades) + trades.bought
-    impact = 0.5 * float(names.impact @ traded**2)
-    fixed = float(model.options.price[_chosen(model, trades)].sum()) if model.options.price.any() else 0.0
-    linear = float(trades.sold @ model.lots.sell_price) + float(trades.bought @ names.buy_price)
-    return 0.5 * model.risk * tracking_error(model, trades) ** 2 + linear + impact + fixed
+    return _deviation(model, weights_after(model, trades))
 
 
 def excess(model: Model, trades: Trades) -> Floats:
@@ -52,31 +43,61 @@ def weight_excess(model: Model, trades: Trades) -> Floats:
     return over
 
 
-def cap_excess(model: Model, trades: Trades) -> float:
-    """How far tracking error lies above its cap (annual standard deviation); negative below it, minus infinity without a cap."""
-    return tracking_error(model, trades) - model.te_cap
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """`objective`: risk, tax, cost, impact and fixed prices.  `elastic_objective`: that with what elastic rules charge for being broken.
+    `hard_excess`: the most that any hard row, weight row or cap is broken by, 0 where all are kept; a floor below zero makes a row an
+    equality."""
+
+    objective: float
+    elastic_objective: float
+    hard_excess: float
+
+
+def judged(model: Model, trades: Trades) -> Judged:
+    """All three, from one pass over the plan."""
+    names, sold = model.names, sold_by_name(model, trades)
+    after = names.held - sold + trades.bought
+    deviation = _deviation(model, after)
+    cost = 0.5 * model.risk * deviation**2 + float(trades.sold @ model.lots.sell_price) + float(trades.bought @ names.buy_price)
+    if names.impact.any():
+        cost += 0.5 * float(names.impact @ (sold + trades.bought) ** 2)
+    if model.options.price.any():
+        cost += float(model.options.price[_chosen(model, trades)].sum())
+    charged, worst = 0.0, 0.0
+    weight_over = model.weights.coefficient.T @ after - model.weights.bound
+    for over, part in ((excess(model, trades), model.rows), (weight_over, model.weights)):
+        for each, floor, ceiling in zip(over.tolist(), part.floor.tolist(), part.ceiling.tolist(), strict=True):
+            if isfinite(ceiling):
+                charged += ceiling * max(each, 0.0)
+            worst = max(worst, 0.0 if isfinite(ceiling) else each, 0.0 if isfinite(floor) else -each)
+    if model.capped and isfinite(model.te_ceiling):
+        charged += model.te_ceiling * 0.5 * max(deviation**2 - model.te_cap**2, 0.0)
+    elif model.capped:
+        worst = max(worst, deviation - model.te_cap)
+    return Judged(cost, cost + charged, worst)
+
+
+def objective(model: Model, trades: Trades) -> float:
+    """The plan's risk, tax, cost, impact and fixed prices."""
+    return judged(model, trades).objective
 
 
 def elastic_objective(model: Model, trades: Trades) -> float:
     """The objective plus what elastic rules charge for being broken; infinite nowhere, hard ones being judged by `hard_excess`."""
-    charged = 0.0
-    for over, ceiling in ((excess(model, trades), model.rows.ceiling), (weight_excess(model, trades), model.weights.ceiling)):
-        soft = np.isfinite(ceiling)
-        charged += float(over[soft].clip(min=0.0) @ ceiling[soft])
-    if model.capped and np.isfinite(model.te_ceiling):
-        charged += model.te_ceiling * 0.5 * max(tracking_error(model, trades) ** 2 - model.te_cap**2, 0.0)
-    return objective(model, trades) + charged
+    return judged(model, trades).elastic_objective
 
 
 def hard_excess(model: Model, trades: Trades) -> float:
-    """The most that any hard row, weight row or cap is broken by; 0 where all are kept.  A floor below zero makes a row an equality."""
-    worst = 0.0
-    for over, part in ((excess(model, trades), model.rows), (weight_excess(model, trades), model.weights)):
-        worst = max(worst, float(np.max(over[~np.isfinite(part.ceiling)], initial=0.0)))
-        worst = max(worst, float(np.max(-over[~np.isfinite(part.floor)], initial=0.0)))
-    if model.capped and not np.isfinite(model.te_ceiling):
-        worst = max(worst, cap_excess(model, trades))
-    return worst
+    """The most that any hard row, weight row or cap is broken by."""
+    return judged(model, trades).hard_excess
+
+
+def _deviation(model: Model, after: Floats) -> float:
+    """Tracking error of the final weights."""
+    active = after - model.names.target
+    common = model.names.exposures.T @ active
+    return float(np.sqrt(float(common @ common) + float(active @ (model.names.specific_var * active))))
 
 
 def option_excess(model: Model, trades: Trades) -> float:
@@ -96,40 +117,6 @@ def option_excess(model: Model, trades: Trades) -> float:
     over = [low - trades.sold, trades.sold - high, -trades.bought, trades.bought - most]
     over += [options.least[chosen] - traded, traded - options.most[chosen]]
     return max([split, 0.0, *(float(np.max(each, initial=0.0)) for each in over)])
-
-
-def dearest(model: Model) -> float:
-    """More than any plan could cost that keeps the hard rows: a bound above it proves that there is none."""
-    names, lots, rows, weights = model.names, model.lots, model.rows, model.weights
-    may_buy = np.zeros(len(names.held), dtype=np.bool_)
-    may_buy[model.options.name[model.options.buys]] = True
-    buy_max = np.where(may_buy, names.buy_max, 0.0)
-    bought = _most_bought(model, buy_max)
-    buy_max = np.minimum(buy_max, bought)
-    own, norm = np.abs(names.held - names.target) + names.held, np.sqrt((names.exposures**2).sum(axis=1))
-    common = float(own @ norm) + bought * float(norm.max(initial=0.0))
-    variance = common**2 + 2.0 * float(own @ (names.specific_var * own)) + 2.0 * bought**2 * float(names.specific_var.max(initial=0.0))
-    paid = float(np.abs(lots.sell_price) @ lots.size) + float(np.abs(names.buy_price).max(initial=0.0)) * bought
-    paid += float(names.impact @ names.held**2) + float(names.impact.max(initial=0.0)) * bought**2
-    paid += float(np.abs(model.options.price).sum())
-    soft = np.isfinite(rows.ceiling)
-    reach = np.abs(rows.sell[:, soft]).T @ lots.size + np.abs(rows.buy[:, soft]).T @ buy_max + np.abs(rows.bound[soft])
-    paid += float(rows.ceiling[soft] @ (reach + np.abs(rows.uses[:, soft]).sum(axis=0)))
-    soft = np.isfinite(weights.ceiling)
-    reach = np.abs(weights.coefficient[:, soft]).T @ (names.held + buy_max) + np.abs(weights.bound[soft])
-    paid += float(weights.ceiling[soft] @ reach)
-    risk = model.risk + (model.te_ceiling if model.capped and np.isfinite(model.te_ceiling) else 0.0)
-    return 1.0 + 0.5 * risk * variance + paid
-
-
-def _most_bought(model: Model, buy_max: Floats) -> float:
-    """The most that can be bought in all: what a hard row that every purchase draws on leaves (cash), or the sum of the largest amounts."""
-    most, rows, buys = float(buy_max.sum()), model.rows, buy_max > 0
-    for r in np.flatnonzero(~np.isfinite(rows.ceiling)):
-        draw = float(rows.buy[buys, r].min(initial=np.inf))
-        if draw > 0 and rows.uses[:, r].min(initial=0.0) >= 0:
-            most = min(most, max(float(rows.bound[r]) + float((-rows.sell[:, r]).clip(min=0.0) @ model.lots.size), 0.0) / draw)
-    return most
 
 
 def _chosen(model: Model, trades: Trades) -> Ints:

@@ -15,108 +15,57 @@ Invariants
 3. The same arguments give the same bytes: no clock, no random.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
 from heapq import heappop, heappush
 from itertools import count
 
 import numpy as np
 
 from services.optimizer.core.arrays import Bools, Floats, Ints
+from services.optimizer.core.dual.answer import DEFAULT_EFFORT, NO_RIVAL, Certified, Effort, Outcome, Rival
 from services.optimizer.core.dual.branching import children, mixing, open_choices
 from services.optimizer.core.dual.choice import by_cost, by_share, keep_counts, lags
+from services.optimizer.core.dual.dearest import dearest
 from services.optimizer.core.dual.model import Model, Trades
 from services.optimizer.core.dual.newton import Climb, climb
-from services.optimizer.core.dual.primal import dearest, elastic_objective, hard_excess
+from services.optimizer.core.dual.primal import judged
+from services.optimizer.core.dual.stiff import FLOORS, floors_above, stiffened
 from services.optimizer.core.dual.tables import Prepared, prepare
-from services.optimizer.core.dual.value import evaluate, trades_of
+from services.optimizer.core.dual.value import evaluate, least_costs, trades_of
 
+__all__ = ["DEFAULT_EFFORT", "FEASIBLE", "NO_RIVAL", "SMOOTHED", "Certified", "Effort", "Outcome", "Rival", "solve"]
 FEASIBLE = 1e-8  # of account value: what a row may be broken by
 EXACT = 1e-11
 SMOOTHED = 1e-6
 SETTLED = 1e-7  # a convex solve whose plan costs this much more than its dual value has met tied lots
-KINKED = 1e-5  # a smoothed climb that ends above this, in weight, has met tied lots
 RAY = 8  # powers of ten that multipliers are stretched by, in search of a proof that no plan keeps the rules
 GAINS_LITTLE = 1e-7  # of account value: a round of changed options that gains less is the last
 STEPS_TO_A_TIE = 12  # of a convex solve, once ties were met
 TIES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
 
-class Outcome(StrEnum):
-    """How a solve ended; a closed list."""
+def solve(model: Model, effort: Effort = DEFAULT_EFFORT, start: Floats | None = None, rival: Rival = NO_RIVAL) -> Certified:
+    """Solve from `start` (multipliers of an earlier solve; a pinned input of the answer) or from zero.
 
-    CERTIFIED = "certified"
-    GAP_TOO_WIDE = "gap_too_wide"
-    INFEASIBLE = "infeasible"  # proved: the bound exceeds what any plan could cost
-    NO_PLAN = "no_plan"  # none found, and none excluded
-
-
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """What a solve may spend; gaps are fractions of account value.
-
-    The temperature is `heat` over the number of names.  Options are changed, in at most `repairs` rounds, until the gap is `tight` or a
-    round gains little; above a gap of `enough`, at most `nodes` of branch and bound follow; a plan counts as certified up to `certified`.
-    A climb takes at most `steps` of Newton, and no node is begun after `work` of them in all: the deadline of a solve, which ends alike
-    wherever it runs.  With hard counts `enough` is `counted`.
+    Beside a rival, the search ends where its bound shows that this model lowers the rival's bound not at all, or its objective by no more
+    than is enough; the answer then may have no plan, and its bound is what was shown.
     """
-
-    heat: float = 1.5e-4
-    enough: float = 5e-6
-    counted: float = 5e-5
-    certified: float = 5e-5
-    tight: float = 5e-6
-    nodes: int = 60
-    repairs: int = 8
-    steps: int = 60
-    work: int = 4_000
-
-
-@dataclass(frozen=True, slots=True)
-class Certified:
-    """The best plan, its objective and bound in fractions of account value.
-
-    `multipliers` (nu, z) belong to the plan: shadow prices.  `root_bound` is the dual's value at `bound_multipliers`, which anyone can
-    recompute; `lower_bound` is at least that, branch and bound having raised it.  `start` warms a later solve.
-    """
-
-    outcome: Outcome
-    trades: Trades | None
-    objective: float
-    lower_bound: float
-    multipliers: Floats
-    root_bound: float
-    bound_multipliers: Floats
-    start: Floats
-    newton_steps: int
-    nodes: int
-
-    @property
-    def gap(self) -> float:
-        return self.objective - self.lower_bound
-
-
-DEFAULT_EFFORT = Effort()
-
-
-def solve(model: Model, effort: Effort = DEFAULT_EFFORT, start: Floats | None = None) -> Certified:
-    """Solve from `start` (multipliers of an earlier solve; a pinned input of the answer) or from zero."""
-    return _Search(prepare(model), effort).run(start)
+    return _Search(prepare(model), effort, rival).run(start)
 
 
 class _Search:
     """Best plan so far over the nodes of one search."""
 
-    def __init__(self, ready: Prepared, effort: Effort) -> None:
-        self.ready, self.effort = ready, effort
+    def __init__(self, ready: Prepared, effort: Effort, rival: Rival) -> None:
+        self.ready, self.effort, self.rival = ready, effort, rival
         self.temperature = effort.heat / max(len(ready.model.names.held), 1)
-        self.ceiling = dearest(ready.model)
-        self.counts = _counts(ready.model)
+        self.ceiling = dearest(ready.model) if rival is NO_RIVAL else rival.objective + 1.0  # softened lots may cost more than their plan
+        self.beyond = min(self.ceiling, rival.objective, rival.lower_bound)  # a node whose bound passes this needs no plan
+        self.counts, self.floors = _counts(ready.model), floors_above(ready)
         self.enough = max(effort.enough, effort.counted) if len(self.counts) else effort.enough
         self.best: Trades | None = None
         self.objective = float("inf")
         self.multipliers = np.zeros(len(ready.tables.low))
-        self.steps, self.ties = 0, False
+        self.steps, self.work, self.ties = 0, effort.work, False
 
     def run(self, start: Floats | None) -> Certified:
         every = np.ones(len(self.ready.tables.name), dtype=np.bool_)
@@ -128,8 +77,8 @@ class _Search:
         while heap:
             bound, _, allowed, worst, x = heappop(heap)
             lower = min(bound, self.objective)
-            spent = nodes >= self.effort.nodes or self.steps >= self.effort.work
-            if self.objective - lower <= self.enough or spent or worst < 0:
+            spent = nodes >= self.effort.nodes or self.steps >= self.work
+            if self.known - lower <= self.enough or lower >= self.beyond or spent or worst < 0:
                 break
             for child in children(self.ready.tables, allowed, worst):
                 child_bound, _, child_worst, child_x = self._node(child, x)
@@ -138,7 +87,7 @@ class _Search:
                     heappush(heap, (max(child_bound, bound), next(number), child, child_worst, child_x))
         else:
             lower = self.objective
-        outcome = Outcome.INFEASIBLE if lower > self.ceiling else Outcome.NO_PLAN
+        outcome = Outcome.INFEASIBLE if lower > self.ceiling and self.rival is NO_RIVAL else Outcome.NO_PLAN
         if self.best is not None:
             outcome = Outcome.CERTIFIED if self.objective - lower <= self.effort.certified else Outcome.GAP_TOO_WIDE
         return Certified(outcome, self.best, self.objective, lower, self.multipliers, *root, self.steps, nodes)
@@ -147,40 +96,51 @@ class _Search:
         """Bound of the node, the multipliers it comes from, the group to branch on (-1: none) and where children start."""
         ready, t = self.ready, self.ready.tables
         undecided = open_choices(t, allowed)
-        relaxed = self._relax(allowed, start) if undecided.any() else start
+        if not undecided.any():
+            return self._decided(allowed, start)
+        relaxed = self._relax(allowed, start)
         share = ready.scratch.share.copy()
-        chosen = by_share(t, share, allowed)
-        exact, where, x = evaluate(ready, relaxed, 0.0, allowed), relaxed, relaxed
-        bound = exact.value
-        if bound > self.ceiling:
+        (bound, cost), where, x = least_costs(ready, relaxed, allowed), relaxed, relaxed
+        if bound > self.beyond or self.known - bound <= self.enough:
             return bound, where, -1, where
+        chosen = by_share(t, share, allowed)
         lag, seen = np.zeros(len(t.group_first) - 1), set[bytes]()
         for _ in range(self.effort.repairs):
-            keep_counts(t, exact.cost, x[self.rows], self.counts, allowed, chosen)
+            if len(self.counts):
+                keep_counts(t, cost, x[self.rows], self.counts, allowed, chosen)
             if chosen.tobytes() in seen:
                 break
             seen.add(chosen.tobytes())
             before = self.objective
-            x = self._try(chosen, x)
+            x = self._try(chosen, x)[1]
             x[self.rows][self.counts] = relaxed[self.rows][self.counts]
-            exact = evaluate(ready, x, 0.0, allowed)
-            if exact.value > bound:
-                bound, where = exact.value, x
-            least = by_cost(t, exact.cost)
-            lag = lags(t, exact.cost, chosen, least)
-            if self.objective - bound <= self.effort.tight or before - self.objective < GAINS_LITTLE:
+            value, cost = least_costs(ready, x, allowed)
+            if value > bound:
+                bound, where = value, x
+            least = by_cost(t, cost)
+            lag = lags(t, cost, chosen, least)
+            if self.known - bound <= self.effort.tight or before - self.objective < GAINS_LITTLE:
                 break
             chosen = least
         if self.best is None and bound <= self.ceiling:
             bound, where = self._along(allowed, (bound, where), relaxed, x)
         score = np.where(undecided, lag + 1e-9 * mixing(t, share), -1.0)
-        worst = int(np.argmax(score))
-        return bound, where, worst if score[worst] >= 0 else -1, relaxed
+        return bound, where, int(np.argmax(score)), relaxed
+
+    def _decided(self, allowed: Bools, start: Floats) -> tuple[float, Floats, int, Floats]:
+        """A node that leaves nothing to decide: one convex problem, whose dual is the bound."""
+        chosen = by_share(self.ready.tables, self.ready.scratch.share, allowed)
+        bound, x = self._try(chosen, start)
+        if self.best is None and bound <= self.ceiling:
+            bound, x = self._along(allowed, (bound, x), x)
+        return bound, x, -1, x
 
     def _relax(self, allowed: Bools, start: Floats) -> Floats:
         """The multipliers of the smoothed relaxation, softened where lots tie."""
         end = self._climb(start, self.temperature, allowed, SMOOTHED)
-        if end.residual > KINKED and end.value <= self.ceiling:
+        if end.stalled and self.floors:
+            return self._stiffen(allowed, start, end.multipliers)
+        if end.stalled:
             end = self._soften(end, self.temperature, allowed, SMOOTHED, TIES[1:4])
         return end.multipliers
 
@@ -196,6 +156,34 @@ class _Search:
             earlier.append((tie, end.multipliers))
         return end
 
+    def _stiffen(self, allowed: Bools, *starts: Floats) -> Floats:
+        """Of climbs with specific variances raised less and less, the multipliers of the best bound; the plans they round to are tried."""
+        best, where, stiffest = -np.inf, starts[-1], self.floors[-1]
+        for start in starts:
+            at = start
+            for floor in self.floors:
+                end = climb(stiffened(self.ready, floor), at, self.temperature, allowed, SMOOTHED, self.effort.steps)
+                self.steps += end.steps
+                chosen, at = by_share(self.ready.tables, self.ready.scratch.share, allowed), end.multipliers
+                plan = self._stiff_plan(chosen, at, floor)
+                for found in (at, plan.multipliers):
+                    bound = least_costs(self.ready, found, allowed)[0]
+                    if bound > best:
+                        best, where, stiffest = bound, found, floor
+            if self.known - best <= self.enough:
+                break
+        self.work = self.effort.work // 4  # nodes gain little and take long
+        self.floors = (stiffest,)  # where the nodes that follow begin
+        evaluate(self.ready, where, self.temperature, allowed)  # for the shares
+        return where
+
+    def _stiff_plan(self, chosen: Ints, start: Floats, floor: float) -> Climb:
+        """The convex problem of these options, specific variances raised: its plan is kept if it is the best so far."""
+        end = climb(stiffened(self.ready, floor), start, 0.0, self._only(chosen), EXACT, self.effort.steps)
+        self.steps += end.steps
+        self._keep(end, chosen)
+        return end
+
     def _along(self, allowed: Bools, found: tuple[float, Floats], *rays: Floats) -> tuple[float, Floats]:
         """The best bound far out along the multipliers: where no plan keeps the rules g rises there without end."""
         t = self.ready.tables
@@ -204,12 +192,17 @@ class _Search:
                 there = ray * 10.0**power
                 there[: t.factors] = ray[: t.factors] * (10.0**power if t.capped else 1.0)  # alone, a factor's costs its square
                 there = there.clip(t.low, t.high)
-                value = evaluate(self.ready, there, 0.0, allowed).value
+                value = least_costs(self.ready, there, allowed)[0]
                 if value > found[0]:
                     found = value, there
                 if value > self.ceiling:
                     return found
         return found
+
+    @property
+    def known(self) -> float:
+        """The objective of the best plan there is, the rival's included."""
+        return min(self.objective, self.rival.objective)
 
     @property
     def rows(self) -> slice:
@@ -218,33 +211,47 @@ class _Search:
         return slice(first, first + len(self.ready.model.rows.bound))
 
     def _climb(self, start: Floats, temperature: float, allowed: Bools, tolerance: float, tie: float = 0.0, steps: int = 0) -> Climb:
-        end = climb(self.ready, start, temperature, allowed, tolerance, steps or self.effort.steps, tie, self.ceiling)
+        enough = self.beyond if temperature > 0 and tie == 0 else self.ceiling
+        end = climb(self.ready, start, temperature, allowed, tolerance, steps or self.effort.steps, tie, enough)
         self.steps += end.steps
         return end
 
-    def _try(self, chosen: Ints, start: Floats) -> Floats:
-        """Solve the convex problem of these options and keep the plan if it is the best so far; the multipliers at its end."""
-        fixed = np.zeros(len(self.ready.tables.name), dtype=np.bool_)
-        fixed[chosen] = True
+    def _try(self, chosen: Ints, start: Floats) -> tuple[float, Floats]:
+        """Solve the convex problem of these options and keep the plan if it is the best so far; its dual, and the multipliers there."""
+        fixed = self._only(chosen)
         end = self._climb(start, 0.0, fixed, EXACT, steps=STEPS_TO_A_TIE if self.ties else 0)
-        if self._keep(end, chosen) - end.value > SETTLED and end.value <= self.ceiling:
+        value = end.value
+        lost = self._keep(end, chosen) - value > SETTLED and value <= self.ceiling
+        if lost and self.floors:
+            for floor in FLOORS:
+                end = self._stiff_plan(chosen, end.multipliers, floor)
+        elif lost:
             self.ties = True
             end = self._soften(end, 0.0, fixed, EXACT, TIES)
             self._keep(end, chosen)
-        return end.multipliers
+            value = least_costs(self.ready, end.multipliers, fixed)[0]
+        return value, end.multipliers
+
+    def _only(self, chosen: Ints) -> Bools:
+        """These options allowed."""
+        fixed = np.zeros(len(self.ready.tables.name), dtype=np.bool_)
+        fixed[chosen] = True
+        return fixed
 
     def _keep(self, end: Climb, chosen: Ints) -> float:
         """What the plan there costs, infinite where it breaks a hard row; the best plan so far is kept."""
         trades = trades_of(self.ready, chosen)
-        if hard_excess(self.ready.model, trades) > FEASIBLE:
+        found = judged(self.ready.model, trades)
+        if found.hard_excess > FEASIBLE:
             return float("inf")
-        objective = elastic_objective(self.ready.model, trades)
-        if objective < self.objective - 1e-15:
-            self.best, self.objective, self.multipliers = trades, objective, end.multipliers.copy()
-        return objective
+        if found.elastic_objective < self.objective - 1e-15:
+            self.best, self.objective, self.multipliers = trades, found.elastic_objective, end.multipliers.copy()
+        return found.elastic_objective
 
 
 def _counts(model: Model) -> Ints:
     """The hard rows that only the options' uses touch."""
+    if not model.rows.uses.any():
+        return np.zeros(0, dtype=np.intp)
     untouched = ~model.rows.sell.any(axis=0) & ~model.rows.buy.any(axis=0)
     return np.flatnonzero(untouched & model.rows.uses.any(axis=0) & ~np.isfinite(model.rows.ceiling))

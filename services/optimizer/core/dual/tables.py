@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.optimizer.core.arrays import Bools, Floats, Ints, frozen
+from services.optimizer.core.dual.layout import blocks_laid_out, forced_sums, slots_laid_out
 from services.optimizer.core.dual.model import Model
 
 
@@ -72,8 +73,8 @@ class Scratch(NamedTuple):
     cross: Floats  # [n, r1]
     gradient: Floats
     matrix: Floats  # [f + r1, f + r1], lower half
-    root: Floats  # [f, f], lower half: of `assembled`
-    assembled: Floats  # by name, the diagonal that `root` was made with
+    root: Floats  # [2, f, f], lower half: the part by factors of the last point without a temperature, and of the last with one
+    assembled: Floats  # [2, n]: the diagonals that these were made with
     system: Floats
     step: Floats
 
@@ -91,29 +92,42 @@ class Prepared:
 def prepare(model: Model) -> Prepared:
     """Sort and sum once what every evaluation needs."""
     options, lots, names, weights = model.options, model.lots, model.names, model.weights
-    free = ~options.slot_forced
-    option, lot = options.slot_option[free], options.slot_lot[free]
-    order = np.lexsort((lots.sell_price[lot], option))
-    option, lot = option[order], lot[order]
-    exposures = np.hstack([names.exposures, weights.coefficient]) if len(weights.bound) else names.exposures
+    slots = _kept(options.slot_option), _kept(options.slot_lot), _kept(options.slot_forced)
+    of_lots = _kept(lots.size), _kept(lots.sell_price), _kept(model.rows.sell)
+    lot, slot_first, size, price, rows, reorders = slots_laid_out(len(options.name), *slots, *of_lots)
+    forced, forced_price, fixed_rows = forced_sums(*slots, *of_lots, _kept(model.rows.uses))
+    block_first, side_first, group_first = blocks_laid_out(_kept(options.name), _kept(options.side), _kept(options.group))
     unbounded, cap = np.full(model.factors, np.inf), np.full(int(model.capped), model.te_ceiling)
+    least, most = _ranges(model, forced)
     tables = Tables(
         risk=float(model.risk),
         factors=model.factors,
         capped=int(model.capped),
         half_cap_sq=0.5 * model.te_cap**2 if model.capped else 0.0,
-        exposures=exposures,
+        exposures=np.hstack([names.exposures, weights.coefficient]) if len(weights.bound) else names.exposures,
         specific_var=names.specific_var,
         bound=np.append(weights.bound - weights.coefficient.T @ names.target, model.rows.bound),
         low=np.concatenate([-unbounded, weights.floor, model.rows.floor, np.zeros(int(model.capped))]),
         high=np.concatenate([unbounded, weights.ceiling, model.rows.ceiling, cap]),
-        **_by_option(model),
-        reorders=_reorders(option, model.rows.sell[lot], len(options.name)),
-        slot_first=np.searchsorted(option, np.arange(len(options.name) + 1)),
-        size=lots.size[lot],
-        price=lots.sell_price[lot],
-        rows=np.ascontiguousarray(model.rows.sell[lot]),
-        **_blocks(model),
+        name=options.name,
+        start=(names.held - names.target)[options.name] - forced,
+        impact=names.impact[options.name],
+        forced=forced,
+        fixed_price=options.price + forced_price,
+        fixed_rows=fixed_rows,
+        least=least,
+        most=most,
+        buys=options.buys,
+        buy_price=names.buy_price[options.name],
+        buy_rows=model.rows.buy[options.name],
+        reorders=reorders,
+        slot_first=slot_first,
+        size=size,
+        price=price,
+        rows=rows,
+        block_first=block_first,
+        side_first=side_first,
+        group_first=group_first,
     )
     values: list[Any] = [_kept(value) if isinstance(value, np.ndarray) else value for value in tables]
     return Prepared(model, Tables(*values), _scratch(tables), lot)
@@ -125,58 +139,11 @@ def _kept(array: NDArray[Any]) -> NDArray[Any]:
     return frozen(np.ascontiguousarray(array, dtype=kind))
 
 
-def _by_option(model: Model) -> dict[str, Any]:
-    """The fields of Tables by option: forced lots and fixed prices summed, ranges less what is forced."""
-    options, lots, names = model.options, model.lots, model.names
-    count, gone = len(options.name), options.slot_option[options.slot_forced]
-    gone_lot = options.slot_lot[options.slot_forced]
-    size = lots.size[gone_lot]
-    forced = np.bincount(gone, size, count).astype(np.float64)  # of integers where none is forced
-    fixed_rows = model.rows.uses.copy()
-    np.add.at(fixed_rows, gone, size[:, None] * model.rows.sell[gone_lot])
-    return {
-        "name": options.name,
-        "start": (names.held - names.target)[options.name] - forced,
-        "impact": names.impact[options.name],
-        "forced": forced,
-        "fixed_price": options.price + np.bincount(gone, size * lots.sell_price[gone_lot], count),
-        "fixed_rows": fixed_rows,
-        "least": (options.least - forced).clip(min=0.0),
-        "most": np.minimum((options.most - forced).clip(min=0.0), np.where(options.buys, names.buy_max[options.name], np.inf)),
-        "buys": options.buys,
-        "buy_price": names.buy_price[options.name],
-        "buy_rows": model.rows.buy[options.name],
-    }
-
-
-def _blocks(model: Model) -> dict[str, Any]:
-    """Where blocks, sides and groups begin; options are sorted by group, side and name."""
+def _ranges(model: Model, forced: Floats) -> tuple[Floats, Floats]:
+    """By option, the least and the most of its free trades: its range less what is forced, and of a purchase what may be bought."""
     options = model.options
-    new_side = _begins(options.side)
-    first = np.flatnonzero(new_side | _begins(options.name))
-    side = np.flatnonzero(new_side[first])
-    group = np.flatnonzero(_begins(options.group[first][side]))
-    ends = len(options.name), len(first), len(side)
-    return {
-        "block_first": np.append(first, ends[0]),
-        "side_first": np.append(side, ends[1]),
-        "group_first": np.append(group, ends[2]),
-    }
-
-
-def _begins(number: Ints) -> Bools:
-    """Where the number differs from the one before; true at the first."""
-    begins = np.ones(len(number), dtype=np.bool_)
-    begins[1:] = number[1:] != number[:-1]
-    return begins
-
-
-def _reorders(option: Ints, rows: Floats, count: int) -> Bools:
-    """By option, whether two of its free lots differ in a row's coefficient."""
-    reorders = np.zeros(count, dtype=np.bool_)
-    differ = (option[1:] == option[:-1]) & (rows[1:] != rows[:-1]).any(axis=1)  # slots of an option are neighbours
-    reorders[option[1:][differ]] = True
-    return reorders
+    most = np.minimum((options.most - forced).clip(min=0.0), np.where(options.buys, model.names.buy_max[options.name], np.inf))
+    return (options.least - forced).clip(min=0.0), most
 
 
 def _scratch(t: Tables) -> Scratch:
@@ -203,8 +170,8 @@ def _scratch(t: Tables) -> Scratch:
         cross=np.zeros((names, rows)),
         gradient=np.zeros(whole),
         matrix=np.zeros((whole, whole)),
-        root=np.zeros((wide, wide)),
-        assembled=np.zeros(names),
+        root=np.zeros((2, wide, wide)),
+        assembled=np.zeros((2, names)),
         system=np.zeros((whole, whole)),
         step=np.zeros(whole),
     )

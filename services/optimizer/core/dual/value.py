@@ -24,7 +24,7 @@ from services.optimizer.core.dual.inner import option_minima
 from services.optimizer.core.dual.model import Trades
 from services.optimizer.core.dual.tables import Prepared, Scratch, Tables, prepare
 
-__all__ = ["DualPoint", "curvature", "dual_gradient", "dual_value", "evaluate", "prepare", "trades_of"]
+__all__ = ["DualPoint", "curvature", "dual_gradient", "dual_value", "evaluate", "least_costs", "prepare", "trades_of"]
 NEGLIGIBLE = -40.0  # exponents below it make a share that no sum of shares feels
 
 
@@ -160,6 +160,12 @@ def evaluate(ready: Prepared, multipliers: Floats, temperature: float, allowed: 
     value = dual_value(t, w, multipliers, temperature, allowed, tie)
     dual_gradient(t, w, multipliers)
     return DualPoint(value, w.gradient.copy(), w.share.copy(), w.cost.copy())
+
+
+def least_costs(ready: Prepared, multipliers: Floats, allowed: Bools) -> tuple[float, Floats]:
+    """g with only the `allowed` options, and what each costs at least; infinite where it isn't allowed."""
+    value = dual_value(ready.tables, ready.scratch, multipliers, 0.0, allowed, 0.0)
+    return value, ready.scratch.cost.copy()
 
 
 def curvature(ready: Prepared, multipliers: Floats, temperature: float, allowed: Bools, tie: float = 0.0) -> Floats:
