@@ -21,7 +21,9 @@ from demo.sample import Sample, make_sample
 from demo.sample.days import DEMO_DAYS
 from libs.common.clock import ManualClock
 from libs.common.observe import configure_logs
+from services.optimizer.transition import command as transition
 
+INTAKE = Path(__file__).parents[1] / "docs/examples/transition/seasoned.json"
 MIDNIGHT = datetime(2025, 12, 15, tzinfo=UTC)
 
 
@@ -43,7 +45,8 @@ def main() -> int:
     for name in missing:
         console.print(f"[red]did not occur:[/red] {name}")
     console.print(f"Written to {options.out}/; `make audit` checks every order in it against every rule.")
-    return 1 if missing else 0
+    console.print("\nWhat it would cost to move one client over, every way, on one page (docs/transition.md):")
+    return 1 if missing or transition.run(INTAKE, options.out / "transition") else 0
 
 
 async def run_demo(console: Console, out: Path, real_kafka: bool) -> dict[str, object]:
