@@ -144,14 +144,25 @@ async def apply_delivery(service: Service, delivery_id: str) -> Applied:
             await stand_on(unit, [(books[staged.holdings.account_id], staged) for staged in known])
             accounts += len(known)
             changed += len(unit.emitted)
-            if not batch:
-                await delivery_store.set_state(unit.connection, delivery_id, DeliveryState.APPLIED)
-                return Applied(accounts, changed, without_master)
-            after = batch[-1].holdings.account_id
+            if batch:
+                after = batch[-1].holdings.account_id
+                continue
+            late = await _end(unit, delivery_id, without_master)
+            return Applied(accounts + len(late), changed + len(unit.emitted), [name for name in without_master if name not in late])
+
+
+async def _end(unit: Unit, delivery_id: str, without_master: Sequence[str]) -> set[str]:
+    """The delivery is applied; accounts whose record came meanwhile stand on it too.  Returns those."""
+    await delivery_store.records_alone(unit.connection)
+    await delivery_store.set_state(unit.connection, delivery_id, DeliveryState.APPLIED)
+    books = await store.load_books(unit.connection, without_master)
+    staged = await delivery_store.staged_of(unit.connection, delivery_id, list(books))
+    await stand_on(unit, [(books[one.holdings.account_id], one) for one in staged])
+    return set(books)
 
 
 async def take_on(unit: Unit, book: AccountBook) -> None:
-    """Save a book whose record is new; holdings that came before the record are its first."""
+    """Save a book whose record is new; holdings that came before the record are its first.  Begin with `share_records`."""
     staged = None if book.newest else await delivery_store.newest_staged(unit.connection, book.intake.account_id, book.intake.custodian)
     if staged is None:
         await save_and_publish(unit, book)

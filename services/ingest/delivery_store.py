@@ -158,6 +158,27 @@ async def take_staged(connection: Connection, delivery_id: str, after: str, limi
     return [_staged(row) for row in rows]
 
 
+async def share_records(connection: Connection) -> None:
+    """Until this transaction ends no delivery is called applied: a record that is new looks for holdings that came before it."""
+    await connection.execute("SELECT pg_advisory_xact_lock_shared(hashtext('ingest records'))")
+
+
+async def records_alone(connection: Connection) -> None:
+    """Until this transaction ends no record is taken: a delivery that ends looks for records that came while it was applied."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtext('ingest records'))")
+
+
+async def staged_of(connection: Connection, delivery_id: str, account_ids: Sequence[str]) -> list[StagedAccount]:
+    """What a delivery says of these accounts."""
+    rows = await connection.fetch(
+        "SELECT account_id, snapshot, quarantine, business_date, sequence FROM staged_account JOIN delivery USING (delivery_id) "
+        "WHERE delivery_id = $1 AND account_id = ANY($2) ORDER BY account_id",
+        delivery_id,
+        account_ids,
+    )
+    return [_staged(row) for row in rows]
+
+
 async def newest_staged(connection: Connection, account_id: str, custodian: str) -> StagedAccount | None:
     """What the custodian's newest applied delivery said of an account, for one whose master record comes after its holdings."""
     row = await connection.fetchrow(

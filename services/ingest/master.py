@@ -8,7 +8,7 @@ from libs.common.clock import trade_date_of
 from libs.common.errors import BadInput
 from libs.common.service import Service
 from libs.common.unit import Unit
-from services.ingest import store
+from services.ingest import delivery_store, store
 from services.ingest.core.book import AccountBook
 from services.ingest.core.intake import AccountIntake, problems_of
 from services.ingest.core.intake_problem import IntakeProblem
@@ -61,6 +61,7 @@ async def take_master(service: Service, document: bytes, actor: str) -> MasterAn
             good.append(intake)
     for start in range(0, len(good), SAVE_BATCH):
         async with service.unit("http", actor) as unit:
+            await delivery_store.share_records(unit.connection)
             for intake in good[start : start + SAVE_BATCH]:
                 await _save(unit, intake, actor)
     return MasterAnswer(len(good), refused)

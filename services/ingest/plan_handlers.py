@@ -9,7 +9,7 @@ from libs.common.schemas.custody import CustodyHoldings
 from libs.common.schemas.order import TradeBooked
 from libs.common.schemas.plan import PlanChosen, PlanWithdrawn
 from libs.common.unit import Unit
-from services.ingest import store
+from services.ingest import delivery_store, store
 from services.ingest.core.book import AccountBook
 from services.ingest.core.plans import record_of
 from services.ingest.deliveries import take_on
@@ -18,6 +18,7 @@ from services.ingest.handlers import on_custody_holdings, on_trade_booked, save_
 
 async def on_plan_chosen(unit: Unit, event: Event, chosen: PlanChosen) -> None:
     """Follow the plan from now on; an account without a master record gets its first from it."""
+    await delivery_store.share_records(unit.connection)
     book = await store.load_book(unit.connection, chosen.account_id)
     if book is None:
         record = record_of(chosen)

@@ -11,8 +11,9 @@ from libs.common.events import make_event, to_record
 from libs.common.schemas.order import TradeBooked
 from libs.common.topics import MARKET as MARKETS
 from libs.common.topics import PROPOSALS
+from services.ingest import delivery_store
 from services.ingest import store as ingest_store
-from services.ingest.core.book import quarantine
+from services.ingest.core.book import AccountBook, quarantine
 from services.orders import store
 from tests.integration import test_ingest_service as ingest
 from tests.integration.orders_stage import WORLD, Stage, declined, place_of, proposed, report, run_of, running
@@ -124,6 +125,19 @@ async def test_a_trade_waits_for_the_file_that_has_its_account_in_hand_and_loses
             await ingest_store.save_book(connection, quarantine(book, "a bad line"))
         both = await stage.version("A1", 2)
         assert (both.state, both.trade_seq) == ("quarantined", 1)
+
+
+async def test_a_record_and_its_first_file_find_each_other_whichever_ends_first(fresh_database: str) -> None:
+    """The file looked for the record before it was there; the record looks for files that are applied."""
+    async with ingest.running(fresh_database) as stage:
+        async with transaction(stage.service.pool) as connection:
+            await delivery_store.share_records(connection)
+            filing = asyncio.create_task(stage.take(ingest.holds("A1", day(0), ingest.X)))
+            await one_waits(connection)
+            await ingest_store.save_book(connection, AccountBook(intake("A1", "H1")))
+        said = await filing
+        assert (said["applied_accounts"], said["changed_accounts"], said["accounts_without_master"]) == (1, 1, [])
+        await stage.version("A1", 1)
 
 
 async def is_now(stage: Stage, account_id: str, progress: str) -> bool:
