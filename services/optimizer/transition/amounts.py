@@ -20,6 +20,7 @@ POINT_GROUPS = re.compile(r"\d{1,3}(,\d{3})+(\.\d*)?", re.ASCII)
 COMMA_GROUPS = re.compile(r"\d{1,3}(\.\d{3})+(,\d*)?", re.ASCII)
 PLAIN_POINT = re.compile(r"\d*\.?\d*", re.ASCII)
 PLAIN_COMMA = re.compile(r"\d*,?\d*", re.ASCII)
+EXPONENT = re.compile(r"\d+([.,]\d*)?e[+-]?\d+", re.ASCII | re.IGNORECASE)
 NOT_CLEAR = re.compile(r"[1-9]\d{0,2}[.,]\d{3}", re.ASCII)
 
 
@@ -54,6 +55,8 @@ def read_amount(text: str, mark: Mark = Mark.POINT) -> Decimal | Problem:
     else:
         bare = bare.replace(",", "") if POINT_GROUPS.fullmatch(bare) or PLAIN_POINT.fullmatch(bare) else "?"
     if not DIGITS.search(bare) or "?" in bare:
+        if EXPONENT.fullmatch(_bare(text)[0]):
+            return Problem(f"{_shown(text)} is written with an exponent")
         return Problem(f"{_shown(text)} is no number")
     return bounded(Decimal(bare) * (-1 if negative else 1), text, percent=percent)
 

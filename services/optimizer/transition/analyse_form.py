@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import replace as with_
 
 import numpy as np
 from msgspec.structs import replace
 
 from libs.common.money import float_from_decimal
 from services.optimizer.core.transition.case import TransitionCase
-from services.optimizer.core.transition.result import Analysis
+from services.optimizer.core.transition.result import Analysis, NotJudged
 from services.optimizer.transition.case import Judged, case_of
 from services.optimizer.transition.catalogue import Catalogue
 from services.optimizer.transition.client_form import Form
@@ -33,13 +34,19 @@ def cases_of(form: Form, market: TransitionMarket, catalogue: Catalogue) -> ToAn
     named = [form.strategy] if form.strategy else list(form.compare)
     judged: list[Judged] = []
     faults: dict[FieldFault, None] = {}
+    in_the_way: dict[NotJudged, None] = {}
     for strategy_id in named or [each.strategy_id for each in catalogue.for_clients()]:
         found = case_of(form, market, catalogue, strategy_id)
         faults.update(dict.fromkeys(found.faults if isinstance(found, Judged) else found))
         if isinstance(found, Judged):
             judged.append(found)
+        else:
+            in_the_way.update(
+                (NotJudged(f"Strategy {strategy_id}", each.message), None) for each in found if not each.field.startswith("lots")
+            )
     if not named:
         judged = sorted(judged, key=lambda each: distance(each.case))[:MOST_COMPARED]
+    judged = [with_(each, not_judged=[*each.not_judged, *in_the_way]) for each in judged]
     return ToAnalyse(judged, list(faults))
 
 

@@ -11,11 +11,11 @@ from services.optimizer.transition.folding import Side, folded
 
 COLUMNS = (
     ("Tracking error at the end", "How far the account may move apart from the target in a typical year."),
-    ("Tax now", "Tax on what this year's trades realise; a minus is a saving."),
+    ("Tax now", "What this year's trades add to the year's tax, beside keeping everything; a minus is a saving."),
     ("Tax, all years", "The same over every year of the plan."),
     ("Of the account", "This year's tax as part of the account's value."),
-    ("Saved against selling all", "Tax of selling everything today, less the tax of this plan over all its years."),
-    ("Gain left unrealised", "What could still be taxed later."),
+    ("Saved against selling all", "Tax of selling today everything that may be sold, less the tax of this plan over all its years."),
+    ("Gain left unrealised", "What could still be taxed later: at the end of the plan, in the prices of its last year."),
     ("Turnover", "Bought and sold, as part of the account."),
     ("Trades", "How many trades the plan makes over all its years."),
     ("Cost of trading", "Spreads and commissions."),
@@ -148,7 +148,7 @@ def _proof(certificate: Certificate, value: Decimal, over_years: bool) -> str:
     if certificate.gap_bps is None:
         return BOUND_TO_COME if over_years else "No bound is stated for this plan."
     if certificate.gap_bps < SMALLEST_BPS and certificate.proof == "certified":
-        return f"Proved: no plan under the same rules is better, to within {SMALLEST_BPS} bp of the account."
+        return f"Proved to be the best possible under the same rules, to within {SMALLEST_BPS} bp of the account."
     dollars = money(Decimal(repr(certificate.gap_bps)) * value / 10_000)
     most = f"{figures.basis_points(certificate.gap_bps)} of the account ({dollars})"
     if certificate.proof == "certified":

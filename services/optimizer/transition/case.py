@@ -5,7 +5,7 @@ What can be judged is in the case; the rest is listed, with the fault of the fie
 Invariants
 1. The client's name is in no part of the case.
 2. Every name of the case has a price above zero and a row in the risk model; target weights and cash sum to 1.
-3. Lots that are not in the case are listed as not judged, each once.
+3. What is marked or not in the case is listed as not judged, each once.
 """
 
 from dataclasses import dataclass
@@ -118,8 +118,10 @@ def _judged(
         min_trade_usd=Decimal(0) if too_large else form.min_trade,
         simulated=market.simulated,
     )
-    faults = [*lots.faults, *rules.faults, *([_of_min_trade(form, value)] if too_large else [])]
-    return Judged(case, out + rules.not_judged, faults, words + (placement.words if placement else []), placement)
+    of_amounts = [*([_of_min_trade(form, value)] if too_large else []), *_of_gift(form, value - cents_half_even(form.cash))]
+    out += [*rules.not_judged, *(NotJudged(each.what(), each.message) for each in of_amounts)]
+    faults = [*lots.faults, *rules.faults, *of_amounts]
+    return Judged(case, out, faults, words + (placement.words if placement else []), placement)
 
 
 def _of_min_trade(form: Form, value: Decimal) -> FieldFault:
@@ -127,6 +129,12 @@ def _of_min_trade(form: Form, value: Decimal) -> FieldFault:
     return FieldFault(
         0, "min_trade", f"{form.min_trade:,.0f} dollars are more than a hundredth of the account", f"Give at most {most:,.0f}"
     )
+
+
+def _of_gift(form: Form, worth: Decimal) -> list[FieldFault]:
+    """A gift above all lots can't be made; how much of the lots may be given the engine says."""
+    said = f"{form.charity:,.0f} dollars to give in lots are more than all lots that are judged, {worth:,.0f}"
+    return [FieldFault(0, "charity", said, f"Give at most {worth:,.0f}")] if form.charity > worth else []
 
 
 def _value(lots: list[FormLot], cash: Decimal, market: TransitionMarket) -> Decimal:

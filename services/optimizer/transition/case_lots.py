@@ -24,13 +24,13 @@ def judged_lots(lots: Iterable[FormLot], market: TransitionMarket, as_of: date) 
     good: list[FormLot] = []
     faults: list[FieldFault] = []
     out: list[NotJudged] = []
-    for n, lot in enumerate(lots):
-        fault = _fault(lot, n, market, as_of)
+    for lot in lots:
+        fault = _fault(lot, market, as_of)
         if fault is not None:
             faults.append(fault)
-            out.append(NotJudged(f"Lot {lot.lot_id}: {lot.shares.normalize():f} {lot.ticker}", fault.message))
+            out.append(NotJudged(lot.what(), fault.message))
         elif why := unjudged(lot.ticker, market):
-            out.append(NotJudged(f"Lot {lot.lot_id}: {lot.shares.normalize():f} {lot.ticker}", why))
+            out.append(NotJudged(lot.what(), why))
         else:
             good.append(lot)
     return JudgedLots(sorted(good, key=lambda lot: (lot.ticker, lot.acquired, lot.line, lot.lot_id)), faults, out)
@@ -46,10 +46,10 @@ def unjudged(security_id: str, market: TransitionMarket) -> str | None:
     return None if market.in_risk_model[at] else f"{security_id} is not in the risk model"
 
 
-def _fault(lot: FormLot, n: int, market: TransitionMarket, as_of: date) -> FieldFault | None:
+def _fault(lot: FormLot, market: TransitionMarket, as_of: date) -> FieldFault | None:
     if lot.ticker not in market.position:
-        return FieldFault(lot.line, f"lots[{n}].ticker", f"The market has no security {lot.ticker}", "Check the ticker")
+        return FieldFault(lot.line, f"lots[{lot.at}].ticker", f"The market has no security {lot.ticker}", "Check the ticker")
     if lot.acquired > as_of:
         said = f"The lot of {lot.ticker} was acquired on {lot.acquired}, after {as_of}"
-        return FieldFault(lot.line, f"lots[{n}].acquired", said, "Give lots that are held")
+        return FieldFault(lot.line, f"lots[{lot.at}].acquired", said, "Give lots that are held")
     return None

@@ -23,6 +23,11 @@ class Ruled:
     faults: list[FieldFault] = field(default_factory=list)
     not_judged: list[NotJudged] = field(default_factory=list)
 
+    def mark(self, fault: FieldFault, what: str) -> None:
+        """Mark a field, and list what it asked for as not judged."""
+        self.faults.append(fault)
+        self.not_judged.append(NotJudged(what, fault.message))
+
 
 def ruled(form: Form, market: TransitionMarket, names: dict[str, int], held: frozenset[int], as_of: date) -> Ruled:
     """Every wish of the form over `names` (positions in the case); what names nothing of the case has nothing to restrict."""
@@ -32,14 +37,15 @@ def ruled(form: Form, market: TransitionMarket, names: dict[str, int], held: fro
         _add(found, RestrictionKind.NEVER_OWN, f"never-own-{ticker}", f"Never own {ticker}", ticker, names)
     for ticker in _known(form.never_sell, "never_sell", market, found):
         _add(found, RestrictionKind.NEVER_SELL, f"never-sell-{ticker}", f"Keep {ticker}", ticker, names)
-    for n, each in enumerate(form.owned_elsewhere):
+    for each in form.owned_elsewhere:
         if each.ticker not in market.position:
-            found.faults.append(_unknown(f"owned_elsewhere[{n}]", each.ticker))
+            found.mark(_unknown(f"owned_elsewhere[{each.at}]", each.ticker), f"Owned elsewhere: {each.ticker}")
             continue
         _add(found, RestrictionKind.NEVER_BUY, f"elsewhere-{each.ticker}", f"Owned elsewhere: {each.ticker}", each.ticker, names)
         if each.bought is not None and each.bought > as_of:
             said = f"{each.ticker} was bought on {each.bought}, after {as_of}"
-            found.faults.append(FieldFault(0, f"owned_elsewhere[{n}].bought", said, "Give purchases that were made"))
+            fault = FieldFault(0, f"owned_elsewhere[{each.at}].bought", said, "Give purchases that were made")
+            found.mark(fault, f"The purchase of {each.ticker} elsewhere")
         elif each.bought is not None and each.ticker in names:
             found.bought_elsewhere.append((names[each.ticker], each.bought))
     found.bought_elsewhere = sorted(dict(sorted(found.bought_elsewhere)).items())  # of each name the last purchase
@@ -51,12 +57,11 @@ def ruled(form: Form, market: TransitionMarket, names: dict[str, int], held: fro
 def _known(tickers: Iterable[str], name: str, market: TransitionMarket, found: Ruled) -> list[str]:
     """The tickers that the market has; the others are marked and not judged."""
     known = []
-    for n, ticker in enumerate(tickers):
+    for ticker in tickers:
         if ticker in market.position:
             known.append(ticker)
         else:
-            found.faults.append(_unknown(f"{name}[{n}]", ticker))
-            found.not_judged.append(NotJudged(f"{name.replace('_', ' ').capitalize()}: {ticker}", "The ticker is not known"))
+            found.mark(_unknown(name, ticker), f"{name.replace('_', ' ').capitalize()}: {ticker}")
     return known
 
 
@@ -71,12 +76,11 @@ def _add(found: Ruled, kind: RestrictionKind, restriction_id: str, words: str, t
 
 def _categories(form: Form, market: TransitionMarket, names: dict[str, int], held: frozenset[int], found: Ruled) -> None:
     known = {category for each in market.securities for category in each.categories}
-    for n, category in enumerate(form.exclude):
+    for category in form.exclude:
         words = category.replace("_", " ")
         if category not in known:
             remedy = f"Choose among {', '.join(sorted(known)) or 'none'}"
-            found.faults.append(FieldFault(0, f"exclude[{n}]", f"There is no exclusion category {words}", remedy))
-            found.not_judged.append(NotJudged(f"Exclusion: {words}", "The market has no such category"))
+            found.mark(FieldFault(0, "exclude", f"There is no exclusion category {words}", remedy), f"Exclusion: {words}")
             continue
         chosen = tuple(at for ticker, at in names.items() if category in market.securities[market.position[ticker]].categories)
         if chosen:
@@ -88,15 +92,15 @@ def _categories(form: Form, market: TransitionMarket, names: dict[str, int], hel
 
 
 def _wind_downs(form: Form, names: dict[str, int], held: frozenset[int], found: Ruled) -> None:
-    for n, wish in enumerate(form.wind_down):
+    for wish in form.wind_down:
+        place, what = f"wind_down[{wish.at}].ticker", f"Winding down {wish.ticker}"
         at = names.get(wish.ticker)
         if at is None or at not in held:
-            found.faults.append(FieldFault(0, f"wind_down[{n}].ticker", f"{wish.ticker} is not among the lots that are judged", CHECK))
-            found.not_judged.append(NotJudged(f"Winding down {wish.ticker}", "It is not among the lots that are judged"))
+            found.mark(FieldFault(0, place, f"{wish.ticker} is not among the lots that are judged", CHECK), what)
             continue
         if at in [each.name for each in found.wind_downs]:
             said = f"{wish.ticker} is to be wound down twice"
-            found.faults.append(FieldFault(0, f"wind_down[{n}].ticker", said, "Give it once; the first is used"))
+            found.mark(FieldFault(0, place, said, "Give it once; the first is used"), f"{what} once more")
             continue
         yearly = None if wish.yearly_frac is None else float(wish.yearly_frac)
         found.wind_downs.append(WindDown(at, float(wish.to_frac), wish.years, yearly))

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from libs.common.federal_tax import FilingStatus
 from libs.common.money import ZERO
@@ -28,6 +29,7 @@ class Elsewhere(Struct, frozen=True):
 
     ticker: str
     bought: date | None
+    at: int = 0  # its place in the form's list
 
 
 class WindDownWish(Struct, frozen=True):
@@ -37,6 +39,7 @@ class WindDownWish(Struct, frozen=True):
     to_frac: Decimal
     years: int
     yearly_frac: Decimal | None
+    at: int = 0  # its place in the form's list
 
 
 class OutsideAsset(Struct, frozen=True):
@@ -111,3 +114,26 @@ class Reading(Struct, frozen=True):
 
     form: Form
     faults: list[FieldFault]
+
+    @property
+    def unread(self) -> bool:
+        """No form was found in what was given: a fault of no field says why, and what a form lacks need not be said."""
+        return any(not each.field for each in self.faults)
+
+
+def reading(form: Form, faults: list[FieldFault]) -> Reading:
+    """The form with everything that is marked among what it leaves out, each once; a lot that is left out says why itself."""
+    of_lots = [each.why for each in form.left_out]
+    marked = [
+        each for each in faults if each.field and not (each.field.startswith("lots[") and any(each.message in why for why in of_lots))
+    ]
+    out = dict.fromkeys(_without_name(LeftOut(each.what(), str(each.message)), form.client_name) for each in marked)
+    return Reading(replace(form, left_out=(*form.left_out, *(each for each in out if each not in form.left_out))), faults)
+
+
+def _without_name(out: LeftOut, client_name: str) -> LeftOut:
+    """What is listed goes into events and files that never hold the client's name, even where it stands in a wrong field."""
+    name = " ".join(client_name.lower().split())
+    if not name or name not in f"{out.what}; {out.why}".lower().replace("_", " "):
+        return out
+    return LeftOut("A field of the form" if name in out.what.lower() else out.what, "It can't be read")

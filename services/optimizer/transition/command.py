@@ -29,6 +29,8 @@ COMPARED = ("strategy", "approach", "status", "te_before_frac", "te_after_frac",
 def run(path: Path, out: Path, market_directory: Path | None = None) -> int:
     """Write the analyses, say where they are; 0 where there is one (marked fields are said too), 2 where there can be none."""
     reading = read_intake(path)
+    if reading.unread:
+        return _not_made(path, reading.faults)
     of_form = path.parent / reading.form.market if reading.form.market else SHIPPED
     market, catalogue = read_market(market_directory or of_form), read_catalogue()
     if isinstance(market, FieldFault) or isinstance(catalogue, FieldFault):

@@ -1,6 +1,10 @@
 """What is wrong with what an adviser gave: where, what, and what to do.  Nothing that is given raises."""
 
+import re
+
 from msgspec import Struct
+
+ITEM = re.compile(r"\[(\d+)\]")
 
 
 class FieldFault(Struct, frozen=True):
@@ -10,6 +14,11 @@ class FieldFault(Struct, frozen=True):
     field: str
     message: str
     remedy: str
+
+    def what(self) -> str:
+        """The field in words, items counted from 1: "Wind down 2, years"."""
+        words = ITEM.sub(lambda found: f" {int(found[1]) + 1}", self.field).replace("_", " ").replace(".", ", ")
+        return words[:1].upper() + words[1:] if words else "The form"
 
     def text(self) -> str:
         """One line for a person."""

@@ -22,10 +22,10 @@ def clean(text: str, most: int = MOST_TEXT) -> str:
 
 
 class Fields:
-    """The members of one object of the form; `faults` is shared with the objects in it."""
+    """The members of one object of the form, of a list its `item`; `faults` is shared with the objects in it."""
 
-    def __init__(self, given: dict[str, Any], lines: Lines, faults: list[FieldFault], place: str = "") -> None:
-        self.given, self.lines, self.faults, self.place = given, lines, faults, place
+    def __init__(self, given: dict[str, Any], lines: Lines, faults: list[FieldFault], place: str = "", item: int = 0) -> None:
+        self.given, self.lines, self.faults, self.place, self.item = given, lines, faults, place, item
 
     def at(self, name: str) -> str:
         """The member's whole name."""
@@ -52,7 +52,7 @@ class Fields:
         self.wrong(name, "It is no text", "Write it in quotes")
         return ""
 
-    def number(self, name: str) -> Decimal | None:
+    def number(self, name: str, remedy: str = "Write it in digits, as 1234.56") -> Decimal | None:
         """A number, None where there is none or it is wrong."""
         value = self.given.get(name)
         if value is None or (isinstance(value, str) and not value.strip()):
@@ -63,7 +63,7 @@ class Fields:
         elif isinstance(value, int | float | Decimal) and not isinstance(value, bool):
             read = bounded(Decimal(repr(value)) if isinstance(value, float) else Decimal(value), "The number")
         if isinstance(read, Problem):
-            self.wrong(name, read, "Write it as 1234.56")
+            self.wrong(name, read, remedy)
             return None
         return read
 
@@ -75,19 +75,21 @@ class Fields:
             return None
         return value
 
-    def fraction(self, name: str, most: Decimal = Decimal(1)) -> Decimal | None:
-        """A fraction from 0 to `most`: 0.408, or 40.8 %."""
-        value = self.number(name)
-        if value is not None and not 0 <= value <= most:
-            self.wrong(name, f"{value.normalize():f} is not from 0 to {most}", "Write 40.8% or 0.408")
+    def fraction(self, name: str, example: str = "40.8% or 0.408") -> Decimal | None:
+        """A fraction from 0 to 1: 0.408, or 40.8 %.  The example is one of this field."""
+        remedy = f"Give at least 0 and at most 100%, such as {example}"
+        value = self.number(name, remedy)
+        if value is not None and not 0 <= value <= 1:
+            self.wrong(name, f"{value.normalize():f} is not from 0 to 1", remedy)
             return None
         return value
 
     def whole(self, name: str, least: int, most: int) -> int | None:
         """A whole number in a range."""
-        value = self.number(name)
+        remedy = f"Write a whole number from {least} to {most}"
+        value = self.number(name, remedy)
         if value is not None and not (value == value.to_integral_value() and least <= value <= most):
-            self.wrong(name, f"{value.normalize():f} is no whole number from {least} to {most}", "Choose one of them")
+            self.wrong(name, f"{value.normalize():f} is no whole number from {least} to {most}", remedy)
             return None
         return None if value is None else int(value)
 
@@ -128,7 +130,7 @@ class Fields:
         for n, value in enumerate(self.items(name)):
             if isinstance(value, dict | str):
                 given = from_text(value) if isinstance(value, str) else value
-                found.append(Fields(given, self.lines, self.faults, f"{self.at(name)}[{n}]"))
+                found.append(Fields(given, self.lines, self.faults, f"{self.at(name)}[{n}]", n))
             else:
                 self.wrong(f"{name}[{n}]", "It is neither an object nor a text", "See docs/transition-intake.md")
         return found

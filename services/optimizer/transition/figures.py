@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 NONE = "–"
 MINUS = "−"
-SMALLEST_BPS = 0.0001
+SMALLEST_BPS = 0.01  # a gap below it is said as this: enough, and still true
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
@@ -40,12 +40,12 @@ def points(difference: float | None) -> str:
 
 
 def basis_points(value: float | None) -> str:
-    """Basis points of the account: a small number keeps its first digits."""
+    """A gap in basis points of the account: a small number keeps its first digits, the smallest are rounded up to SMALLEST_BPS."""
     if value is None:
         return NONE
-    if 0 < abs(value) < SMALLEST_BPS:
-        return f"under {SMALLEST_BPS} bp"
-    digits = 0 if not value else 1 if abs(value) >= 10 else 2 if abs(value) >= 0.1 else 4
+    if abs(value) < SMALLEST_BPS:
+        return f"{SMALLEST_BPS} bp"
+    digits = 1 if abs(value) >= 10 else 2 if abs(value) >= 0.1 else 4
     text = f"{abs(value):.{digits}f}"
     return f"{MINUS if value < 0 and float(text) else ''}{text} bp"
 

@@ -65,7 +65,8 @@ def first_names(side: Side, most: int) -> tuple[list[FoldedName], str | None]:
         return side.names, None
     others = side.names[most:]
     amount = sum((each.amount_usd for each in others), ZERO)
-    return side.names[:most], f"{figures.count(len(others))} smaller names, {figures.money(amount)} together"
+    names = "1 smaller name" if len(others) == 1 else f"{figures.count(len(others))} smaller names"
+    return side.names[:most], f"Not listed, but counted in the last line: {names}, {figures.money(amount)} together."
 
 
 def _name(trades: list[NameTrade]) -> FoldedName:

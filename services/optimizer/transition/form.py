@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from libs.common.money import ZERO
 from services.optimizer.transition import form_parts as parts
-from services.optimizer.transition.client_form import Form, Reading, YearSoFar
+from services.optimizer.transition.client_form import Form, Reading, YearSoFar, reading
 from services.optimizer.transition.faults import FieldFault
 from services.optimizer.transition.fields import Fields
 from services.optimizer.transition.form_lots import lots_of
@@ -38,6 +38,8 @@ def read_form(given: bytes | str | dict[str, Any]) -> Reading:
 
 def parsed_json(text: str) -> dict[str, Any] | FieldFault:
     """The object in a text, numbers as decimals; or why there is none."""
+    if not text.strip():
+        return FieldFault(0, "", "The form is empty", "Give a JSON object with lots or cash, and rates")
     try:
         found = json.loads(text, parse_float=Decimal, parse_constant=str)
     except json.JSONDecodeError as error:
@@ -69,18 +71,18 @@ def form_of(given: dict[str, Any], lines: Callable[[str], int], *, offline: bool
         lots=lots,
         left_out=left_out,
         short_rate=fields.fraction("short_rate"),
-        long_rate=fields.fraction("long_rate"),
+        long_rate=fields.fraction("long_rate", "23.8% or 0.238"),
         ordinary_rate=fields.fraction("ordinary_rate"),
         income=fields.money("income"),
         filing_status=parts.filing_status(fields),
-        state=fields.text("state").upper(),
+        state=parts.state(fields),
         state_rates=parts.all_of(fields, "state_rates", parts.state_rates),
         exclude=tuple(each.lower().replace(" ", "_") for each in fields.texts("exclude")),
         never_own=parts.tickers(fields, "never_own"),
         never_sell=parts.tickers(fields, "never_sell"),
         owned_elsewhere=parts.all_of(fields, "owned_elsewhere", parts.elsewhere),
     )
-    return Reading(_with_wishes(form, fields), faults)
+    return reading(_with_wishes(form, fields), faults)
 
 
 def _with_wishes(form: Form, fields: Fields) -> Form:
@@ -93,15 +95,15 @@ def _with_wishes(form: Form, fields: Fields) -> Form:
         year=YearSoFar(*(fields.money(name) or ZERO for name in YearSoFar.__struct_fields__)),
         wind_down=parts.all_of(fields, "wind_down", parts.wind_down),
         charity=fields.money("charity") or ZERO,
-        te_target=fields.fraction("te_target"),
+        te_target=fields.fraction("te_target", "1% or 0.01"),
         timelines=parts.timelines(fields),
         outside=parts.all_of(fields, "outside", parts.outside),
-        growth=fields.fraction("growth"),
-        discount=fields.fraction("discount"),
+        growth=fields.fraction("growth", "6% or 0.06"),
+        discount=fields.fraction("discount", "4% or 0.04"),
         horizon_years=fields.whole("horizon_years", 1, 40),
         risk_aversion=parts.risk_aversion(fields),
         min_trade=fields.money("min_trade") or ZERO,
-        volatility_target=fields.fraction("volatility_target"),
+        volatility_target=fields.fraction("volatility_target", "12% or 0.12"),
         risk_score=fields.whole("risk_score", 1, 100),
         accounts=parts.all_of(fields, "accounts", parts.account),
     )

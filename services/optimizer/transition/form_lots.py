@@ -3,6 +3,8 @@
 from decimal import Decimal
 from typing import Any
 
+from msgspec.structs import replace
+
 from services.optimizer.transition.amounts import Mark
 from services.optimizer.transition.faults import FieldFault
 from services.optimizer.transition.fields import Fields, clean
@@ -33,11 +35,9 @@ def lots_of(fields: Fields) -> tuple[tuple[FormLot, ...], tuple[LeftOut, ...]]:
         part = Fields(item, fields.lines, fields.faults, place)
         part.unknown(COLUMNS)
         texts = {name: _text(item.get(name)) for name in COLUMNS}
-        lot = read_lot(texts, line, place, Mark.POINT)
+        lot = read_lot(texts, line, n, Mark.POINT)
         if isinstance(lot, FormLot):
-            lots.append(
-                lot if texts["lot_id"].strip() else FormLot(line, f"lot {n + 1}", lot.ticker, lot.acquired, lot.shares, lot.cost_per_share)
-            )
+            lots.append(lot if texts["lot_id"].strip() else replace(lot, lot_id=f"lot {n + 1}"))
         else:
             fields.faults.extend(FieldFault(fields.lines(each.field), each.field, each.message, each.remedy) for each in lot)
             out.append(left_out(texts, line, lot))

@@ -4,6 +4,7 @@ Each may be an object, or a short text as it stands in a page's field or a sprea
 3 years.
 """
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -35,6 +36,8 @@ SAID_STATUS: dict[str, FilingStatus] = {
     "head of household": "hoh",
 }
 MOST_YEARS = 10
+STATE = re.compile(r"[A-Z]{2}")
+LETTERS = "Give its two letters, such as CA"
 
 
 def all_of(fields: Fields, name: str, read: Callable[[Fields], Part | None]) -> tuple[Part, ...]:
@@ -62,25 +65,36 @@ def needed(part: Fields, name: str, remedy: str) -> str:
     return text
 
 
+def state(fields: Fields) -> str:
+    """A state's two letters, in capitals; empty where there are none."""
+    text = fields.text("state").upper()
+    if text and not STATE.fullmatch(text):
+        fields.wrong("state", f"{text.title()!r} is no state's two letters", LETTERS)
+        return ""
+    return text
+
+
 def state_rates(part: Fields) -> StateRates | None:
     """A state's two rates."""
-    state, short, long = needed(part, "state", "Give its two letters"), part.fraction("short_rate"), part.fraction("long_rate")
+    code, short, long = state(part), part.fraction("short_rate", "9.3% or 0.093"), part.fraction("long_rate", "9.3% or 0.093")
+    if part.given.get("state") in (None, ""):
+        part.wrong("state", "state is missing", LETTERS)
     if short is None or long is None:
         part.wrong("short_rate", "Both rates are needed", "Give short_rate and long_rate, such as 5%")
         return None
-    return StateRates(state.upper(), short, long)
+    return StateRates(code, short, long)
 
 
 def elsewhere(part: Fields) -> Elsewhere:
     """A security that is owned outside."""
-    return Elsewhere(needed(part, "ticker", "Give the security's ticker").upper(), part.day("bought"))
+    return Elsewhere(needed(part, "ticker", "Give the security's ticker").upper(), part.day("bought"), part.item)
 
 
 def wind_down(part: Fields) -> WindDownWish:
     """A concentrated position to reduce: to nothing within five years where nothing else is said."""
     ticker = needed(part, "ticker", "Give the security's ticker").upper()
-    yearly = part.fraction("yearly")
-    return WindDownWish(ticker, part.fraction("to") or Decimal(0), part.whole("years", 1, MOST_YEARS) or 5, yearly)
+    to, yearly = part.fraction("to", "5% or 0.05"), part.fraction("yearly", "12% or 0.12")
+    return WindDownWish(ticker, to or Decimal(0), part.whole("years", 1, MOST_YEARS) or 5, yearly, part.item)
 
 
 def outside(part: Fields) -> OutsideAsset:
@@ -130,6 +144,8 @@ def risk_aversion(fields: Fields) -> Decimal | None:
     """The price of tracking error: above zero."""
     value = fields.number("risk_aversion")
     if value is not None and not Decimal("0.01") <= value <= 10_000:
-        fields.wrong("risk_aversion", f"{value.normalize():f} is not from 0.01 to 10000", "Leave it out for 20")
+        fields.wrong(
+            "risk_aversion", f"{value.normalize():f} is not from 0.01 to 10000", "Give a number in that range, or leave it out for 20"
+        )
         return None
     return value

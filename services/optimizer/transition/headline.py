@@ -1,6 +1,7 @@
 """The few sentences that stand first: what selling all would cost, what the least tax does, and where more tax stops paying."""
 
 from services.optimizer.core.transition.result import Analysis, Approach
+from services.optimizer.transition.drawn_tax import bend_of, drawn_tax
 from services.optimizer.transition.figures import money, percent
 
 
@@ -14,7 +15,7 @@ def headline(analysis: Analysis) -> list[str]:
 def _sell_all(sell_all: Approach | None) -> str:
     if sell_all is None or sell_all.tax_usd is None:
         return ""
-    return f"Selling everything today and buying the target would cost {money(sell_all.tax_usd)} in tax."
+    return f"Selling today everything that may be sold and buying the target would cost {money(sell_all.tax_usd)} in tax."
 
 
 def _immediate(immediate: Approach | None, sell_all: Approach | None) -> str:
@@ -26,14 +27,17 @@ def _immediate(immediate: Approach | None, sell_all: Approach | None) -> str:
     )
     if sell_all is None or immediate.saved_usd is None or immediate.saved_usd <= 0:
         return text + "."
-    return f"{text}: {money(immediate.saved_usd)} less than selling everything."
+    return f"{text}: {money(immediate.saved_usd)} less than selling everything that may be sold."
 
 
 def _knee(analysis: Analysis) -> str:
-    if analysis.knee is None:
+    bend = bend_of(analysis)
+    if bend is None:
         return ""
-    point = analysis.frontier[analysis.knee]
-    paid = f"a tax of {money(point.tax_usd)}" if point.tax_usd >= 0 else f"a tax saving of {money(-point.tax_usd)}"
+    point, drawn = analysis.frontier[bend], drawn_tax(analysis)
+    tax = drawn.of_point(point)
+    paid = f"a tax of {money(tax)}" if tax >= 0 else f"a tax saving of {money(-tax)}"
+    paid += " (after what losses carried on are worth)" if drawn.after_carry else ""
     return (
         f"The bend of the curve is at {paid}, where the tracking error is {percent(point.te_frac)} instead of "
         f"{percent(analysis.account.te_frac)}; beyond it, each further dollar of tax buys less."

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from services.optimizer.transition.client_form import Form, Reading
+from services.optimizer.transition.client_form import Form, Reading, reading
 from services.optimizer.transition.faults import FieldFault
 from services.optimizer.transition.form import form_of, parsed_json
 from services.optimizer.transition.lines import Lines
@@ -27,7 +27,7 @@ def read_intake(path: Path) -> Reading:
         return Reading(Form(), [parsed])
     faults = [*_with_lots(parsed, path.parent), *_with_state_rates(parsed, path.parent)]
     read = form_of(parsed, Lines(text), offline=True)
-    return Reading(read.form, [*faults, *read.faults])
+    return reading(read.form, [*faults, *read.faults])
 
 
 def _bytes_of(path: Path, field: str) -> bytes | FieldFault:

@@ -5,6 +5,7 @@ with a name and a value are the short form (short_form.py).  A wrong line is mar
 """
 
 import csv
+import re
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -30,6 +31,7 @@ DELIMITERS = ",;\t|"
 MOST_LOTS = 20_000
 LONGEST_TICKER = 64
 MOST_OF_A_CELL = 4000
+UNNAMED = re.compile(r"(lot|line) \d+", re.ASCII)
 
 
 class FormLot(Struct, frozen=True):
@@ -41,10 +43,16 @@ class FormLot(Struct, frozen=True):
     acquired: date
     shares: Decimal
     cost_per_share: Decimal
+    at: int = 0  # its place among all lots that were given
+
+    def what(self) -> str:
+        """The lot in words, by its id, or by where it stands."""
+        name = self.lot_id if UNNAMED.fullmatch(self.lot_id) else f"lot {self.lot_id}"
+        return f"{name[:1].upper()}{name[1:]}: {self.shares.normalize():f} {self.ticker}"
 
 
 class LeftOut(Struct, frozen=True):
-    """A lot that can't be judged, and why."""
+    """What of the form can't be judged, and why."""
 
     what: str
     why: str
@@ -139,7 +147,7 @@ def _read_lots(rows: list[tuple[int, list[str]]], columns: dict[str, int], delim
     before = day_first(cells_of("acquired"))
     for number, (line, cells) in enumerate(rows):
         given = {column: cells[at] for column, at in columns.items() if at < len(cells)}
-        lot = read_lot(given, line, f"lots[{number}]", mark, day_before_month=before)
+        lot = read_lot(given, line, number, mark, day_before_month=before)
         if isinstance(lot, FormLot):
             found.lots.append(lot)
         else:
@@ -154,8 +162,9 @@ def left_out(given: dict[str, Any], line: int, faults: list[FieldFault]) -> Left
     return LeftOut(what, "; ".join(each.message for each in faults))
 
 
-def read_lot(given: dict[str, str], line: int, place: str, mark: Mark, *, day_before_month: bool = False) -> FormLot | list[FieldFault]:
-    """One lot from its texts, or everything that is wrong with it."""
+def read_lot(given: dict[str, str], line: int, at: int, mark: Mark, *, day_before_month: bool = False) -> FormLot | list[FieldFault]:
+    """One lot from its texts, or everything that is wrong with it; `at` is its place among the lots."""
+    place = f"lots[{at}]"
     faults: list[FieldFault] = []
     ticker = clean(given.get("ticker", "")).upper()
     if not ticker or len(ticker) > LONGEST_TICKER:
@@ -171,7 +180,7 @@ def read_lot(given: dict[str, str], line: int, place: str, mark: Mark, *, day_be
     if faults or isinstance(day, Problem) or shares is None or cost is None:
         return faults
     each = cost / shares if total else cost
-    return FormLot(line, clean(given.get("lot_id", "")) or f"line {line}", ticker, day, shares, each)
+    return FormLot(line, clean(given.get("lot_id", "")) or f"line {line}", ticker, day, shares, each, at)
 
 
 def _positive(
@@ -183,7 +192,12 @@ def _positive(
         value = Problem(f"{text[:40]!r} is not above zero")
     if isinstance(value, Problem):
         faults.append(
-            FieldFault(line, f"{place}.{name}", str(value), "Write dollars as 1234.56" if zero else "Write shares as 100 or 12.345")
+            FieldFault(
+                line,
+                f"{place}.{name}",
+                str(value),
+                "Write dollars in digits, as 1234.56" if zero else "Write shares in digits, as 100 or 12.345",
+            )
         )
         return None
     return value

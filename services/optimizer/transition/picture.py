@@ -5,16 +5,15 @@ Shape and number tell approaches apart, never colour alone; each picture carries
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal
 from html import escape
 from typing import Any
 
 import vl_convert
 
-from libs.common.money import ZERO
-from services.optimizer.core.transition.result import Analysis, Approach, FrontierPoint
+from services.optimizer.core.transition.result import Analysis, Approach
+from services.optimizer.transition.drawn_tax import bend_of, drawn_tax
 from services.optimizer.transition.figures import money, percent
-from services.optimizer.transition.placing import Place, badge_places
+from services.optimizer.transition.placing import Place, badge_places, word_place
 
 INK, MUTED, RULE, LINE, ACCENT, PAPER = "#1c2430", "#566070", "#dfe3e8", "#1f3a5f", "#8a5a12", "#ffffff"
 Spec = dict[str, Any]
@@ -46,44 +45,24 @@ def frontier_svg(analysis: Analysis, size: Format) -> str:
     marks = [(number, float(tax.of_approach(each)), 100 * (each.te_after_frac or 0.0), each) for number, each in planned]
     line = [(float(tax.of_point(point)), 100 * point.te_frac) for point in analysis.frontier]
     scale = _Scale([x for _, x, _, _ in marks] + [x for x, _ in line], [y for _, _, y, _ in marks] + [y for _, y in line], size)
-    spots = badge_places([scale.pixel(x, y) for _, x, y, _ in marks], [scale.pixel(x, y) for x, y in line], size.width, size.height)
+    drawn, curve = [scale.pixel(x, y) for _, x, y, _ in marks], [scale.pixel(x, y) for x, y in line]
+    bend = bend_of(analysis)
+    word = None if bend is None else word_place(curve[bend], [*drawn, *curve], size.width, size.height)
+    spots = badge_places(drawn, [*curve, *(word.covered() if word else [])], size.width, size.height)
     badges = [
         {"x": x, "y": y, "bx": scale.x_of(spot), "by": scale.y_of(spot), "n": str(number)}
         for (number, x, y, _), spot in zip(marks, spots, strict=True)
     ]
     shapes = [{"x": x, "y": y, "kind": "over years" if len(each.years) > 1 else "now"} for _, x, y, each in marks]
-    layers = [*_line_layers(line, analysis.knee), *_approach_layers(shapes, badges, size)]
+    layers = [*_line_layers(line), *_approach_layers(shapes, badges, size)]
+    if bend is not None and word is not None:
+        layers += _knee_layers(line[bend], scale.x_of(word.middle), scale.y_of(word.middle))
     for layer in layers:
         axes = {"x": scale.axis_x(size, tax.title), "y": scale.axis_y()}
         layer["encoding"] = {**axes, **layer.get("encoding", {})}
     spec = _document(size, {"width": size.width, "height": size.height, "layer": layers})
     title = "Tax against tracking error"
     return _accessible(vl_convert.vegalite_to_svg(spec), f"frontier-{size.name}", title, describe_frontier(analysis))
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnTax:
-    """Which tax the picture shows, and what its axis is called."""
-
-    title: str
-    after_carry: bool
-
-    def of_point(self, point: FrontierPoint) -> Decimal:
-        """The tax of a point of the frontier."""
-        return point.tax_after_carry_usd if self.after_carry else point.tax_usd
-
-    def of_approach(self, each: Approach) -> Decimal:
-        """The tax of an approach over all its years."""
-        if self.after_carry and each.tax_after_carry_usd is not None:
-            return each.tax_after_carry_usd
-        return each.tax_usd or ZERO
-
-
-def drawn_tax(analysis: Analysis) -> DrawnTax:
-    """The tax bill; where losses make it the same along the whole frontier, the bill less what the losses left over are worth."""
-    ends = analysis.frontier[:1] + analysis.frontier[-1:]
-    same = len(ends) == 2 and ends[0].tax_usd == ends[1].tax_usd and ends[0].tax_after_carry_usd != ends[1].tax_after_carry_usd
-    return DrawnTax("Tax over all years, less the worth of losses carried on" if same else "Tax over all years of the plan", same)
 
 
 def describe_frontier(analysis: Analysis) -> str:
@@ -95,8 +74,9 @@ def describe_frontier(analysis: Analysis) -> str:
             f"A falling curve of {len(analysis.frontier)} points from {money(first.tax_usd)} of tax with a tracking error of "
             f"{percent(first.te_frac)} to {money(last.tax_usd)} with {percent(last.te_frac)}."
         )
-    if analysis.knee is not None:
-        knee = analysis.frontier[analysis.knee]
+    bend = bend_of(analysis)
+    if bend is not None:
+        knee = analysis.frontier[bend]
         parts.append(f"The knee is at {money(knee.tax_usd)} and {percent(knee.te_frac)}.")
     parts += [f"{number}: {each.label}, {money(each.tax_usd)}, {percent(each.te_after_frac)}." for number, each in numbered(analysis)]
     return " ".join(parts)
@@ -171,9 +151,9 @@ def dollars_label(value: str) -> str:
     return f"({value} < 0 ? '−$' : '$') + {short}"
 
 
-def _line_layers(line: list[tuple[float, float]], knee: int | None) -> list[Spec]:
+def _line_layers(line: list[tuple[float, float]]) -> list[Spec]:
     points = [{"x": x, "y": y} for x, y in line]
-    layers: list[Spec] = [
+    return [
         {"name": "frontier_line", "data": {"values": points}, "mark": {"type": "line", "color": LINE, "strokeWidth": 2, "order": None}},
         {
             "name": "frontier_points",
@@ -181,12 +161,16 @@ def _line_layers(line: list[tuple[float, float]], knee: int | None) -> list[Spec
             "mark": {"type": "point", "filled": True, "color": LINE, "size": 26, "opacity": 1},
         },
     ]
-    if knee is not None:
-        values = {"values": [points[knee]]}
-        ring = {"type": "point", "shape": "circle", "size": 240, "color": ACCENT, "strokeWidth": 2, "filled": False, "opacity": 1}
-        text = {"type": "text", "text": "knee", "color": ACCENT, "fontStyle": "italic", "align": "right", "dx": -12, "dy": 10}
-        layers += [{"name": "knee", "data": values, "mark": ring}, {"data": values, "mark": text}]
-    return layers
+
+
+def _knee_layers(knee: tuple[float, float], x: float, y: float) -> list[Spec]:
+    """A ring around the knee, and its name in the middle of `x`, `y`, over everything."""
+    ring = {"type": "point", "shape": "circle", "size": 240, "color": ACCENT, "strokeWidth": 2, "filled": False, "opacity": 1}
+    text = {"type": "text", "text": "knee", "color": ACCENT, "fontStyle": "italic", "align": "center", "baseline": "middle"}
+    return [
+        {"name": "knee", "data": {"values": [{"x": knee[0], "y": knee[1]}]}, "mark": ring},
+        {"name": "knee_word", "data": {"values": [{"x": x, "y": y}]}, "mark": text},
+    ]
 
 
 def _approach_layers(shapes: list[Spec], badges: list[Spec], size: Format) -> list[Spec]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from services.optimizer.transition.client_form import Form, Reading
+from services.optimizer.transition.client_form import Form, Reading, reading
 from services.optimizer.transition.faults import FieldFault
 from services.optimizer.transition.form import MEMBERS, form_of
 from services.optimizer.transition.lots_csv import Table, read_table
@@ -15,7 +15,10 @@ NOT_IN_A_LINE = ("lots", "lots_file", "state_rates_file")
 
 def read_csv(body: bytes | str, *, offline: bool = False) -> Reading:
     """A CSV whose first lines are names and values and whose rest is lots; only offline may it name a market."""
-    return _reading(read_table(body), {}, offline=offline)
+    table = read_table(body)
+    if not (table.short or table.lots or table.faults):
+        return Reading(Form(), [FieldFault(0, "", "The table is empty", "Give lots as ticker, day acquired, shares, cost per share")])
+    return _reading(table, {}, offline=offline)
 
 
 def read_short_form(fields: Mapping[str, str], lots: bytes | str) -> Reading:
@@ -40,8 +43,8 @@ def _reading(table: Table, fields: dict[str, str], *, offline: bool = False) -> 
         return 0 if name in fields else lines.get(name, 0)
 
     read = form_of({**given, **fields}, line_of, offline=offline)
-    return Reading(_with_lots(read.form, table), sorted([*faults, *read.faults, *table.faults], key=lambda each: each.line))
+    return reading(_with_lots(read.form, table), sorted([*faults, *read.faults, *table.faults], key=lambda each: each.line))
 
 
 def _with_lots(form: Form, table: Table) -> Form:
-    return replace(form, lots=tuple(table.lots), left_out=tuple(table.left_out))
+    return replace(form, lots=tuple(table.lots), left_out=(*form.left_out, *table.left_out))

@@ -97,7 +97,9 @@ def _side(caption: str, side: Side, most: int | None, leaving: bool) -> Table:
         Row(f"{each.label} ({each.security_id})", _side_cells(each.shares, each.amount, each.gain, each.when, leaving)) for each in names
     ]
     if side.names:
-        rows.append(Row("All", _side_cells("", side.amount, side.gain, "", leaving)))
+        rows.append(
+            Row(f"All {len(side.names):,} names" if len(side.names) > 1 else "All", _side_cells("", side.amount, side.gain, "", leaving))
+        )
     return Table(caption, "Name", labels, rows, more or "")
 
 

@@ -12,8 +12,15 @@ from msgspec import Struct
 from services.optimizer.core.transition.result import Account, Analysis, FrontierPoint, RestrictionCost
 from services.optimizer.transition import figures
 from services.optimizer.transition.approach_view import COLUMNS, YEAR_COLUMNS, ApproachView, Figure, Refused, approach_view, refused_view
+from services.optimizer.transition.drawn_tax import bend_of
 from services.optimizer.transition.figures import money, percent
 from services.optimizer.transition.headline import headline
+
+PICTURE_WORDS = (
+    "Lower and further left is better. Squares are done at once, diamonds over years. The curve is the least tracking error for each "
+    "tax bill of this year alone, in fractions of shares; a mark stands at the tax of all its years, in whole shares. So a small "
+    "account may not reach the curve, and a gift may lie below it, since what is given leaves the account."
+)
 
 
 class PointView(Struct, frozen=True):
@@ -43,6 +50,13 @@ class RestrictionView(Struct, frozen=True):
     free: bool
 
 
+class Note(Struct, frozen=True):
+    """What to know about some of the ways, by their numbers."""
+
+    numbers: list[int]
+    words: str
+
+
 class View(Struct, frozen=True):
     """All of a report but its pictures."""
 
@@ -58,6 +72,9 @@ class View(Struct, frozen=True):
     refused: list[Refused]
     frontier: list[PointView]
     frontier_proof: str
+    picture_words: str
+    footnotes: list[str]
+    notes: list[Note]
     restrictions: list[RestrictionView]
     holdings: list[list[str]]
     assumptions: list[Figure]
@@ -70,6 +87,7 @@ def view_of(analysis: Analysis, client: str) -> View:
     """The texts of a report about `client` (a name for the paper's head, "" for none)."""
     planned = [each for each in analysis.approaches if each.status == "planned"]
     account = analysis.account
+    shown = [approach_view(number, each, account.value_usd) for number, each in enumerate(planned, 1)]
     return View(
         client=client,
         strategy=analysis.strategy_label,
@@ -79,10 +97,13 @@ def view_of(analysis: Analysis, client: str) -> View:
         today=_today(account),
         columns=[list(each) for each in COLUMNS],
         year_columns=list(YEAR_COLUMNS),
-        approaches=[approach_view(number, each, account.value_usd) for number, each in enumerate(planned, 1)],
+        approaches=shown,
         refused=[refused_view(each) for each in analysis.approaches if each.status != "planned"],
-        frontier=[_point(point, place == analysis.knee) for place, point in enumerate(analysis.frontier)],
+        frontier=[_point(point, place == bend_of(analysis)) for place, point in enumerate(analysis.frontier)],
         frontier_proof=_frontier_proof(analysis.frontier),
+        picture_words=PICTURE_WORDS,
+        footnotes=_footnotes(analysis),
+        notes=_notes(shown),
         restrictions=[_restriction(each) for each in analysis.restrictions],
         holdings=_holdings(account),
         assumptions=_assumptions(analysis),
@@ -90,6 +111,28 @@ def view_of(analysis: Analysis, client: str) -> View:
         not_judged=[Figure(each.what, each.why) for each in analysis.not_judged],
         joint="The proof over several years at once is still being computed." if analysis.joint == "pending" else "",
     )
+
+
+def _footnotes(analysis: Analysis) -> list[str]:
+    """What has to be known to read the tables that compare."""
+    growth = percent(analysis.assumptions.growth_frac)
+    return [
+        "Every tax is what a way adds to the year's tax beside keeping everything: what losses carried in save anyway is not "
+        "counted for it.",
+        "Saved against selling all: compared with selling today everything that may be sold; lots that restrictions or the wash-sale rule "
+        "keep are not in that tax.",
+        f"Gain left unrealised is at the end of each plan, in the prices of its last year, which are taken to grow by {growth} a year.",
+        "1 bp (basis point) is a hundredth of one per cent of the account.",
+    ]
+
+
+def _notes(approaches: list[ApproachView]) -> list[Note]:
+    """Each note once, with the numbers of the ways that it is about, in the order of the ways."""
+    found: dict[str, list[int]] = {}
+    for each in approaches:
+        for words in each.notes:
+            found.setdefault(words, []).append(each.number)
+    return [Note(numbers, words) for words, numbers in found.items()]
 
 
 def _today(account: Account) -> list[Figure]:

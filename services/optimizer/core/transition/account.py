@@ -8,7 +8,7 @@ from services.optimizer.core.transition.approaches import Today
 from services.optimizer.core.transition.case import TransitionCase
 from services.optimizer.core.transition.outcome import concentrated
 from services.optimizer.core.transition.result import Account, Assumptions, Holding
-from services.optimizer.core.transition.words import percent
+from services.optimizer.core.transition.words import net_words, percent
 
 DIGITS = 10
 
@@ -46,6 +46,16 @@ def _holding(case: TransitionCase, i: int, lots: int, shares: Decimal, worth: De
     return Holding(case.names.security_id[i], case.names.label[i], lots, shares, worth, basis, worth - basis, weight, target)
 
 
+def _before(case: TransitionCase) -> str:
+    """What every tax is compared with, and what was in the year before any plan."""
+    year = case.tax.year
+    return (
+        "Every tax is what a way adds to the tax of the year beside keeping everything. In the year before any plan: "
+        f"{net_words(year.short, 'short-term')} and {net_words(year.long, 'long-term')}, losses carried in and what was realised so far "
+        "counted; keeping everything has the use of these too."
+    )
+
+
 def assumptions_of(case: TransitionCase) -> Assumptions:
     """Rates, outlook and what they mean, in words."""
     law, outlook = case.tax.law, case.outlook
@@ -54,6 +64,7 @@ def assumptions_of(case: TransitionCase) -> Assumptions:
         "Trades are at the prices shown; the cost of a trade is its half spread and commission. Tax is paid from outside the account.",
         f"In later years every price grows by {percent(outlook.growth_frac)} a year; what comes later is discounted by "
         f"{percent(outlook.discount_frac)} a year.",
+        _before(case),
         "Gains and losses are netted as the year's tax return does: short with short, long with long, then the two; "
         f"at most ${law.ordinary_limit:,} of a net loss lowers ordinary income, the rest is carried on.",
         f"A loss carried on counts as worth {carried}.",

@@ -106,7 +106,7 @@ def _stopped(plan: YearsPlan) -> list[str]:
 
 
 def _split_words(now: Today, rules: Rules, plan: YearsPlan, split: Split | None) -> list[str]:
-    """What equal yearly budgets cost beside a better spread of the same total."""
+    """How much worse equal yearly budgets are than a better spread of the same total, and in what."""
     if split is None:
         return []
     dearer = plan_value(now.case, plan) - split.cost_bps
@@ -115,8 +115,9 @@ def _split_words(now: Today, rules: Rules, plan: YearsPlan, split: Split | None)
     usd = cents_from_float_half_even(dearer / BPS * float_from_decimal(now.case.value_usd))
     spread = ", ".join(_amount(budget) for budget in split.budgets)
     return [
-        f"Equal yearly budgets cost {dollars(usd)} ({dearer:.1f} bp of the account, in tax, cost and risk to the horizon) beside the best "
-        f"spread found of the same total over {rules.years} years: {spread}."
+        f"The same total of budgets would serve better spread over the {rules.years} years as {spread}: counting tax, trading cost and "
+        f"the risk borne over {now.case.outlook.horizon_years} years together, equal budgets come out worse by {dollars(usd)} "
+        f"({dearer:.1f} bp of the account). That sum is no tax bill: it prices the risk that stays while budgets hold sales back."
     ]
 
 

@@ -23,6 +23,11 @@ def counted(names: int) -> str:
     return "one name" if names == 1 else f"{names} names"
 
 
+def net_words(net: Decimal, term: str) -> str:
+    """A net gain or loss of a year: none, or a gain or a loss of so many dollars."""
+    return f"no {term} gain or loss" if not net else f"a {term} {'gain' if net > 0 else 'loss'} of {dollars(abs(net))}"
+
+
 def percent(fraction: float) -> str:
     """A fraction as a percentage, rounded up so that what is said is enough."""
     return f"{-(-fraction * 1e4 // 1) / 100:.2f} %"

@@ -85,8 +85,64 @@ def test_a_lot_that_can_t_be_judged_is_marked_and_listed_and_the_others_are_judg
     result = judged(lots=[LOT, lot])
     assert result.case.lots.shares == (Decimal(100),)
     assert [each.field for each in result.faults] == [field]
-    assert [each.what for each in result.not_judged] == [f"Lot lot 2: 100 {lot['ticker']}"]
+    assert [each.what for each in result.not_judged] == [f"Lot 2: 100 {lot['ticker']}"]
     assert why in result.not_judged[0].why
+
+
+def test_a_lot_keeps_its_number_when_others_before_it_are_left_out() -> None:
+    lots = [LOT, {**LOT, "shares": "x"}, {**LOT, "acquired": ""}, {**LOT, "acquired": "2031-01-01"}]
+    result = case_of(read_form({"strategy": "direct-index-large-cap", "lots": lots, **RATES}).form, MARKET, CATALOGUE)
+    assert isinstance(result, Judged)
+    assert [each.field for each in result.faults] == ["lots[3].acquired"]
+    assert f"Lot 4: 100 {HELD}" in [each.what for each in result.not_judged]
+    table = f"ticker,acquired,shares,cost per share\n{HELD},2019-03-04,x,5\n{HELD},2031-01-01,7,5\n{HELD},2019-03-04,7,5"
+    result = case_of(read_form({"strategy": "direct-index-large-cap", "lots": table, **RATES}).form, MARKET, CATALOGUE)
+    assert isinstance(result, Judged)
+    assert [(each.line, each.field) for each in result.faults] == [(3, "lots[1].acquired")]
+    assert f"Line 3: 7 {HELD}" in [each.what for each in result.not_judged]
+
+
+def test_a_wish_keeps_its_number_when_others_before_it_are_left_out() -> None:
+    given = {"wind_down": [{"ticker": HELD, "years": 99}, "NOBODY"], "owned_elsewhere": [7, "NOBODY"]}
+    result = case_of(read_form({"strategy": "direct-index-large-cap", "lots": [LOT], **RATES, **given}).form, MARKET, CATALOGUE)
+    assert isinstance(result, Judged)
+    assert [each.field for each in result.faults] == ["owned_elsewhere[1]", "wind_down[1].ticker"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"carried_short_loss": "1e7"},
+        {"charity": -5},
+        {"charity": 10**12},
+        {"te_target": "1000%"},
+        {"tax_budget": [1]},
+        {"wind_down": [{"ticker": HELD, "to": "-0.05"}]},
+        {"wind_down": [7]},
+        {"wind_down": [HELD, HELD]},
+        {"min_trade": 10**9},
+        {"owned_elsewhere": "NOBODY"},
+        {"owned_elsewhere": [{"ticker": OTHER, "bought": "2031-01-01"}]},
+        {"never_own": "NOBODY"},
+        {"exclude": "sugar"},
+        {"state": "California"},
+        {"accounts": [{"kind": "sock", "value": 5}]},
+        {"colour": "blue"},
+        {"market": "/etc"},
+        {"lots": [LOT, {**LOT, "broker": "x"}]},
+        {"lots": [LOT, {**LOT, "shares": "x"}]},
+        {"lots": [LOT, 7]},
+        {"strategy": None, "compare": ["direct-index-large-cap", "sell-high"]},
+    ],
+)
+def test_every_fault_of_a_form_that_is_analysed_is_listed_once(wrong: dict[str, Any]) -> None:
+    read = read_form({"strategy": "direct-index-large-cap", "lots": [LOT], **RATES, **wrong})
+    asked = cases_of(read.form, MARKET, CATALOGUE)
+    (fault,) = [*read.faults, *asked.faults]
+    (case,) = asked.judged
+    (listed,) = [each for each in case.not_judged if fault.message in each.why]
+    assert listed.what
+    assert len(case.not_judged) == 1
 
 
 def test_lots_without_a_price_or_a_risk_are_listed() -> None:
@@ -145,14 +201,14 @@ def test_wishes_become_restrictions_in_the_clients_words() -> None:
 def test_wishes_that_name_nothing_known_are_marked_and_listed() -> None:
     result = judged(exclude="sugar", never_own="NOBODY", never_sell="NOBODY", owned_elsewhere="NOBODY", wind_down=f"{OTHER}: 5%")
     assert sorted(each.field for each in result.faults) == [
-        "exclude[0]",
-        "never_own[0]",
-        "never_sell[0]",
+        "exclude",
+        "never_own",
+        "never_sell",
         "owned_elsewhere[0]",
         "wind_down[0].ticker",
     ]
     assert result.case.restrictions == ()
-    assert len(result.not_judged) == 4
+    assert [each.why for each in result.not_judged] == [each.message for each in result.faults]
 
 
 def test_a_smallest_trade_above_a_hundredth_of_the_account_is_marked_and_left_out() -> None:

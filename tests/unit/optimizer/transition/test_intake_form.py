@@ -45,7 +45,7 @@ def test_texts_with_colons_are_the_same_parts() -> None:
     read = read_form(given)
     assert read.faults == []
     assert read.form.wind_down == (WindDownWish("ACORN", Decimal("0.05"), 3, Decimal("0.02")),)
-    assert read.form.owned_elsewhere == (Elsewhere("BOLT", date(2026, 11, 1)), Elsewhere("CRANE", None))
+    assert read.form.owned_elsewhere == (Elsewhere("BOLT", date(2026, 11, 1)), Elsewhere("CRANE", None, 1))
     assert read.form.accounts == (PlacedAccount("roth_ira", Decimal(5000)),)
     assert read.form.state_rates == (StateRates("CA", Decimal("0.09"), Decimal("0.09")),)
 
@@ -56,6 +56,11 @@ def test_texts_with_colons_are_the_same_parts() -> None:
         ({"cash": "many"}, "cash"),
         ({"cash": -5}, "cash"),
         ({"cash": True}, "cash"),
+        ({"carried_short_loss": "1e7"}, "carried_short_loss"),
+        ({"charity": "-5"}, "charity"),
+        ({"te_target": "-0.05"}, "te_target"),
+        ({"state": "California"}, "state"),
+        ({"state_rates": [{"state": "Ohio", "short_rate": 0, "long_rate": 0}]}, "state_rates[0].state"),
         ({"cash": "1e400"}, "cash"),
         ({"short_rate": "408"}, "short_rate"),
         ({"tax_budget": [1]}, "tax_budget"),
@@ -98,8 +103,42 @@ def test_a_wrong_field_is_marked_with_its_line_and_everything_else_is_kept(wrong
     )
     assert 1 <= fault.line <= len(text.splitlines())
     assert fault.message and fault.remedy
+    assert [(each.what, each.why) for each in read.form.left_out if fault.message in each.why] == [
+        (each.what, each.why) for each in read.form.left_out
+    ]
+    assert len(read.form.left_out) == 1
     assert read.form.market == ""
     assert (read.form.strategy, read.form.income, read.form.lots[0].ticker) == ("core-equity", 90000, "ACORN")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "remedy"),
+    [
+        ({"wind_down": [{"ticker": "ACORN", "to": "-0.05"}]}, "Give at least 0 and at most 100%, such as 5% or 0.05"),
+        ({"te_target": -1}, "Give at least 0 and at most 100%, such as 1% or 0.01"),
+        ({"growth": "fast"}, "Give at least 0 and at most 100%, such as 6% or 0.06"),
+        ({"timelines": ["x"]}, "Write a whole number from 1 to 10"),
+        ({"risk_score": 0}, "Write a whole number from 1 to 100"),
+        ({"cash": "1e7"}, "Write it in digits, as 1234.56"),
+        ({"state": "California"}, "Give its two letters, such as CA"),
+    ],
+)
+def test_a_remedy_is_one_for_its_field(wrong: dict[str, Any], remedy: str) -> None:
+    (fault,) = read_form({"lots": [LOT], **wrong}).faults
+    assert fault.remedy == remedy
+
+
+def test_a_number_with_an_exponent_is_told_so() -> None:
+    (fault,) = read_form({"carried_short_loss": "1e7"}).faults
+    assert fault.message == "'1e7' is written with an exponent"
+    assert read_form('{"carried_short_loss": 1e7}').form.year.carried_short_loss == 10_000_000
+
+
+def test_what_is_left_out_never_tells_the_clients_name() -> None:
+    read = read_form({"client_name": "Ada Example", "ada_example": 5, "cash": "Ada Example", "colour": "red"})
+    assert [each.field for each in read.faults] == ["ada_example", "colour", "cash"]
+    assert "ada" not in repr(read.form.left_out).lower()
+    assert len(read.form.left_out) == 3
 
 
 def test_the_line_of_a_lot_is_its_own() -> None:

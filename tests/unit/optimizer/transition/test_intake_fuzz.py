@@ -63,8 +63,12 @@ def judged(read: Reading) -> None:
         assert msgspec.json.decode(msgspec.json.encode(fault), type=FieldFault) == fault
     assert msgspec.json.decode(msgspec.json.encode(read.form), type=Form) == read.form
     for each in found.judged:
-        listed = [n.what for n in each.not_judged if n.what.startswith("Lot")]
-        assert len(each.case.lots.lot_id) + len(listed) == len(read.form.lots) + len(read.form.left_out)
+        listed = [(n.what, n.why) for n in each.not_judged]
+        assert [(out.what, out.why) for out in read.form.left_out] == listed[: len(read.form.left_out)]
+        of_lots = {lot.what() for lot in read.form.lots}
+        assert len(each.case.lots.lot_id) + sum(what in of_lots for what, _ in listed) == len(read.form.lots)
+        for fault in [*read.faults, *each.faults]:
+            assert any(fault.message in why or why == "It can't be read" for _, why in listed)
         assert len(set(each.case.lots.lot_id)) == len(each.case.lots.lot_id)
         assert abs(float(each.case.names.target.sum()) + each.case.target_cash_frac - 1) < 1e-9
 

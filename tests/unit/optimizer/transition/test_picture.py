@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from services.optimizer.transition.picture import NARROW, PRINT, WIDE, Format, frontier_svg, numbered, schedule_svg
-from services.optimizer.transition.placing import Place, badge_places
+from services.optimizer.transition.placing import Place, badge_places, word_place
 from services.optimizer.transition.view import view_of
 from tests.unit.optimizer.transition.sample_analysis import sample_analysis
 
@@ -89,3 +89,10 @@ def test_badges_stay_inside_and_apart(at: list[tuple[float, float]]) -> None:
     assert all(0 <= each.x <= 620 and 0 <= each.y <= 380 for each in places)
     nearest = min((math.dist((a.x, a.y), (b.x, b.y)) for a, b in itertools.combinations(places, 2)), default=99)
     assert nearest >= 10
+
+
+def test_the_name_of_the_knee_stands_clear_of_marks() -> None:
+    knee = Place(200, 200)
+    marks = [knee, Place(180, 208), Place(200, 222), Place(215, 215)]
+    word = word_place(knee, marks, 620, 380)
+    assert min(math.dist((spot.x, spot.y), (mark.x, mark.y)) for spot in word.covered() for mark in marks) >= 15

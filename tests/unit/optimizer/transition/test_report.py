@@ -15,7 +15,9 @@ from msgspec.structs import replace
 
 from services.optimizer.core.transition.result import Analysis, Approach
 from services.optimizer.transition.figures import MINUS, basis_points, money, percent, points
+from services.optimizer.transition.headline import headline
 from services.optimizer.transition.report import report_html, report_pdf
+from services.optimizer.transition.view import view_of
 from tests.unit.optimizer.transition.sample_analysis import sample_analysis
 
 CLIENT = "Ann & <Bob> Client"
@@ -191,3 +193,43 @@ def test_the_chosen_way_is_the_one_in_detail(analysis: Analysis) -> None:
     text = text_of_pdf(report_pdf(analysis, CLIENT, "timeline_5"))
     assert "In detail: Timeline of five years" in text
     assert 'id="way-timeline_5" open' in report_html(analysis, CLIENT, "timeline_5")
+
+
+def test_the_notes_of_every_way_are_on_the_paper_not_only_of_the_one_in_detail(papers: dict[str, str], analysis: Analysis) -> None:
+    notes = [note for each in analysis.approaches for note in each.notes]
+    assert len(notes) >= 2
+    assert [note for note in notes for paper in papers.values() if note not in paper] == []
+    unfolded = re.sub(r"(?s)<details.*?</details>", "", report_html(analysis, CLIENT))
+    assert [note for note in notes if note not in text_of_html(unfolded)] == []
+
+
+def test_a_note_that_ways_share_stands_once_with_their_numbers(analysis: Analysis) -> None:
+    shared = [replace(each, notes=["The same."]) if each.kind == "timeline" else each for each in analysis.approaches]
+    found = next(note for note in view_of(replace(analysis, approaches=shared), "").notes if note.words == "The same.")
+    assert found.numbers == [4, 5]
+
+
+def test_no_bend_is_announced_where_the_curve_is_straight_or_the_tax_the_same(analysis: Analysis) -> None:
+    count = len(analysis.frontier)
+    straight = [replace(each, tax_usd=Decimal(1000 * i), te_frac=0.05 - 0.04 * i / (count - 1)) for i, each in enumerate(analysis.frontier)]
+    same = [replace(each, tax_usd=Decimal(0), tax_after_carry_usd=Decimal(0)) for each in analysis.frontier]
+    assert any("bend" in said for said in headline(analysis))
+    for frontier in (straight, same):
+        without = replace(analysis, frontier=frontier)
+        assert not any("bend" in said for said in headline(without))
+        assert not any(point.knee for point in view_of(without, "").frontier)
+
+
+def test_the_bend_is_said_at_the_tax_that_is_drawn(analysis: Analysis) -> None:
+    carried = [replace(each, tax_usd=Decimal(0), tax_after_carry_usd=each.tax_usd) for each in analysis.frontier]
+    said = next(said for said in headline(replace(analysis, frontier=carried)) if "bend" in said)
+    assert analysis.knee is not None
+    assert money(analysis.frontier[analysis.knee].tax_usd) in said
+    assert "after what losses carried on are worth" in said
+
+
+@pytest.mark.parametrize(
+    ("gap", "said"), [(0.0, "0.01 bp"), (0.00003, "0.01 bp"), (0.0319, "0.0319 bp"), (5.68, "5.68 bp"), (24.48, "24.5 bp")]
+)
+def test_a_gap_is_never_said_smaller_than_a_hundredth_of_a_basis_point(gap: float, said: str) -> None:
+    assert basis_points(gap) == said

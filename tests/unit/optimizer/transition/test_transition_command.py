@@ -37,10 +37,11 @@ def test_an_intake_becomes_three_files_and_what_is_wrong_is_said(tmp_path: Path,
     assert analysis.assumptions.simulated
     assert analysis.joint == "done"
     assert {each.certificate.proof for each in analysis.approaches if len(each.years) > 1} == {"numerical"}
-    assert "Lot lot 3: 900 NOBODY" in [each.what for each in analysis.not_judged]
+    assert "Lot 3: 900 NOBODY" in [each.what for each in analysis.not_judged]
     assert b"Zelda" not in body
     assert "Zelda Quux" in (tmp_path / "out/report.html").read_text()
     assert (tmp_path / "out/report.pdf").read_bytes().startswith(b"%PDF")
+    assert [each.what for each in analysis.not_judged].count("Tax budget") == 1
     assert "many" in said.err and "lots[2].ticker" in said.err
     assert all(str(tmp_path / "out" / name) in said.out for name in ("analysis.json", "report.html", "report.pdf"))
 
@@ -75,6 +76,15 @@ def test_what_can_t_be_judged_at_all_is_said_and_nothing_is_written(
     assert main(["transition", str(intake(tmp_path, **given)), "--out", str(tmp_path / "out")]) == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "body"), [("a.json", ""), ("a.json", '{"cash": 5, "lots": ['), ("a.json", "[]"), ("a.csv", " \n"), ("a.csv", "")]
+)
+def test_a_file_that_holds_no_form_is_one_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, body: str) -> None:
+    (tmp_path / name).write_text(body)
+    assert main(["transition", str(tmp_path / name), "--out", str(tmp_path / "out")]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
