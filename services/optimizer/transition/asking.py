@@ -59,5 +59,7 @@ def without(form: Form, restriction_ids: frozenset[str]) -> Form:
 
 def _judged(read: Callable[[], Reading], market: MarketPublished | None) -> tuple[Form, list[FieldFault], int]:
     reading = read()
+    if reading.unread:  # one fault says it; what a form without anything lacks says nothing more
+        return reading.form, plain_faults(reading.faults), 0
     judged, faults = judge(reading.form, market)
     return reading.form, [*plain_faults(reading.faults), *faults], len(judged)
