@@ -49,10 +49,11 @@ async def choose(service: Service, choice: Choice) -> PlanRow:
 async def approve(service: Service, plan_id: str, actor: str) -> PlanRow | Denied:
     """The second person's yes."""
     async with service.unit("http", actor) as unit:
-        row = await _locked(unit, plan_id)
-        denied = _why_not(row, PlanState.WAITING, Denied.NOT_WAITING, actor)
-        if denied is not None or row is None:
-            return denied or Denied.UNKNOWN
+        row = await _locked(unit, plan_id, PlanState.WAITING, Denied.NOT_WAITING)
+        if isinstance(row, Denied):
+            return row
+        if row.chosen_by == actor:
+            return Denied.SAME_PERSON
         decided = replace(row, decided_by=actor, decided_at=unit.now, chosen=replace(row.chosen, approved_by=actor))
         return await _follow(unit, decided)
 
@@ -60,41 +61,32 @@ async def approve(service: Service, plan_id: str, actor: str) -> PlanRow | Denie
 async def refuse(service: Service, plan_id: str, actor: str) -> PlanRow | Denied:
     """The second person's no; the one who chose may take the choice back the same way."""
     async with service.unit("http", actor) as unit:
-        row = await _locked(unit, plan_id)
-        denied = _why_not(row, PlanState.WAITING, Denied.NOT_WAITING)
-        if denied is not None or row is None:
-            return denied or Denied.UNKNOWN
+        row = await _locked(unit, plan_id, PlanState.WAITING, Denied.NOT_WAITING)
+        if isinstance(row, Denied):
+            return row
         return await _keep(unit, replace(row, state=PlanState.REFUSED, decided_by=actor, decided_at=unit.now))
 
 
 async def withdraw(service: Service, plan_id: str, actor: str) -> PlanRow | Denied:
     """The account follows the plan no longer."""
     async with service.unit("http", actor) as unit:
-        row = await _locked(unit, plan_id)
-        denied = _why_not(row, PlanState.FOLLOWED, Denied.NOT_FOLLOWED)
-        if denied is not None or row is None:
-            return denied or Denied.UNKNOWN
+        row = await _locked(unit, plan_id, PlanState.FOLLOWED, Denied.NOT_FOLLOWED)
+        if isinstance(row, Denied):
+            return row
         chosen = row.chosen
         withdrawn = PlanWithdrawn(chosen.account_id, chosen.household_id, plan_id, actor)
         unit.emit(withdrawn, chosen.account_id, plan_id, chosen.household_id)
         return await _keep(unit, replace(row, state=PlanState.WITHDRAWN, decided_by=actor, decided_at=unit.now))
 
 
-def _why_not(row: PlanRow | None, needed: PlanState, otherwise: Denied, second: str | None = None) -> Denied | None:
-    if row is None:
-        return Denied.UNKNOWN
-    if row.state is not needed:
-        return otherwise
-    return Denied.SAME_PERSON if second is not None and second == row.chosen_by else None
-
-
-async def _locked(unit: Unit, plan_id: str) -> PlanRow | None:
-    """The plan as it stands while nobody else decides on its account."""
+async def _locked(unit: Unit, plan_id: str, needed: PlanState, otherwise: Denied) -> PlanRow | Denied:
+    """The plan while nobody else decides on its account, if it stands as needed."""
     row = await plan_store.load_plan(unit.connection, plan_id)
     if row is None:
-        return None
+        return Denied.UNKNOWN
     await plan_store.lock_account(unit.connection, row.chosen.account_id)
-    return await plan_store.load_plan(unit.connection, plan_id)
+    row = await plan_store.load_plan(unit.connection, plan_id)
+    return otherwise if row is None or row.state is not needed else row
 
 
 async def _follow(unit: Unit, row: PlanRow) -> PlanRow:
